@@ -1,0 +1,1 @@
+//! Events, shopper state, windowed features, items, and the two online stores.

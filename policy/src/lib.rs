@@ -1,0 +1,1 @@
+//! Actions, eligibility and value: what to do about a cart.

@@ -1,0 +1,1 @@
+//! Scoring: the ranker and the abandonment-risk model.

@@ -1,0 +1,1 @@
+//! Candidate sources over a loaded generation, their fusion and filters.

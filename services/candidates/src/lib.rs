@@ -1,0 +1,1 @@
+//! The candidates role: items for a shopper, from one generation.

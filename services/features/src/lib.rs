@@ -1,0 +1,1 @@
+//! The features role: events in, features, profiles and items out.

@@ -1,0 +1,1 @@
+//! The recovery role: rank and decide.

@@ -1,0 +1,1 @@
+//! A synthetic shop: catalogue, shoppers and what they do.

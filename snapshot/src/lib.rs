@@ -1,0 +1,1 @@
+//! Immutable model snapshots: manifest, checksums, building and opening.

@@ -1,0 +1,1 @@
+//! Event logs in, a snapshot out: readers, factorisation, co-visitation, risk.
