@@ -10,9 +10,6 @@
 .PHONY: help setup-demo setup-test demo test lint e2e bench
 
 ARGS ?=
-# Real data sets, where they are at hand; tests that need them say that they skip without.
-export CARTWRIGHT_DATA ?= $(abspath $(wildcard ../shared/data))
-
 help:
 	@sed -n 's/^#   //p' Makefile
 
