@@ -1,0 +1,35 @@
+//! Models written by earlier versions load and answer the same for ever.
+
+use ranking::{CartSummary, ItemFacts, LinearRanker, Ranker, RiskModel, assemble};
+
+const TOLERANCE: f64 = 1e-6;
+
+#[test]
+fn a_ranker_of_the_first_version_scores_as_it_did() {
+    let ranker = LinearRanker::parse(include_str!("golden/ranker-v1.json")).unwrap();
+    let cart = CartSummary::new([(1_000, "shoes", "acme"), (3_000, "hats", "acme")]);
+    let item = ItemFacts {
+        fused: 1.0,
+        revisit: Some(0.5),
+        covisitation: None,
+        collaborative: Some(0.9),
+        popularity: Some(0.2),
+        price_minor: 2_000,
+        category: "shoes",
+        brand: "acme",
+    };
+    let mut scores = Vec::new();
+    ranker
+        .score(&assemble(&cart, &[item]), &mut scores)
+        .unwrap();
+    // 2·1 + .5·.4 + .25·−.2 + 1·.3 − .5·−.2 − .3·0 + .75·.25 + .1·.875
+    assert!((scores[0] - 2.825).abs() < TOLERANCE, "{}", scores[0]);
+}
+
+#[test]
+fn a_risk_model_of_the_first_version_answers_as_it_did() {
+    let model = RiskModel::parse(include_str!("golden/risk-v1.json")).unwrap();
+    let risk = model.risk(&[Some(20_000.0), None]);
+    // z = .85 + .4 · 1 + 0 = 1.25; 1 / (1 + e^−(.9 · 1.25 + .02))
+    assert!((risk - 0.758_596_5).abs() < TOLERANCE, "{risk}");
+}
