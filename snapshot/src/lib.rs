@@ -1,1 +1,43 @@
-//! Immutable model snapshots: manifest, checksums, building and opening.
+//! Immutable model snapshots: one folder that holds everything a generation answers from.
+//!
+//! - [`manifest`](Manifest): what is inside, by name, size and checksum, and the snapshot's id.
+//! - [`Builder`]: writes a folder beside its target and puts it in place in one rename.
+//! - [`Snapshot`]: opens a folder and refuses one that is incomplete or too new.
+//! - [`Catalogue`]: the items, whose order gives every other file its ordinals.
+//! - [`Tensors`]: named arrays of numbers in safetensors files.
+//!
+//! Vectors, ranker, policy and feature schema travel together, because the classic failure of
+//! such systems is one half of a model meeting the other half's older sibling.
+
+mod builder;
+mod catalogue;
+mod error;
+mod manifest;
+mod name;
+mod opened;
+mod tensors;
+
+pub use builder::Builder;
+pub use catalogue::{Catalogue, CatalogueItem};
+pub use error::Error;
+pub use manifest::{
+    DataRange, FORMAT, FileEntry, MANIFEST, Manifest, ProbeRow, READER, Space, id_of,
+};
+pub use opened::{Report, Snapshot};
+pub use tensors::{TensorData, Tensors, write_tensors};
+
+/// Names of the files that every part of the system agrees on.
+pub mod files {
+    pub const ITEMS: &str = "items.jsonl";
+    pub const EMBEDDINGS: &str = "embeddings/collab.safetensors";
+    pub const INDEX: &str = "index/collab.faiss";
+    pub const COVISITATION: &str = "covisitation.safetensors";
+    pub const POPULARITY: &str = "popularity.safetensors";
+    pub const RANKER: &str = "ranker.json";
+    pub const RISK: &str = "risk.json";
+    pub const POLICY: &str = "policy.toml";
+    pub const GOLDEN_RETRIEVE: &str = "golden/retrieve.jsonl";
+    pub const GOLDEN_RISK: &str = "golden/risk.jsonl";
+    pub const GOLDEN_POLICY: &str = "golden/policy.jsonl";
+    pub const QUERIES: &str = "queries/collab.safetensors";
+}
