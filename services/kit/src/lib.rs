@@ -1,1 +1,51 @@
-//! The shell that every service shares.
+//! The shell that every service shares. It knows nothing of carts, features or models.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`config`] | defaults, file, environment and flags as one checked value; every mistake in one run |
+//! | [`telemetry`], [`metrics`], [`admin`] | logs, request metrics, `/live`, `/ready`, `/metrics` |
+//! | [`shell`] | [`Shell`] binds, serves, reports readiness and drains; [`Running`] is a started role |
+//! | [`listen`], [`security`], [`auth`] | binding with a helpful refusal, TLS, tokens with scopes |
+//! | [`health`] | gRPC health and reflection |
+//! | [`status`], [`problem`] | refusing a bad request by its fields; few error kinds, one table to gRPC codes |
+//! | [`deadline`], [`client`] | what is left of a caller's time, and channels to other roles |
+//! | [`clock`], [`live`] | time that can be simulated, and state that is swapped |
+//! | [`shutdown`], [`panics`] | SIGTERM as a token, a panic as INTERNAL |
+//!
+//! A role is five steps: load a config, [`Shell::bind`], register metrics, [`Shell::start`] with its
+//! services, and [`Running::ready`] once what it serves is loaded and warm.
+
+pub mod admin;
+pub mod auth;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod deadline;
+pub mod health;
+pub mod listen;
+pub mod live;
+pub mod metrics;
+pub mod panics;
+pub mod problem;
+pub mod security;
+pub mod shell;
+pub mod shutdown;
+pub mod status;
+pub mod telemetry;
+
+pub use clock::{Clock, ClockSettings};
+pub use deadline::Deadline;
+pub use live::Live;
+pub use problem::Problem;
+pub use shell::{Running, Shell};
+pub use status::Violations;
+
+pub use prometheus_client;
+pub use tokio_util::sync::CancellationToken;
+
+/// The largest message that a server decodes and a client accepts, in bytes: 16 MiB. A request
+/// beyond it is refused with OUT_OF_RANGE before it is read.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Version of this build, as `SnapshotService.GetStatus` reports it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

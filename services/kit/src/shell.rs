@@ -1,0 +1,331 @@
+//! A role's life: bind, serve, be ready, drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use crate::admin;
+use crate::auth::{AuthLayer, ScopeOf};
+use crate::health::{self, Health};
+use crate::listen::{self, BindError};
+use crate::metrics::RequestMetrics;
+use crate::panics::CatchPanicLayer;
+use crate::security::{Security, SecurityError};
+
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams that one connection may have open at a time.
+const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// How long NOT_SERVING stays visible to watchers before their streams are ended.
+const WATCHERS_NOTICE: Duration = Duration::from_millis(50);
+
+/// Where a role listens, and how it stops.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The gRPC address; port 0 picks a free port.
+    pub addr: SocketAddr,
+    /// The HTTP admin address; none = no admin port.
+    pub admin: Option<SocketAddr>,
+    /// TLS and tokens.
+    pub security: Security,
+    /// How long requests in flight may take to finish after a shutdown began.
+    pub drain: Duration,
+}
+
+/// Why a role did not start or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// It does not listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Its TLS settings do not work.
+    #[error("cannot use the TLS settings: {0}")]
+    Tls(tonic::transport::Error),
+    /// The compiled descriptors are broken.
+    #[error("cannot serve reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The gRPC server failed.
+    #[error("the gRPC server failed: {0}")]
+    Serve(tonic::transport::Error),
+    /// A task of the role panicked or was aborted.
+    #[error("a background task failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<SecurityError> for ShellError {
+    fn from(error: SecurityError) -> Self {
+        Self::Bind(error.into())
+    }
+}
+
+/// A role that has its ports and does not serve yet. Register metrics now.
+#[derive(Debug)]
+pub struct Shell {
+    role: &'static str,
+    listen: Listen,
+    grpc: TcpListener,
+    admin: Option<TcpListener>,
+    addr: SocketAddr,
+    registry: Registry,
+    requests: RequestMetrics,
+    shutdown: CancellationToken,
+}
+
+impl Shell {
+    /// Takes the ports, before anything slow: a taken port is known at once.
+    ///
+    /// # Errors
+    /// When a port cannot be had.
+    pub async fn bind(
+        role: &'static str,
+        listen: Listen,
+        shutdown: CancellationToken,
+    ) -> Result<Self, ShellError> {
+        let grpc = listen::bind(listen.addr, &listen.security).await?;
+        let addr = grpc.local_addr().map_err(|source| BindError::Refused {
+            addr: listen.addr,
+            source,
+        })?;
+        let admin = match listen.admin {
+            Some(addr) => Some(listen::bind(addr, &listen.security).await?),
+            None => None,
+        };
+        let mut registry = Registry::default();
+        let requests = RequestMetrics::register(&mut registry, role);
+        Ok(Self {
+            role,
+            listen,
+            grpc,
+            admin,
+            addr,
+            registry,
+            requests,
+            shutdown,
+        })
+    }
+
+    /// The address that gRPC listens on, with the real port.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where the role registers its own metrics.
+    pub fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// The token that ends the role.
+    #[must_use]
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    /// Starts answering. `services` are the full names of what `routes` holds. Health says
+    /// NOT_SERVING until [`Running::ready`].
+    ///
+    /// # Errors
+    /// When the TLS settings do not work.
+    pub async fn start(
+        self,
+        routes: Routes,
+        services: &[&'static str],
+        scope_of: ScopeOf,
+    ) -> Result<Running, ShellError> {
+        let health = Health::new(services).await;
+        let routes = health::add_to(routes, &health)?.prepare();
+        let mut server = Server::builder();
+        if let Some(tls) = self.listen.security.tls()? {
+            server = server.tls_config(tls).map_err(ShellError::Tls)?;
+        }
+        let router = server
+            .http2_keepalive_interval(Some(KEEP_ALIVE_EVERY))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+            .max_concurrent_streams(STREAMS_PER_CONNECTION)
+            .layer(self.requests.clone())
+            .layer(AuthLayer::new(&self.listen.security.tokens, scope_of))
+            .layer(CatchPanicLayer)
+            .add_routes(routes);
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let signal = stop.clone().cancelled_owned();
+        let serving = tokio::spawn(router.serve_with_incoming_shutdown(nodelay(self.grpc), signal));
+        let drain = Drain {
+            role: self.role,
+            health: health.clone(),
+            stop,
+            stopped: stopped.clone(),
+            requests: self.requests,
+            limit: self.listen.drain,
+        };
+        let task = tokio::spawn(drain.run(serving, self.shutdown.clone()));
+        let mut running = Running {
+            role: self.role,
+            addr: self.addr,
+            admin: None,
+            health,
+            registry: Arc::new(self.registry),
+            shutdown: self.shutdown,
+            task,
+            background: Vec::new(),
+        };
+        if let Some(listener) = self.admin {
+            running.serve_admin(listener, stopped);
+        }
+        tracing::info!(role = self.role, addr = %self.addr, "listening");
+        Ok(running)
+    }
+}
+
+/// Connections without Nagle's delay: answers are small and somebody waits for each.
+fn nodelay(
+    listener: TcpListener,
+) -> impl tokio_stream::Stream<Item = std::io::Result<tokio::net::TcpStream>> {
+    use tokio_stream::StreamExt as _;
+    TcpListenerStream::new(listener).map(|accepted| {
+        accepted.inspect(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "could not set TCP_NODELAY");
+            }
+        })
+    })
+}
+
+struct Drain {
+    role: &'static str,
+    health: Health,
+    /// Cancelled to end the gRPC server gracefully.
+    stop: CancellationToken,
+    /// Cancelled when nothing is served any more; the admin port answers until then.
+    stopped: CancellationToken,
+    requests: RequestMetrics,
+    limit: Duration,
+}
+
+type Serving = JoinHandle<Result<(), tonic::transport::Error>>;
+
+impl Drain {
+    /// Serves until `shutdown`, then: NOT_SERVING, accept nothing new, let what is in flight finish.
+    async fn run(self, serving: Serving, shutdown: CancellationToken) -> Result<(), ShellError> {
+        let stopped = self.stopped.clone().drop_guard();
+        let outcome = self.serve_then_drain(serving, shutdown).await;
+        drop(stopped);
+        outcome
+    }
+
+    async fn serve_then_drain(
+        self,
+        mut serving: Serving,
+        shutdown: CancellationToken,
+    ) -> Result<(), ShellError> {
+        tokio::select! {
+            ended = &mut serving => return ended?.map_err(ShellError::Serve),
+            () = shutdown.cancelled() => {}
+        }
+        self.health.not_ready().await;
+        self.stop.cancel();
+        tokio::time::sleep(WATCHERS_NOTICE).await;
+        self.health.end_watches().await;
+        match tokio::time::timeout(self.limit, &mut serving).await {
+            Ok(ended) => ended?.map_err(ShellError::Serve)?,
+            Err(_) => {
+                serving.abort();
+                let in_flight = self.requests.in_flight();
+                tracing::warn!(
+                    role = self.role,
+                    in_flight,
+                    "gave up draining after the drain timeout"
+                );
+            }
+        }
+        tracing::info!(role = self.role, "stopped");
+        Ok(())
+    }
+}
+
+/// A role that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// `features`, `candidates` or `recovery`.
+    pub role: &'static str,
+    /// The gRPC address, with the real port.
+    pub addr: SocketAddr,
+    /// The admin address, with the real port.
+    pub admin: Option<SocketAddr>,
+    health: Health,
+    registry: Arc<Registry>,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), ShellError>>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// From now on SERVING.
+    pub async fn ready(&self) {
+        self.health.ready().await;
+        tracing::info!(role = self.role, addr = %self.addr, "ready");
+    }
+
+    /// The role's health.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The role's metrics.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// What an admin port shared by several roles shows of this one.
+    #[must_use]
+    pub fn shown(&self) -> admin::Shown {
+        admin::Shown {
+            role: self.role,
+            health: self.health.clone(),
+            registry: self.registry.clone(),
+        }
+    }
+
+    /// A task that belongs to the role: it must end when the role's shutdown token is cancelled,
+    /// and [`Running::wait`] waits for it.
+    pub fn attach(&mut self, task: JoinHandle<()>) {
+        self.background.push(task);
+    }
+
+    /// Begins to drain, as SIGTERM does.
+    pub fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Waits until the role has stopped: its server drained, its tasks ended.
+    ///
+    /// # Errors
+    /// When the server failed or a task panicked.
+    pub async fn wait(self) -> Result<(), ShellError> {
+        let outcome = self.task.await?;
+        self.shutdown.cancel();
+        for task in self.background {
+            task.await?;
+        }
+        outcome
+    }
+
+    fn serve_admin(&mut self, listener: TcpListener, stopped: CancellationToken) {
+        self.admin = listener.local_addr().ok();
+        let serving = admin::serve(listener, vec![self.shown()], stopped);
+        self.background.push(tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the admin port failed");
+            }
+        }));
+    }
+}
