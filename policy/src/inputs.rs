@@ -49,3 +49,15 @@ pub struct Line {
     pub category: String,
     pub brand: String,
 }
+
+impl Inputs {
+    /// Value of the cart in minor units: lines without a price count as nothing, and a quantity of
+    /// 0 as 1.
+    #[must_use]
+    pub fn value_minor(&self) -> i64 {
+        self.lines.iter().fold(0, |sum: i64, line| {
+            let quantity = i64::from(line.quantity.max(1));
+            sum.saturating_add(line.price_minor.max(0).saturating_mul(quantity))
+        })
+    }
+}

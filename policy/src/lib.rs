@@ -1,48 +1,44 @@
 //! Actions, eligibility and value: what to do about a cart.
+//!
+//! A [`Policy`] is a TOML file, checked and compiled. [`Policy::decide`] is a pure function of the
+//! policy, the [`Inputs`] and the seed: no clock, no IO, no map order. What is logged with a
+//! decision is [`Inputs::encode`], from which it can be made again bit for bit.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `file` | reading the policy file: sections, arms, every mistake with its place |
+//! | `settings` | the file after checking |
+//! | `rules` | eligibility rules in CEL: what they may say, compiling, evaluating |
+//! | `cart` | price, margin and the most that each line may give away |
+//! | `discount` | what an arm takes off, line by line |
+//! | `weigh` | the value formula and its derivation |
+//! | `eligibility` | consent, reach, caps, margin, rules |
+//! | `decide` | the choice; its order of preference |
+//! | `flips` | when the runner-up would win, solved in closed form |
+//! | `reasons` | all of it in plain words |
+//! | `encoding` | inputs for the decision log |
 
 mod action;
+mod cart;
+mod decide;
 mod decision;
+mod discount;
+mod eligibility;
+mod encoding;
+mod file;
+mod flips;
 mod inputs;
+mod money;
+mod policy;
 mod problem;
+mod reasons;
+mod rules;
+mod settings;
+mod weigh;
 
 pub use action::Action;
 pub use decision::{Considered, Decision, Offer, RunnerUp};
+pub use encoding::DecodeError;
 pub use inputs::{Inputs, Line};
+pub use policy::{ArmSummary, Policy};
 pub use problem::Problem;
-
-/// A policy file, checked and compiled.
-#[derive(Debug)]
-pub struct Policy {
-    version: String,
-}
-
-impl Policy {
-    /// The policy file that is shipped.
-    pub const DEFAULT: &str = "";
-
-    /// Reads a policy file; reports every mistake at once.
-    ///
-    /// # Errors
-    /// All problems, in the order of the file.
-    pub fn parse(_toml: &str) -> Result<Policy, Vec<Problem>> {
-        todo!()
-    }
-
-    /// Chooses what to do about the cart.
-    #[must_use]
-    pub fn decide(&self, _inputs: &Inputs, _seed: u64) -> Decision {
-        todo!()
-    }
-
-    /// The file's own version.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// Names of the shopper features that rules read.
-    #[must_use]
-    pub fn shopper_features(&self) -> &[String] {
-        &[]
-    }
-}

@@ -1,0 +1,95 @@
+//! Which arms may be chosen, and in plain words why not.
+
+use crate::cart::CartMoney;
+use crate::money::format;
+use crate::settings::{Settings, Terms};
+use crate::weigh::Weighed;
+use crate::{Action, Inputs};
+
+/// What eligibility is checked against.
+#[derive(Debug)]
+pub(crate) struct Gate<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) inputs: &'a Inputs,
+    /// The request's channel, or the policy's default.
+    pub(crate) channel: &'a str,
+    pub(crate) cart: &'a CartMoney,
+    /// What each rule of the policy says about this cart.
+    pub(crate) rules: &'a [Result<(), String>],
+}
+
+impl Gate<'_> {
+    /// The first reason against the arm. Consent comes before anything that could be paid for.
+    pub(crate) fn check(&self, weighed: &Weighed<'_>) -> Result<(), String> {
+        if weighed.arm.action == Action::Nothing {
+            return Ok(());
+        }
+        if self.inputs.lines.is_empty() {
+            return Err("the cart is empty".to_owned());
+        }
+        self.consent()?;
+        self.reach(&weighed.arm.channels)?;
+        self.caps()?;
+        self.margin(weighed)?;
+        match weighed.arm.rule.and_then(|rule| self.rules.get(rule)) {
+            Some(verdict) => verdict.clone(),
+            None => Ok(()),
+        }
+    }
+
+    fn consent(&self) -> Result<(), String> {
+        match contains(&self.inputs.consented_channels, self.channel) {
+            true => Ok(()),
+            false => Err(format!(
+                "the shopper has not agreed to messages by {}",
+                self.channel
+            )),
+        }
+    }
+
+    fn reach(&self, arm_channels: &[String]) -> Result<(), String> {
+        if !self.inputs.channels.is_empty() && !contains(&self.inputs.channels, self.channel) {
+            return Err(format!("the shopper cannot be reached by {}", self.channel));
+        }
+        if !arm_channels.is_empty() && !contains(arm_channels, self.channel) {
+            let list = arm_channels.join(" or ");
+            return Err(format!(
+                "it goes out by {list} only, and this message goes by {}",
+                self.channel
+            ));
+        }
+        Ok(())
+    }
+
+    fn caps(&self) -> Result<(), String> {
+        let (sent, most) = (self.inputs.messages_7d, self.settings.max_messages_7d);
+        if sent < most {
+            return Ok(());
+        }
+        Err(format!(
+            "the shopper got {sent} messages in the last 7 days, the cap is {most}"
+        ))
+    }
+
+    /// An offer must leave the shop something: what it gives comes out of the margin.
+    fn margin(&self, weighed: &Weighed<'_>) -> Result<(), String> {
+        let currency = &self.inputs.currency;
+        match weighed.arm.terms {
+            Terms::None => Ok(()),
+            Terms::Shipping { cost_minor } if cost_minor > self.cart.margin => Err(format!(
+                "shipping costs {}, more than the cart's margin of {}",
+                format(cost_minor, currency),
+                format(self.cart.margin, currency),
+            )),
+            Terms::Shipping { .. } => Ok(()),
+            Terms::Percent { .. } | Terms::Fixed { .. } if weighed.discount.total == 0 => {
+                Err("the cart has no margin that a discount could come from".to_owned())
+            }
+            Terms::Percent { .. } | Terms::Fixed { .. } => Ok(()),
+        }
+    }
+}
+
+fn contains(list: &[String], name: &str) -> bool {
+    list.iter().any(|entry| entry == name)
+}

@@ -1,0 +1,346 @@
+//! One table of a policy file, read value by value. A value that is wrong is reported and read as
+//! absent, so that reading goes on to the next mistake.
+
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::near;
+use crate::Problem;
+
+const MAX_NAME: usize = 64;
+
+/// The mistakes found so far.
+pub(super) struct Problems<'s> {
+    source: &'s str,
+    found: Vec<(usize, Problem)>,
+    /// Lines that are not TOML. What else is found there follows from that.
+    broken: Vec<usize>,
+}
+
+impl<'s> Problems<'s> {
+    pub(super) fn new(source: &'s str) -> Self {
+        Self {
+            source,
+            found: Vec::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    pub(super) fn syntax(&mut self, at: usize, message: &str) {
+        let problem = self.problem(
+            at,
+            "file".to_owned(),
+            format!("is not valid TOML: {message}"),
+        );
+        self.broken.push(problem.line);
+        self.found.push((at, problem));
+    }
+
+    fn add(&mut self, at: usize, key: String, message: String) {
+        let problem = self.problem(at, key, message);
+        if !self.broken.contains(&problem.line) {
+            self.found.push((at, problem));
+        }
+    }
+
+    /// A key that is missing may stand on a line that could not be read.
+    fn add_missing(&mut self, at: usize, key: String, message: String) {
+        if self.broken.is_empty() {
+            self.add(at, key, message);
+        }
+    }
+
+    fn problem(&self, at: usize, key: String, message: String) -> Problem {
+        let before = self.source.get(..at).unwrap_or(self.source);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Problem {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            key,
+            message,
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Vec<Problem>> {
+        self.found.sort_by_key(|(at, _)| *at);
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        Err(self.found.into_iter().map(|(_, problem)| problem).collect())
+    }
+}
+
+/// A table and where it stands.
+pub(super) struct Section<'t, 'i> {
+    path: String,
+    table: &'t DeTable<'i>,
+    at: usize,
+}
+
+impl<'t, 'i> Section<'t, 'i> {
+    /// Reports every key that is not allowed.
+    pub(super) fn open(
+        path: String,
+        table: &'t DeTable<'i>,
+        at: usize,
+        allowed: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Self {
+        let section = Self { path, table, at };
+        for key in section.table.keys() {
+            let name = key.get_ref().as_ref();
+            if !allowed.contains(&name) {
+                let message = format!(
+                    "is not a key of {}{}",
+                    section.called(),
+                    near::hint(name, allowed)
+                );
+                problems.add(key.span().start, section.key(name), message);
+            }
+        }
+        section
+    }
+
+    fn called(&self) -> &str {
+        if self.path.is_empty() {
+            "a policy file"
+        } else {
+            &self.path
+        }
+    }
+
+    fn key(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
+        self.table.get(key)
+    }
+
+    /// Reports something about a key's value, or about the table when it has no such key.
+    pub(super) fn fault(&self, key: &str, message: String, problems: &mut Problems<'_>) {
+        let at = self.get(key).map_or(self.at, |value| value.span().start);
+        problems.add(at, self.key(key), message);
+    }
+
+    /// Reports a key that has to be there and is not.
+    pub(super) fn require(&self, key: &str, what: &str, problems: &mut Problems<'_>) {
+        if !self.has(key) {
+            let message = format!("is missing; it has to be {what}");
+            problems.add_missing(self.at, self.key(key), message);
+        }
+    }
+
+    fn wrong<T>(&self, key: &str, allowed: &str, problems: &mut Problems<'_>) -> Option<T> {
+        if let Some(value) = self.get(key) {
+            let message = format!(
+                "{} is not allowed; it has to be {allowed}",
+                said(value.get_ref())
+            );
+            self.fault(key, message, problems);
+        }
+        None
+    }
+
+    pub(super) fn text(
+        &self,
+        key: &str,
+        what: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<&'t str> {
+        match self.get(key)?.get_ref().as_str() {
+            Some(text) => Some(text),
+            None => self.wrong(key, what, problems),
+        }
+    }
+
+    /// A short name, for people to read.
+    pub(super) fn name(&self, key: &str, problems: &mut Problems<'_>) -> Option<String> {
+        let what = "a text of 1 to 64 characters without line breaks";
+        let name = self.text(key, what, problems)?;
+        let fits = !name.trim().is_empty() && name.chars().count() <= MAX_NAME;
+        if fits && !name.chars().any(char::is_control) {
+            return Some(name.to_owned());
+        }
+        self.wrong(key, what, problems)
+    }
+
+    pub(super) fn integer(
+        &self,
+        key: &str,
+        range: RangeInclusive<i64>,
+        problems: &mut Problems<'_>,
+    ) -> Option<i64> {
+        let found = self.get(key)?.get_ref().as_integer();
+        let read = found.and_then(|text| i64::from_str_radix(text.as_str(), text.radix()).ok());
+        match read.filter(|number| range.contains(number)) {
+            Some(number) => Some(number),
+            None => {
+                let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+                self.wrong(key, &allowed, problems)
+            }
+        }
+    }
+
+    /// A fraction, so that 10 for ten per cent is caught.
+    pub(super) fn share(
+        &self,
+        key: &str,
+        range: RangeInclusive<f64>,
+        problems: &mut Problems<'_>,
+    ) -> Option<f64> {
+        match number(self.get(key)?.get_ref()).filter(|share| range.contains(share)) {
+            Some(share) => Some(share),
+            None => {
+                let (from, to) = (range.start(), range.end());
+                let allowed = format!("a share from {from} to {to}, e.g. 0.10 for ten per cent");
+                self.wrong(key, &allowed, problems)
+            }
+        }
+    }
+
+    pub(super) fn one_of(
+        &self,
+        key: &str,
+        allowed: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Option<String> {
+        let what = format!("one of {}", allowed.join(", "));
+        let text = self.text(key, &what, problems)?;
+        if allowed.contains(&text) {
+            return Some(text.to_owned());
+        }
+        let meant = near::matches(text, allowed);
+        let meant = meant
+            .first()
+            .map(|name| format!(", did you mean \"{name}\"?"));
+        self.wrong(
+            key,
+            &format!("{what}{}", meant.unwrap_or_default()),
+            problems,
+        )
+    }
+
+    pub(super) fn list_of(
+        &self,
+        key: &str,
+        allowed: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Vec<String> {
+        let what = format!("a list of {}", allowed.join(", "));
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        let Some(list) = value.get_ref().as_array().filter(|list| !list.is_empty()) else {
+            return self.wrong(key, &what, problems).unwrap_or_default();
+        };
+        let mut texts = Vec::new();
+        for entry in list.iter() {
+            match entry
+                .get_ref()
+                .as_str()
+                .filter(|text| allowed.contains(text))
+            {
+                Some(text) => texts.push(text.to_owned()),
+                None => {
+                    let message = format!(
+                        "{} is not allowed; it has to be {what}",
+                        said(entry.get_ref())
+                    );
+                    problems.add(entry.span().start, self.key(key), message);
+                }
+            }
+        }
+        texts
+    }
+
+    pub(super) fn table(
+        &self,
+        key: &str,
+        allowed: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Option<Section<'t, 'i>> {
+        let value = self.get(key)?;
+        match value.get_ref().as_table() {
+            Some(table) => Some(Section::open(
+                self.key(key),
+                table,
+                value.span().start,
+                allowed,
+                problems,
+            )),
+            None => self.wrong(key, &format!("a table, [{key}]"), problems),
+        }
+    }
+
+    pub(super) fn tables(
+        &self,
+        key: &str,
+        allowed: &[&str],
+        problems: &mut Problems<'_>,
+    ) -> Vec<Section<'t, 'i>> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        let what = format!("a list of tables, [[{key}]]");
+        let Some(list) = value.get_ref().as_array() else {
+            return self.wrong(key, &what, problems).unwrap_or_default();
+        };
+        let mut sections = Vec::new();
+        for (place, entry) in list.iter().enumerate() {
+            let path = format!("{}[{place}]", self.key(key));
+            match entry.get_ref().as_table() {
+                Some(table) => {
+                    let at = entry.span().start;
+                    sections.push(Section::open(path, table, at, allowed, problems));
+                }
+                None => {
+                    let message = format!(
+                        "{} is not allowed; it has to be {what}",
+                        said(entry.get_ref())
+                    );
+                    problems.add(entry.span().start, path, message);
+                }
+            }
+        }
+        sections
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        DeValue::Integer(integer) => integer.as_str().parse().ok(),
+        DeValue::String(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => None,
+    }
+}
+
+fn said(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if text.chars().count() > MAX_NAME => {
+            format!("{:?}…", text.chars().take(MAX_NAME).collect::<String>())
+        }
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(integer) => integer.to_string(),
+        DeValue::Float(float) => float.to_string(),
+        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(list) if list.is_empty() => "an empty list".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

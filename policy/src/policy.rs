@@ -1,0 +1,72 @@
+//! The policy as callers see it.
+
+use crate::rules::Rules;
+use crate::settings::Settings;
+use crate::{Action, Decision, Inputs, Problem, decide, file};
+
+/// A policy file, checked and compiled.
+#[derive(Debug)]
+pub struct Policy {
+    settings: Settings,
+    rules: Rules,
+}
+
+/// One arm of a policy, for listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArmSummary {
+    pub name: String,
+    pub action: Action,
+}
+
+impl Policy {
+    /// The policy file that is shipped. It explains every key.
+    pub const DEFAULT: &str = include_str!("../default-policy.toml");
+
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// Every mistake in the file, in its order, each with line, column, key, value and what is
+    /// allowed.
+    pub fn parse(toml: &str) -> Result<Policy, Vec<Problem>> {
+        let (settings, rules) = file::read(toml)?;
+        Ok(Policy { settings, rules })
+    }
+
+    /// Chooses what to do about the cart. A pure function that cannot fail: inputs that make no
+    /// sense, such as a risk that is not a number, make doing nothing the best.
+    ///
+    /// The choice is the best eligible arm with probability 1, so the seed does not matter yet;
+    /// it is an argument, and logged, because a policy that explores draws from it.
+    #[must_use]
+    pub fn decide(&self, inputs: &Inputs, _seed: u64) -> Decision {
+        decide::decide(&self.settings, &self.rules, inputs)
+    }
+
+    /// The file's own version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.settings.version
+    }
+
+    /// Names of the shopper features that rules read, sorted. [`Inputs::shopper`] needs no others.
+    #[must_use]
+    pub fn shopper_features(&self) -> &[String] {
+        self.rules.shopper_features()
+    }
+
+    /// The arms in the order in which ties are broken.
+    #[must_use]
+    pub fn arms(&self) -> Vec<ArmSummary> {
+        let summary = |arm: &crate::settings::Arm| ArmSummary {
+            name: arm.name.clone(),
+            action: arm.action,
+        };
+        self.settings.arms.iter().map(summary).collect()
+    }
+
+    /// How many items the policy shows with an action.
+    #[must_use]
+    pub fn items_shown(&self) -> usize {
+        self.settings.items_shown
+    }
+}
