@@ -1,0 +1,86 @@
+//! The feature store: events in, views, items and decisions out, on either store.
+
+mod decisions;
+mod following;
+mod ingest;
+mod items;
+mod shoppers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::items::ItemTable;
+use crate::store::{PARTITIONS, Partition, Store};
+
+pub use decisions::DecisionCommit;
+
+/// What the feature store does by itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long after a shopper's last activity a cart comes due. 30 minutes.
+    pub idle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+/// Everything that serving needs to know of shoppers and items. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct FeatureStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    settings: Settings,
+    items: Arc<ItemTable>,
+    /// One lane a partition: writers of this process take turns, so that a conflict always means
+    /// another process, and retries stay rare.
+    lanes: Vec<Mutex<()>>,
+}
+
+impl FeatureStore {
+    /// A feature store over `store`. Its item table is empty until
+    /// [`FeatureStore::follow_items`] runs.
+    pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let lanes = (0..PARTITIONS).map(|_| Mutex::new(())).collect();
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                settings,
+                items: Arc::new(ItemTable::new()),
+                lanes,
+            }),
+        }
+    }
+
+    /// The items, in memory.
+    pub fn items(&self) -> &Arc<ItemTable> {
+        &self.inner.items
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// Holds the lanes of these partitions. `partitions` is sorted and without repetition: a
+    /// fixed order is what keeps two writers from waiting for each other.
+    async fn lanes(&self, partitions: impl Iterator<Item = Partition>) -> Vec<MutexGuard<'_, ()>> {
+        let mut held = Vec::new();
+        for partition in partitions {
+            if let Some(lane) = self.inner.lanes.get(partition.index()) {
+                held.push(lane.lock().await);
+            }
+        }
+        held
+    }
+}

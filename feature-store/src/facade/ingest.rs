@@ -1,0 +1,189 @@
+//! Taking events in: read the shoppers, apply, commit each partition.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::FeatureStore;
+use super::shoppers::decode;
+use crate::store::{Commit, CommitOutcome, Error, Key, Log, Op, Partition, Versioned};
+use crate::{Event, LoggedEvent, Millis, Outcome, RejectCode, Rejection, Shopper};
+
+/// Positions in the batch, by shopper, by partition: both in a fixed order.
+type Batch<'e> = BTreeMap<Partition, BTreeMap<&'e str, Vec<usize>>>;
+
+/// Shoppers worked on between two chances for other tasks to run.
+const SHOPPERS_A_TURN: usize = 16;
+
+impl FeatureStore {
+    /// Applies events, in their order, and answers one outcome each, in the same order.
+    ///
+    /// An accepted event has changed state, log and deadline, as durably as the store promises.
+    /// On [`Error::Unavailable`] nothing is promised; handing the batch in again is harmless.
+    pub async fn ingest(&self, events: &[Event], now: Millis) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes = vec![Outcome::Duplicate; events.len()];
+        let mut batch = Batch::new();
+        for (position, event) in events.iter().enumerate() {
+            let shoppers = batch.entry(Partition::of(&event.shopper_id)).or_default();
+            shoppers.entry(&event.shopper_id).or_default().push(position);
+        }
+        let _lanes = self.lanes(batch.keys().copied()).await;
+        let mut attempts = Attempts::default();
+        loop {
+            let commits = self.apply(events, &batch, now, &mut outcomes).await?;
+            let partitions: Vec<_> = commits.iter().map(|commit| commit.partition).collect();
+            let done = self.store().commit(commits).await?;
+            let conflicts: Vec<_> = partitions
+                .into_iter()
+                .zip(done)
+                .filter_map(|(partition, outcome)| match outcome {
+                    CommitOutcome::Done => None,
+                    CommitOutcome::Conflict { .. } => Some(partition),
+                })
+                .collect();
+            if conflicts.is_empty() {
+                return Ok(outcomes);
+            }
+            batch.retain(|partition, _| conflicts.contains(partition));
+            attempts.wait(self.store().name()).await?;
+        }
+    }
+
+    /// Reads the shoppers of a batch and turns their events into outcomes and commits.
+    async fn apply(
+        &self,
+        events: &[Event],
+        batch: &Batch<'_>,
+        now: Millis,
+        outcomes: &mut [Outcome],
+    ) -> Result<Vec<Commit>, Error> {
+        let keys: Vec<_> = batch
+            .iter()
+            .flat_map(|(partition, shoppers)| shoppers.keys().map(|id| (*partition, *id)))
+            .map(|(partition, id)| Key::new(partition, crate::store::Kind::Shopper, id))
+            .collect();
+        let mut stored = keys.iter().zip(self.store().get_many(&keys).await?);
+        let mut commits = Vec::new();
+        let mut turn = 0;
+        for (partition, shoppers) in batch {
+            let mut ops = Vec::new();
+            for positions in shoppers.values() {
+                let Some((key, value)) = stored.next() else {
+                    continue;
+                };
+                let change = Change { events, positions, key, now, idle: self.inner.settings.idle };
+                ops.extend(change.make(value.as_ref(), outcomes));
+                turn += 1;
+                if turn % SHOPPERS_A_TURN == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            if !ops.is_empty() {
+                commits.push(Commit { partition: *partition, ops });
+            }
+        }
+        Ok(commits)
+    }
+}
+
+/// What a batch says of one shopper.
+struct Change<'a> {
+    events: &'a [Event],
+    positions: &'a [usize],
+    key: &'a Key,
+    now: Millis,
+    idle: Duration,
+}
+
+impl Change<'_> {
+    /// Applies the shopper's events and says what to write: nothing unless one was accepted.
+    fn make(&self, stored: Option<&Versioned>, outcomes: &mut [Outcome]) -> Vec<Op> {
+        let decoded = stored.map_or_else(|| Ok(Shopper::empty()), |value| decode(self.key, value));
+        let mut shopper = match decoded {
+            Ok(shopper) => shopper,
+            Err(error) => return self.refuse(&error, outcomes),
+        };
+        let before = shopper.cart_deadline(self.idle);
+        let mut appends = Vec::new();
+        for position in self.positions {
+            let (Some(event), Some(outcome)) =
+                (self.events.get(*position), outcomes.get_mut(*position))
+            else {
+                continue;
+            };
+            *outcome = shopper.apply(event, self.now);
+            if *outcome == Outcome::Accepted {
+                appends.push(self.append(event));
+            }
+        }
+        if appends.is_empty() {
+            return appends;
+        }
+        let mut ops = vec![Op::Put {
+            key: self.key.clone(),
+            expected: stored.map_or(0, |value| value.version),
+            value: Bytes::from(shopper.encode()),
+        }];
+        ops.extend(self.deadline(before, shopper.cart_deadline(self.idle)));
+        ops.append(&mut appends);
+        ops
+    }
+
+    fn append(&self, event: &Event) -> Op {
+        let entry = LoggedEvent {
+            accepted_at: self.now,
+            partition: self.key.partition.number(),
+            // The store gives the number; a reader takes it from the entry.
+            sequence: 0,
+            event: event.clone(),
+        };
+        Op::Append {
+            log: Log::Events,
+            value: Bytes::from(entry.encode()),
+        }
+    }
+
+    /// A deadline is written only when it moved: one that was claimed keeps its lease.
+    fn deadline(&self, before: Option<Millis>, after: Option<Millis>) -> Option<Op> {
+        let id = format!("cart:{}", self.key.id);
+        match after {
+            _ if before == after => None,
+            Some(due_at) => Some(Op::Schedule { id, due_at }),
+            None => Some(Op::Cancel { id }),
+        }
+    }
+
+    /// A value that cannot be read is never written over, and stops nobody else's events.
+    fn refuse(&self, error: &Error, outcomes: &mut [Outcome]) -> Vec<Op> {
+        tracing::error!(%error, "refused the events of a shopper whose state is unreadable");
+        for position in self.positions {
+            if let Some(outcome) = outcomes.get_mut(*position) {
+                *outcome = Outcome::Rejected(Rejection {
+                    code: RejectCode::Invalid,
+                    field: "shopper_id",
+                    detail: format!("shopper_id is {:?}: {error}", self.key.id),
+                });
+            }
+        }
+        Vec::new()
+    }
+}
+
+/// Counts how often a write lost against other processes, and waits longer each time.
+#[derive(Default)]
+pub(super) struct Attempts(u32);
+
+impl Attempts {
+    const MOST: u32 = 200;
+
+    pub(super) async fn wait(&mut self, store: &'static str) -> Result<(), Error> {
+        self.0 += 1;
+        if self.0 > Self::MOST {
+            let detail = format!("other processes won {} writes in a row", Self::MOST);
+            return Err(Error::Unavailable { store, detail });
+        }
+        tokio::time::sleep(Duration::from_millis(u64::from(self.0.min(20)))).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! The shop's items: what they are, how they do, and the table of them that every role keeps in
+//! memory.
+
+mod counting;
+mod item;
+mod record;
+mod stats;
+mod table;
+mod tally;
+mod tiles;
+
+pub use item::{Availability, Item, ItemRejection};
+pub use stats::{ItemRow, ItemStats};
+pub use table::{ItemTable, ItemUpdate};
+pub use tally::Tally;
+
+pub(crate) use counting::Counting;
+pub(crate) use table::Change;
+pub(crate) use record::CatalogEntry;

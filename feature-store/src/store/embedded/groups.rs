@@ -1,0 +1,106 @@
+//! Consumer groups: how far each has come, and what it was handed but has not acknowledged.
+
+use super::writer::Writer;
+use super::{layout, unavailable};
+use crate::Millis;
+use crate::store::{Error, Log, LogEntry, Partition};
+
+/// A group of consumers of one log.
+pub(super) struct Group {
+    partition: Partition,
+    log: Log,
+    /// What its keys have in common, after the byte that says which key.
+    name: Vec<u8>,
+}
+
+impl Group {
+    pub(super) fn new(partition: Partition, log: Log, group: &str) -> Self {
+        let mut name = partition.number().to_be_bytes().to_vec();
+        name.push(layout::log_code(log));
+        name.extend_from_slice(group.as_bytes());
+        // No text holds this byte, so no group's keys begin with those of another.
+        name.push(0xff);
+        Self { partition, log, name }
+    }
+
+    /// Under this lies the last sequence that was handed out.
+    fn cursor(&self) -> Vec<u8> {
+        [b"c".as_slice(), &self.name].concat()
+    }
+
+    /// What its deliveries begin with.
+    fn deliveries(&self) -> Vec<u8> {
+        [b"d".as_slice(), &self.name].concat()
+    }
+
+    /// Under this lies until when an entry is leased, and to whom.
+    fn delivery(&self, sequence: u64) -> Vec<u8> {
+        [self.deliveries().as_slice(), &sequence.to_be_bytes()].concat()
+    }
+}
+
+/// One consumer asking for entries.
+pub(super) struct Delivery {
+    pub(super) group: Group,
+    pub(super) consumer: String,
+    pub(super) now: Millis,
+    pub(super) until: Millis,
+    pub(super) limit: usize,
+}
+
+impl Writer {
+    pub(super) fn deliver(&self, delivery: &Delivery) -> Result<Vec<LogEntry>, Error> {
+        let group = &delivery.group;
+        let mut entries = self.expired(delivery)?;
+        let cursor = self.cursor(group)?;
+        let left = delivery.limit.saturating_sub(entries.len());
+        let end = self.end(group.partition, group.log);
+        let new = self.engine.read_log(group.partition, group.log, cursor, end, left)?;
+        let last = new.last().map_or(cursor, |entry| entry.sequence);
+        entries.extend(new);
+        let lease = [&layout::time(delivery.until), delivery.consumer.as_bytes()].concat();
+        self.apply(|batch| {
+            let groups = &self.engine.groups;
+            batch.insert(groups, group.cursor(), last.to_be_bytes());
+            for entry in &entries {
+                batch.insert(groups, group.delivery(entry.sequence), lease.as_slice());
+            }
+        })?;
+        Ok(entries)
+    }
+
+    pub(super) fn acknowledge(&self, group: &Group, sequences: &[u64]) -> Result<(), Error> {
+        self.apply(|batch| {
+            for sequence in sequences {
+                batch.remove(&self.engine.groups, group.delivery(*sequence));
+            }
+        })
+    }
+
+    fn cursor(&self, group: &Group) -> Result<u64, Error> {
+        let stored = self.engine.groups.get(group.cursor()).map_err(unavailable)?;
+        Ok(stored.and_then(|stored| stored.first_chunk().copied()).map_or(0, u64::from_be_bytes))
+    }
+
+    /// Entries whose lease ran out.
+    fn expired(&self, delivery: &Delivery) -> Result<Vec<LogEntry>, Error> {
+        let group = &delivery.group;
+        let mut entries = Vec::new();
+        for stored in self.engine.groups.prefix(group.deliveries()) {
+            if entries.len() == delivery.limit {
+                break;
+            }
+            let (key, lease) = stored.into_inner().map_err(unavailable)?;
+            let (Some(sequence), Some(until)) = (key.last_chunk(), lease.first_chunk()) else {
+                return Err(Error::corrupt(group.partition, "a delivery is too short"));
+            };
+            if layout::parse_time(*until) > delivery.now {
+                continue;
+            }
+            let sequence = u64::from_be_bytes(*sequence);
+            let before = sequence.saturating_sub(1);
+            entries.extend(self.engine.read_log(group.partition, group.log, before, sequence, 1)?);
+        }
+        Ok(entries)
+    }
+}

@@ -1,0 +1,146 @@
+//! Where a value lies: partition, kind and id.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How many partitions there are. Fixed: it is part of every stored key.
+pub const PARTITIONS: u16 = 256;
+
+/// One of [`PARTITIONS`] slices of all shoppers and items; what changes together lies in one.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Partition(u16);
+
+impl Partition {
+    /// The partition of a shopper id or of an item id.
+    pub fn of(id: &str) -> Self {
+        let hash = xxh3_64(id.as_bytes()) % u64::from(PARTITIONS);
+        Self(u16::try_from(hash).unwrap_or_default())
+    }
+
+    /// `None` from [`PARTITIONS`] on.
+    pub fn new(number: u16) -> Option<Self> {
+        (number < PARTITIONS).then_some(Self(number))
+    }
+
+    /// Every partition, in order.
+    pub fn all() -> impl ExactSizeIterator<Item = Self> + Clone {
+        (0..PARTITIONS).map(Self)
+    }
+
+    /// 0 to 255.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{:03}", self.0)
+    }
+}
+
+/// What a value is.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// All that is known of one shopper.
+    Shopper,
+    /// One item of the catalogue.
+    Item,
+    /// Counters of all items over one stretch of time.
+    ItemTiles,
+    /// How far a reader of a log has come.
+    Offset,
+    /// One decision, by its id.
+    Decision,
+}
+
+impl Kind {
+    /// The part of the key that names the kind. It is stored: never change one.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Shopper => "s",
+            Self::Item => "i",
+            Self::ItemTiles => "is",
+            Self::Offset => "io",
+            Self::Decision => "d",
+        }
+    }
+
+    /// Whether [`Store::list`](super::Store::list) knows the ids of this kind. An index costs a
+    /// write for each new id, so shoppers have none.
+    pub fn is_listed(self) -> bool {
+        match self {
+            Self::Item | Self::ItemTiles | Self::Decision => true,
+            Self::Shopper | Self::Offset => false,
+        }
+    }
+}
+
+/// The logs that a partition has.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Log {
+    /// Accepted events, in the order of their acceptance.
+    Events,
+    /// Changes of items.
+    Catalog,
+    /// Actions to be handed to messaging systems.
+    Outbox,
+    /// Decisions made.
+    Decisions,
+}
+
+impl Log {
+    pub(crate) const ALL: [Self; 4] = [Self::Events, Self::Catalog, Self::Outbox, Self::Decisions];
+
+    /// The part of the key that names the log. It is stored: never change one.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Events => "ev",
+            Self::Catalog => "cat",
+            Self::Outbox => "out",
+            Self::Decisions => "dec",
+        }
+    }
+}
+
+/// Names one value.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Key {
+    /// Where it lies.
+    pub partition: Partition,
+    /// What it is.
+    pub kind: Kind,
+    /// Which one.
+    pub id: String,
+}
+
+impl Key {
+    /// The key of a shopper's state.
+    pub fn shopper(id: &str) -> Self {
+        Self::new(Partition::of(id), Kind::Shopper, id)
+    }
+
+    /// The key of an item.
+    pub fn item(id: &str) -> Self {
+        Self::new(Partition::of(id), Kind::Item, id)
+    }
+
+    pub(crate) fn new(partition: Partition, kind: Kind, id: impl Into<String>) -> Self {
+        Self {
+            partition,
+            kind,
+            id: id.into(),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}:{}:{}", self.partition, self.kind.code(), self.id)
+    }
+}
