@@ -1,1 +1,39 @@
 //! Events, shopper state, windowed features, items, and the two online stores.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`time`] | [`Millis`], the one unit of time |
+//! | [`event`] | [`Event`], its limits, and why one is refused |
+//! | [`state`] | [`Shopper`]: all that is known of a person, folded from events into one value |
+//! | [`view`] | [`ShopperView`]: what can be read of a shopper at a moment |
+//! | [`features`] | [`Registry`] of named, typed features and the [`Plan`] that computes a list of them |
+//! | [`log`] | [`LoggedEvent`], the entry of the event log |
+//! | [`replay`] | [`Replay`], which turns a log back into what serving saw |
+//! | [`items`] | [`Item`], the in-memory [`ItemTable`], item statistics |
+//! | [`store`] | the [`store::Store`] trait and its two engines |
+//!
+//! State is a function of the set of accepted events, never of the order in which they arrived;
+//! the clock is always an argument. Nothing here knows of gRPC or of models.
+
+pub mod event;
+mod facade;
+pub mod features;
+pub mod items;
+pub mod log;
+pub mod replay;
+pub mod state;
+pub mod store;
+pub mod time;
+pub mod view;
+
+pub use event::{Event, EventKind, Outcome, RejectCode, Rejection};
+pub use facade::*;
+pub use features::{
+    EntityKind, FeatureDef, FeatureValue, Plan, Registry, Status, UnknownFeature, Value, ValueType,
+};
+pub use items::*;
+pub use log::LoggedEvent;
+pub use replay::Replay;
+pub use state::{ConsentRecord, DecodeError, ProfileUpdate, Shopper};
+pub use time::Millis;
+pub use view::{Cart, CartLine, Portrait, Profile, Recent, ShopperView};

@@ -1,0 +1,286 @@
+//! Affinity: how strongly a shopper is drawn to categories, brands and prices.
+//!
+//! Interest is kept in whole weights per day and decayed only when it is read, in integers, so that
+//! the same events always give the same shares.
+
+use std::sync::Arc;
+
+use crate::event::EventKind;
+use crate::state::tail::TailEvent;
+use crate::time::Millis;
+
+/// At most this many keys of a dimension are told apart; a new one replaces the weakest.
+const MAX_KEYS: usize = 32;
+/// Days that still weigh in.
+const DAYS: i64 = 30;
+/// 65536 × 2^(−days / 7), rounded: a half-life of a week in Q16.
+const DECAY_Q16: [u64; 31] = [
+    65536, 59358, 53761, 48693, 44102, 39945, 36179, 32768, 29679, 26881, 24347, 22051, 19972,
+    18089, 16384, 14839, 13440, 12173, 11026, 9986, 9045, 8192, 7420, 6720, 6087, 5513, 4993, 4522,
+    4096, 3710, 3360,
+];
+
+/// Lower ends of the price bands in whole currency units.
+const BANDS: [i64; 19] = [
+    0, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000,
+    500_000, 1_000_000, 10_000_000, 100_000_000,
+];
+
+/// Weight of one day's interest in one key.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DayWeight {
+    pub(crate) day: i64,
+    pub(crate) weight: u32,
+}
+
+/// Interest in one key, days ascending.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Interest<K> {
+    pub(crate) key: K,
+    pub(crate) days: Vec<DayWeight>,
+}
+
+impl<K> Interest<K> {
+    /// Decayed weight at the end of `today`, in Q16; what lies after `today` does not count yet.
+    fn strength(&self, today: i64) -> u64 {
+        self.days.iter().map(|tile| decayed(*tile, today)).fold(0, u64::saturating_add)
+    }
+}
+
+fn decayed(tile: DayWeight, today: i64) -> u64 {
+    let age = usize::try_from(today.saturating_sub(tile.day)).ok();
+    let factor = age.and_then(|age| DECAY_Q16.get(age)).copied().unwrap_or(0);
+    factor * u64::from(tile.weight)
+}
+
+/// Interest in one dimension, sorted by key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Affinity<K> {
+    entries: Vec<Interest<K>>,
+    /// Day of the newest fold; older weights are already dropped against it.
+    newest_day: i64,
+}
+
+impl<K> Default for Affinity<K> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), newest_day: i64::MIN }
+    }
+}
+
+impl<K: Ord + Clone> Affinity<K> {
+    /// `None` unless keys and days ascend and no entry is empty.
+    pub(crate) fn from_sorted(entries: Vec<Interest<K>>) -> Option<Self> {
+        let days_ascend = |e: &Interest<K>| e.days.is_sorted_by(|a, b| a.day < b.day);
+        let sound = entries.is_sorted_by(|a, b| a.key < b.key)
+            && entries.iter().all(|entry| days_ascend(entry) && !entry.days.is_empty());
+        let last_days = entries.iter().filter_map(|entry| entry.days.last());
+        let newest_day = last_days.map(|tile| tile.day).max().unwrap_or(i64::MIN);
+        sound.then_some(Self { entries, newest_day })
+    }
+
+    pub(crate) fn entries(&self) -> &[Interest<K>] {
+        &self.entries
+    }
+
+    fn fold(&mut self, key: &K, day: i64, weight: u32) {
+        if day > self.newest_day {
+            // The bound follows the folded event and not the clock: what is evicted below then
+            // depends on the events before this one and on nothing else.
+            self.prune(day);
+            self.newest_day = day;
+        }
+        let index = match self.entries.binary_search_by(|entry| entry.key.cmp(key)) {
+            Ok(index) => index,
+            Err(index) => {
+                self.entries.insert(index, Interest { key: key.clone(), days: Vec::new() });
+                index
+            }
+        };
+        if let Some(entry) = self.entries.get_mut(index) {
+            add_weight(&mut entry.days, day, weight);
+        }
+        if self.entries.len() > MAX_KEYS {
+            self.evict_weakest_but(index, day);
+        }
+    }
+
+    /// The newcomer stays, or a new interest could never grow.
+    fn evict_weakest_but(&mut self, newcomer: usize, day: i64) {
+        let others = self.entries.iter().enumerate().filter(|(index, _)| *index != newcomer);
+        let weakest = others.min_by_key(|(index, entry)| (entry.strength(day), *index));
+        if let Some(index) = weakest.map(|(index, _)| index) {
+            self.entries.remove(index);
+        }
+    }
+
+    /// Drops the weights that no longer count at `day` or later.
+    fn prune(&mut self, day: i64) {
+        let oldest = day.saturating_sub(DAYS);
+        for entry in &mut self.entries {
+            let gone = entry.days.partition_point(|tile| tile.day < oldest);
+            entry.days.drain(..gone);
+        }
+        self.entries.retain(|entry| !entry.days.is_empty());
+    }
+
+    /// Decayed strengths, strongest first, ties by key.
+    fn strengths(&self, today: i64) -> Vec<(&K, u64)> {
+        let all = self.entries.iter().map(|entry| (&entry.key, entry.strength(today)));
+        let mut strengths: Vec<_> = all.filter(|(_, strength)| *strength > 0).collect();
+        strengths.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        strengths
+    }
+}
+
+fn add_weight(days: &mut Vec<DayWeight>, day: i64, weight: u32) {
+    match days.last_mut() {
+        Some(tile) if tile.day >= day => tile.weight = tile.weight.saturating_add(weight),
+        Some(_) | None => days.push(DayWeight { day, weight }),
+    }
+}
+
+/// The three dimensions of taste.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Interests {
+    pub(crate) categories: Affinity<Arc<str>>,
+    pub(crate) brands: Affinity<Arc<str>>,
+    pub(crate) bands: Affinity<u8>,
+    /// Newest event with a weight.
+    pub(crate) newest_at: Option<Millis>,
+}
+
+impl Interests {
+    pub(crate) fn fold(&mut self, event: &TailEvent) {
+        let Some(weight) = weight(event.kind) else { return };
+        let day = event.at.day();
+        self.newest_at = Some(event.at);
+        if !event.fact.category.is_empty() {
+            self.categories.fold(&event.fact.category, day, weight);
+        }
+        if !event.fact.brand.is_empty() {
+            self.brands.fold(&event.fact.brand, day, weight);
+        }
+        if event.fact.price_minor > 0 {
+            self.bands.fold(&band(event.fact.price_minor), day, weight);
+        }
+    }
+
+    pub(crate) fn prune(&mut self, horizon: Millis) {
+        let day = horizon.day();
+        self.categories.prune(day);
+        self.brands.prune(day);
+        self.bands.prune(day);
+    }
+
+    pub(crate) fn category_shares(&self, now: Millis) -> Vec<(String, f64)> {
+        shares(&self.categories.strengths(now.day()), |key| key.to_string())
+    }
+
+    /// Shares by the first part of the category path.
+    pub(crate) fn root_shares(&self, now: Millis) -> Vec<(String, f64)> {
+        let mut roots: Vec<(&str, u64)> = Vec::new();
+        for (path, strength) in self.categories.strengths(now.day()) {
+            let root = path.split_once('.').map_or(path.as_ref(), |(root, _)| root);
+            match roots.iter_mut().find(|(known, _)| *known == root) {
+                Some((_, sum)) => *sum = sum.saturating_add(strength),
+                None => roots.push((root, strength)),
+            }
+        }
+        roots.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        shares(&roots, |root| (*root).to_owned())
+    }
+
+    pub(crate) fn brand_shares(&self, now: Millis) -> Vec<(String, f64)> {
+        shares(&self.brands.strengths(now.day()), |key| key.to_string())
+    }
+
+    pub(crate) fn band_shares(&self, now: Millis) -> Vec<(String, f64)> {
+        shares(&self.bands.strengths(now.day()), |key| band_name(**key))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+fn shares<K>(strengths: &[(K, u64)], name: impl Fn(&K) -> String) -> Vec<(String, f64)> {
+    let total = strengths.iter().map(|(_, strength)| *strength).fold(0, u64::saturating_add);
+    let share = |strength: u64| strength as f64 / total as f64;
+    strengths.iter().map(|(key, strength)| (name(key), share(*strength))).collect()
+}
+
+/// What an event says of taste: a purchase most, a view least.
+fn weight(kind: EventKind) -> Option<u32> {
+    match kind {
+        EventKind::View => Some(1),
+        EventKind::AddToCart => Some(4),
+        EventKind::Purchase => Some(8),
+        EventKind::RemoveFromCart
+        | EventKind::CheckoutStart
+        | EventKind::MessageSent
+        | EventKind::MessageDelivered
+        | EventKind::MessageOpened
+        | EventKind::MessageClicked
+        | EventKind::MessageUnsubscribed => None,
+    }
+}
+
+/// Number of the band that holds a price; minor units are taken as hundredths.
+fn band(price_minor: i64) -> u8 {
+    let above = BANDS.partition_point(|low| low.saturating_mul(100) <= price_minor);
+    u8::try_from(above.saturating_sub(1)).unwrap_or(0)
+}
+
+/// `20-50`; the last band is `100000000+`.
+fn band_name(band: u8) -> String {
+    let index = usize::from(band);
+    match (BANDS.get(index), BANDS.get(index + 1)) {
+        (Some(low), Some(high)) => format!("{low}-{high}"),
+        (Some(low), None) => format!("{low}+"),
+        (None, _) => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_halves_every_week() {
+        for (days, factor) in DECAY_Q16.iter().enumerate() {
+            let exact = 65_536.0 * 2f64.powf(-(days as f64) / 7.0);
+            assert!((exact - *factor as f64).abs() <= 0.5, "day {days}");
+        }
+    }
+
+    #[test]
+    fn a_price_falls_into_the_band_that_begins_at_or_below_it() {
+        let name = |price| band_name(band(price));
+        assert_eq!(name(1), "0-10");
+        assert_eq!(name(999), "0-10");
+        assert_eq!(name(1_000), "10-20");
+        assert_eq!(name(1_000_000_000_000), "100000000+");
+    }
+
+    #[test]
+    fn a_new_interest_replaces_the_weakest() {
+        let mut affinity = Affinity::default();
+        for key in 0..32_u8 {
+            affinity.fold(&key, 10, 4);
+        }
+        affinity.fold(&5, 10, 1);
+        affinity.fold(&7, 9, 1);
+        affinity.fold(&200, 11, 1);
+        assert_eq!(affinity.entries().len(), MAX_KEYS);
+        let keys: Vec<u8> = affinity.entries().iter().map(|entry| entry.key).collect();
+        assert!(keys.contains(&200) && keys.contains(&5) && !keys.contains(&0), "{keys:?}");
+    }
+
+    #[test]
+    fn interest_fades_and_ends_after_thirty_days() {
+        let mut affinity = Affinity::default();
+        affinity.fold(&1_u8, 0, 1);
+        assert_eq!(affinity.strengths(0), vec![(&1, 65_536)]);
+        assert_eq!(affinity.strengths(7), vec![(&1, 32_768)]);
+        assert_eq!(affinity.strengths(30), vec![(&1, 3_360)]);
+        assert_eq!(affinity.strengths(31), vec![]);
+        assert_eq!(affinity.strengths(-1), vec![]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Between a [`Shopper`] and its bytes. The same state always gives the same bytes.
+
+mod base;
+mod symbols;
+mod tail;
+
+use prost::Message;
+
+use crate::event::EventKind;
+use crate::state::base::Base;
+use crate::state::codec::symbols::{Symbols, Texts};
+use crate::state::{ConsentRecord, DecodeError, Shopper, wire};
+use crate::time::Millis;
+use crate::view::Profile;
+
+/// The layout written; older ones stay readable for ever.
+const FORMAT: u32 = 1;
+
+impl Shopper {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let facts = tail::distinct_facts(&self.tail);
+        let symbols = Symbols::new(
+            facts.iter().flat_map(|fact| fact.texts()).chain(base::texts(&self.base)),
+        );
+        let wire = wire::Shopper {
+            format: FORMAT,
+            tiles: base::encode_tiles(&self.base.tiles),
+            interests: base::encode_interests(&self.base.interests, &symbols),
+            cart: base::encode_cart(&self.base.cart, &symbols),
+            history: base::encode_history(&self.base.history, &symbols),
+            tail: tail::encode(&self.tail, &facts, &symbols),
+            profile: encode_profile(&self.profile),
+            consents: self.consents.iter().map(encode_consent).collect(),
+            symbols: symbols.into_wire(),
+        };
+        wire.encode_to_vec()
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire = wire::Shopper::decode(bytes)?;
+        if wire.format != FORMAT {
+            return Err(DecodeError::Format { found: wire.format, known: FORMAT });
+        }
+        let texts = Texts::new(&wire.symbols);
+        Ok(Self {
+            base: Base {
+                tiles: base::decode_tiles(wire.tiles.unwrap_or_default())?,
+                interests: base::decode_interests(wire.interests.unwrap_or_default(), &texts)?,
+                cart: base::decode_cart(wire.cart.unwrap_or_default(), &texts)?,
+                history: base::decode_history(wire.history.unwrap_or_default(), &texts)?,
+            },
+            tail: tail::decode(wire.tail.unwrap_or_default(), &texts)?,
+            profile: decode_profile(wire.profile.unwrap_or_default()),
+            consents: decode_consents(wire.consents)?,
+            size_bound: bytes.len(),
+        })
+    }
+}
+
+/// An empty part takes no bytes.
+fn unless_default<T: Default + PartialEq>(part: T) -> Option<T> {
+    (part != T::default()).then_some(part)
+}
+
+fn decode_kind(code: u8) -> Result<EventKind, DecodeError> {
+    EventKind::from_code(code).ok_or(DecodeError::Corrupt("an event kind is unknown"))
+}
+
+/// Columns of one table have one length.
+fn same_length(lengths: &[usize]) -> Result<usize, DecodeError> {
+    let first = lengths.first().copied().unwrap_or(0);
+    if lengths.iter().all(|length| *length == first) {
+        return Ok(first);
+    }
+    Err(DecodeError::Corrupt("columns of one table differ in length"))
+}
+
+fn encode_profile(profile: &Profile) -> Option<wire::Profile> {
+    unless_default(wire::Profile {
+        time_zone: profile.time_zone.clone(),
+        channels: profile.channels.clone(),
+        jurisdiction: profile.jurisdiction.clone(),
+    })
+}
+
+fn decode_profile(wire: wire::Profile) -> Profile {
+    Profile {
+        time_zone: wire.time_zone,
+        channels: wire.channels,
+        jurisdiction: wire.jurisdiction,
+    }
+}
+
+fn encode_consent(consent: &ConsentRecord) -> wire::Consent {
+    wire::Consent {
+        purpose: consent.purpose.clone(),
+        channel: consent.channel.clone(),
+        granted: consent.granted,
+        wording: consent.wording.clone(),
+        at: consent.at.0,
+        jurisdiction: consent.jurisdiction.clone(),
+    }
+}
+
+fn decode_consents(wire: Vec<wire::Consent>) -> Result<Vec<ConsentRecord>, DecodeError> {
+    let record = |consent: wire::Consent| ConsentRecord {
+        purpose: consent.purpose,
+        channel: consent.channel,
+        granted: consent.granted,
+        wording: consent.wording,
+        at: Millis(consent.at),
+        jurisdiction: consent.jurisdiction,
+    };
+    let consents: Vec<_> = wire.into_iter().map(record).collect();
+    let subject = |c: &ConsentRecord| (c.purpose.clone(), c.channel.clone());
+    if consents.is_sorted_by(|a, b| subject(a) < subject(b)) {
+        return Ok(consents);
+    }
+    Err(DecodeError::Corrupt("consents are not sorted"))
+}

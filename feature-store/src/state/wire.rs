@@ -1,0 +1,219 @@
+//! The bytes of a shopper: hand-written protobuf. Field numbers are for ever, and so is reading.
+//!
+//! Texts are numbers into `symbols`, which is sorted; 0 is the empty text. Lists of events and
+//! tiles are columns, so that small differences take a byte. Times are milliseconds.
+
+use prost::Message;
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Shopper {
+    /// 1. First, so that a reader can tell before anything else.
+    #[prost(uint32, tag = "1")]
+    pub(crate) format: u32,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) symbols: Vec<String>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) tiles: Option<Tiles>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) interests: Option<Interests>,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) cart: Option<Cart>,
+    #[prost(message, optional, tag = "6")]
+    pub(crate) history: Option<History>,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) tail: Option<Tail>,
+    #[prost(message, optional, tag = "8")]
+    pub(crate) profile: Option<Profile>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) consents: Vec<Consent>,
+    // 10 is kept for `moved_to`, the id that a linked shopper's state moved to.
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tail {
+    /// Differences to the event before; the first one to 0.
+    #[prost(uint64, repeated, tag = "1")]
+    pub(crate) times: Vec<u64>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) kinds: Vec<u8>,
+    #[prost(fixed64, repeated, tag = "3")]
+    pub(crate) ids: Vec<u64>,
+    /// Positions in the columns of facts below.
+    #[prost(uint32, repeated, tag = "4")]
+    pub(crate) facts: Vec<u32>,
+    /// Empty when every quantity is 1.
+    #[prost(uint32, repeated, tag = "5")]
+    pub(crate) quantities: Vec<u32>,
+    /// Positions in `devices`, from 1; 0 = none. Empty when there is no device at all.
+    #[prost(uint32, repeated, tag = "6")]
+    pub(crate) device_of: Vec<u32>,
+    #[prost(fixed64, repeated, tag = "7")]
+    pub(crate) devices: Vec<u64>,
+    #[prost(uint32, repeated, tag = "8")]
+    pub(crate) items: Vec<u32>,
+    #[prost(uint32, repeated, tag = "9")]
+    pub(crate) categories: Vec<u32>,
+    #[prost(uint32, repeated, tag = "10")]
+    pub(crate) brands: Vec<u32>,
+    #[prost(uint32, repeated, tag = "11")]
+    pub(crate) currencies: Vec<u32>,
+    #[prost(int64, repeated, tag = "12")]
+    pub(crate) prices: Vec<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tiles {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) hours: Vec<Tile>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) days: Vec<Tile>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tile {
+    #[prost(sint64, tag = "1")]
+    pub(crate) index: i64,
+    /// By event kind; zeros at the end are left out.
+    #[prost(uint32, repeated, tag = "2")]
+    pub(crate) counts: Vec<u32>,
+    #[prost(int64, tag = "3")]
+    pub(crate) spent_minor: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Interests {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) categories: Vec<Interest>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) brands: Vec<Interest>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) bands: Vec<Interest>,
+    #[prost(int64, optional, tag = "4")]
+    pub(crate) newest_at: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Interest {
+    #[prost(uint32, tag = "1")]
+    pub(crate) key: u32,
+    #[prost(sint64, repeated, tag = "2")]
+    pub(crate) days: Vec<i64>,
+    #[prost(uint32, repeated, tag = "3")]
+    pub(crate) weights: Vec<u32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Cart {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) lines: Vec<Line>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) version: u64,
+    #[prost(int64, optional, tag = "3")]
+    pub(crate) updated_at: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Line {
+    #[prost(uint32, tag = "1")]
+    pub(crate) item: u32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) quantity: u32,
+    #[prost(int64, tag = "3")]
+    pub(crate) price_minor: i64,
+    #[prost(uint32, tag = "4")]
+    pub(crate) currency: u32,
+    #[prost(int64, tag = "5")]
+    pub(crate) added_at: i64,
+    #[prost(uint32, tag = "6")]
+    pub(crate) category: u32,
+    #[prost(uint32, tag = "7")]
+    pub(crate) brand: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct History {
+    #[prost(int64, optional, tag = "1")]
+    pub(crate) first_seen_at: Option<i64>,
+    #[prost(int64, optional, tag = "2")]
+    pub(crate) last_active_at: Option<i64>,
+    /// By event kind; 0 = never.
+    #[prost(int64, repeated, tag = "3")]
+    pub(crate) last_times: Vec<i64>,
+    /// Differences to the interaction before; the first one to 0.
+    #[prost(sint64, repeated, tag = "4")]
+    pub(crate) recent_times: Vec<i64>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub(crate) recent_kinds: Vec<u8>,
+    #[prost(uint32, repeated, tag = "6")]
+    pub(crate) recent_items: Vec<u32>,
+    #[prost(sint64, repeated, tag = "7")]
+    pub(crate) message_times: Vec<i64>,
+    #[prost(bytes = "vec", tag = "8")]
+    pub(crate) message_kinds: Vec<u8>,
+    #[prost(message, optional, tag = "9")]
+    pub(crate) intervals: Option<Intervals>,
+    #[prost(message, optional, tag = "10")]
+    pub(crate) session: Option<Session>,
+    #[prost(fixed64, repeated, tag = "11")]
+    pub(crate) devices: Vec<u64>,
+    #[prost(uint64, tag = "12")]
+    pub(crate) carted_units: u64,
+    #[prost(uint64, tag = "13")]
+    pub(crate) bought_units: u64,
+    #[prost(int64, tag = "14")]
+    pub(crate) bought_minor: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Intervals {
+    #[prost(uint32, tag = "1")]
+    pub(crate) count: u32,
+    #[prost(int64, tag = "2")]
+    pub(crate) sum_ms: i64,
+    #[prost(int64, tag = "3")]
+    pub(crate) min_ms: i64,
+    #[prost(int64, tag = "4")]
+    pub(crate) max_ms: i64,
+    #[prost(int64, tag = "5")]
+    pub(crate) last_ms: i64,
+    #[prost(int64, optional, tag = "6")]
+    pub(crate) last_at: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Session {
+    #[prost(int64, optional, tag = "1")]
+    pub(crate) started_at: Option<i64>,
+    #[prost(uint32, tag = "2")]
+    pub(crate) events: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) views: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) visits: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Profile {
+    #[prost(string, tag = "1")]
+    pub(crate) time_zone: String,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) channels: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub(crate) jurisdiction: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Consent {
+    #[prost(string, tag = "1")]
+    pub(crate) purpose: String,
+    #[prost(string, tag = "2")]
+    pub(crate) channel: String,
+    #[prost(bool, tag = "3")]
+    pub(crate) granted: bool,
+    #[prost(string, tag = "4")]
+    pub(crate) wording: String,
+    #[prost(int64, tag = "5")]
+    pub(crate) at: i64,
+    #[prost(string, tag = "6")]
+    pub(crate) jurisdiction: String,
+}
