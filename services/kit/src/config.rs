@@ -122,9 +122,10 @@ impl Merged {
     fn add_table(&mut self, path: &mut Vec<String>, table: toml::Table, origin: &Origin) {
         for (key, value) in table {
             path.push(key);
-            match value {
-                toml::Value::Table(inner) => self.add_table(path, inner, origin),
-                leaf => self.set(path, Node::from(leaf), origin),
+            if let toml::Value::Table(inner) = value {
+                self.add_table(path, inner, origin);
+            } else {
+                self.set(path, Node::from(value), origin);
             }
             path.pop();
         }

@@ -9,7 +9,7 @@
 //! | [`health`] | gRPC health and reflection |
 //! | [`status`], [`problem`] | refusing a bad request by its fields; few error kinds, one table to gRPC codes |
 //! | [`deadline`], [`client`] | what is left of a caller's time, and channels to other roles |
-//! | [`clock`], [`live`] | time that can be simulated, and state that is swapped |
+//! | [`clock`], [`timestamp`], [`live`] | time that can be simulated, times on the wire, state that is swapped |
 //! | [`shutdown`], [`panics`] | SIGTERM as a token, a panic as INTERNAL |
 //!
 //! A role is five steps: load a config, [`Shell::bind`], register metrics, [`Shell::start`] with its
@@ -32,6 +32,7 @@ pub mod shell;
 pub mod shutdown;
 pub mod status;
 pub mod telemetry;
+pub mod timestamp;
 
 pub use clock::{Clock, ClockSettings};
 pub use deadline::Deadline;

@@ -9,6 +9,9 @@ const NAMED_AT_MOST: usize = 16;
 /// Longest description of one field, in bytes.
 const DESCRIBED_AT_MOST: usize = 160;
 
+/// Longest id of a shopper, item, event or request.
+const ID_BYTES: usize = 128;
+
 /// Refuses a request, naming each field at fault and what is allowed there.
 #[must_use]
 pub fn bad_request<F: Into<String>, D: Into<String>>(
@@ -66,10 +69,37 @@ impl Violations {
         }
     }
 
+    /// An id has 1 to 128 bytes.
+    pub fn check_id(&mut self, field: &str, id: &str) {
+        self.check(!id.is_empty() && id.len() <= ID_BYTES, field, || {
+            format!("has {} bytes, 1 to {ID_BYTES} are allowed", id.len())
+        });
+    }
+
+    /// A list has 1 to `most` entries.
+    pub fn check_count(&mut self, field: &str, count: usize, most: usize) {
+        self.check((1..=most).contains(&count), field, || {
+            format!("has {count} entries, 1 to {most} are allowed")
+        });
+    }
+
+    /// A list that may be empty has at most `most` entries.
+    pub fn check_at_most(&mut self, field: &str, count: usize, most: usize) {
+        self.check(count <= most, field, || {
+            format!("has {count} entries, at most {most} are allowed")
+        });
+    }
+
     /// True while nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many violations were recorded.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The violations as (field, description).

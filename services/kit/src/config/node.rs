@@ -93,10 +93,10 @@ pub(super) fn set(root: &mut BTreeMap<String, Node>, path: &[String], value: Nod
 /// Takes out what is at `path`, or the list that holds it.
 pub(super) fn remove(root: &mut BTreeMap<String, Node>, path: &[String]) -> Option<Node> {
     let (key, rest) = path.split_first()?;
-    if let (false, Some(Node::Table(table))) = (rest.is_empty(), root.get_mut(key)) {
-        if let Some(removed) = remove(table, rest) {
-            return Some(removed);
-        }
+    if let (false, Some(Node::Table(table))) = (rest.is_empty(), root.get_mut(key))
+        && let Some(removed) = remove(table, rest)
+    {
+        return Some(removed);
     }
     root.remove(key)
 }

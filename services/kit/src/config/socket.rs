@@ -67,10 +67,6 @@ pub mod optional {
 
     /// # Errors
     /// As the serializer does.
-    #[expect(
-        clippy::ref_option,
-        reason = "the signature that serde's `with` asks for"
-    )]
     pub fn serialize<S: Serializer>(
         addr: &Option<SocketAddr>,
         serializer: S,

@@ -1,0 +1,117 @@
+//! Settings of the features role. `deploy/config/features.toml` explains each.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kit::ClockSettings;
+use kit::config::{Period, Report, Secret, Settings, socket};
+use kit::security::Security;
+use kit::shell::Listen;
+use kit::telemetry;
+use serde::{Deserialize, Serialize};
+
+/// How much of a machine's failure an acknowledged event survives in the embedded store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The death of the process: writes are with the operating system.
+    #[default]
+    Process,
+    /// A power cut: writes are on the disk.
+    Power,
+}
+
+/// Settings of the features role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// gRPC address.
+    #[serde(with = "socket")]
+    pub addr: SocketAddr,
+    /// Address of `/live`, `/ready` and `/metrics`; `none` for no admin port.
+    #[serde(with = "socket::optional")]
+    pub admin: Option<SocketAddr>,
+    /// Redis URL. Without one the embedded store in `data` is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Secret>,
+    /// Separates shops that share one Redis.
+    pub key_prefix: String,
+    /// Folder of the embedded store. One process at a time.
+    pub data: PathBuf,
+    /// What the embedded store's acknowledgement survives.
+    pub durability: Durability,
+    /// How long a cart with lines rests before it comes due.
+    pub idle: Period,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub drain: Period,
+    /// Real or simulated time.
+    pub clock: ClockSettings,
+    /// Logs.
+    pub log: telemetry::Settings,
+    /// TLS and tokens.
+    pub security: Security,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 7101)),
+            admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7111))),
+            redis: None,
+            key_prefix: String::new(),
+            data: PathBuf::from("cartwright-data"),
+            durability: Durability::Process,
+            idle: Period::seconds(30 * 60),
+            drain: Period::seconds(10),
+            clock: ClockSettings::Real,
+            log: telemetry::Settings::default(),
+            security: Security::default(),
+        }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self, report: &mut Report) {
+        let (shortest, longest) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3_600));
+        if !(shortest..=longest).contains(&self.idle.0) {
+            report.add("idle", self.idle, "1s to 30d");
+        }
+        if self.key_prefix.len() > 64 || !self.key_prefix.chars().all(is_prefix_character) {
+            report.add(
+                "key_prefix",
+                &self.key_prefix,
+                "up to 64 letters, digits, `-`, `_` or `:`",
+            );
+        }
+        if let Some(url) = &self.redis
+            && !["redis://", "rediss://", "unix://"]
+                .iter()
+                .any(|scheme| url.expose().starts_with(scheme))
+        {
+            report.add(
+                "redis",
+                url,
+                "redis://host:port, rediss://host:port or unix://path",
+            );
+        }
+    }
+}
+
+/// Braces would end the hash tag that keeps a partition's keys on one node.
+fn is_prefix_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':')
+}
+
+impl Config {
+    /// Where the role listens and how it stops.
+    #[must_use]
+    pub fn listen(&self) -> Listen {
+        Listen {
+            addr: self.addr,
+            admin: self.admin,
+            security: self.security.clone(),
+            drain: self.drain.0,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The thin adapters: each handler decodes, calls the library, encodes.
+
+mod catalog;
+mod events;
+mod features;
+mod shoppers;
+mod snapshots;
+
+use feature_store::{FeatureStore, Millis};
+use kit::{CancellationToken, Clock, MAX_MESSAGE_BYTES};
+use proto::v1::{
+    catalog_service_server::CatalogServiceServer, event_service_server::EventServiceServer,
+    feature_service_server::FeatureServiceServer, shopper_service_server::ShopperServiceServer,
+    snapshot_service_server::SnapshotServiceServer,
+};
+use tonic::service::Routes;
+
+use crate::metrics::Metrics;
+
+/// What every handler needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    store: FeatureStore,
+    clock: Clock,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+}
+
+impl Context {
+    pub(crate) fn new(
+        store: FeatureStore,
+        clock: Clock,
+        metrics: Metrics,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            metrics,
+            shutdown,
+        }
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.clock.now_ms())
+    }
+}
+
+/// The role's services.
+pub(crate) fn routes(context: &Context) -> Routes {
+    let events = EventServiceServer::new(events::Events(context.clone()));
+    let features = FeatureServiceServer::new(features::Features::new(context.clone()));
+    let shoppers = ShopperServiceServer::new(shoppers::Shoppers(context.clone()));
+    let catalog = CatalogServiceServer::new(catalog::Catalog(context.clone()));
+    let snapshots = SnapshotServiceServer::new(snapshots::Snapshots(context.clone()));
+    Routes::new(events.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(features.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(shoppers.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(catalog.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(snapshots.max_decoding_message_size(MAX_MESSAGE_BYTES))
+}

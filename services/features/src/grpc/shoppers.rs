@@ -1,0 +1,64 @@
+//! `ShopperService`.
+
+use kit::Violations;
+use proto::v1 as pb;
+use proto::v1::shopper_service_server::ShopperService;
+use tonic::{Request, Response, Status};
+
+use super::Context;
+use crate::convert::{shopper, time};
+use crate::error::status;
+
+#[derive(Clone, Debug)]
+pub(super) struct Shoppers(pub(super) Context);
+
+#[tonic::async_trait]
+impl ShopperService for Shoppers {
+    async fn set_profile(
+        &self,
+        request: Request<pb::SetProfileRequest>,
+    ) -> Result<Response<pb::SetProfileResponse>, Status> {
+        let (shopper_id, update) = shopper::decode_profile(request.into_inner())?;
+        let stored = self.0.store.set_profile(&shopper_id, update).await;
+        stored.map_err(status)?.map_err(shopper::refused)?;
+        Ok(Response::new(pb::SetProfileResponse {}))
+    }
+
+    async fn set_consent(
+        &self,
+        request: Request<pb::SetConsentRequest>,
+    ) -> Result<Response<pb::SetConsentResponse>, Status> {
+        let (shopper_id, records) = shopper::decode_consents(request.into_inner(), &self.0.clock)?;
+        let stored = self.0.store.set_consent(&shopper_id, records).await;
+        stored.map_err(status)?.map_err(shopper::refused)?;
+        Ok(Response::new(pb::SetConsentResponse {}))
+    }
+
+    async fn get_profile(
+        &self,
+        request: Request<pb::GetProfileRequest>,
+    ) -> Result<Response<pb::GetProfileResponse>, Status> {
+        let request = request.into_inner();
+        let mut violations = Violations::new();
+        violations.check_id("shopper_id", &request.shopper_id);
+        let now = request.now.as_ref();
+        let now = time::given_or_now(&mut violations, "now", now, &self.0.clock);
+        violations.into_result()?;
+        let views = self
+            .0
+            .store
+            .shoppers(&[&request.shopper_id], now)
+            .await
+            .map_err(status)?;
+        match views.first() {
+            Some(Some(view)) => Ok(Response::new(shopper::encode_profile(
+                request.shopper_id,
+                view,
+            ))),
+            Some(None) | None => Err(Status::not_found(format!(
+                "nothing is known of shopper {:?}",
+                request.shopper_id
+            ))),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The role's life.
+
+use feature_store::{FeatureStore, Millis};
+use kit::auth::Scope;
+use kit::{CancellationToken, Clock, Running, Shell};
+use proto::v1::{
+    catalog_service_server, event_service_server, feature_service_server, shopper_service_server,
+    snapshot_service_server,
+};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::grpc::{self, Context};
+use crate::metrics::Metrics;
+use crate::opening::named;
+
+/// The role's name on the wire, in metrics and in `CARTWRIGHT_FEATURES_…`.
+pub const ROLE: &str = "features";
+
+const SERVICES: [&str; 5] = [
+    event_service_server::SERVICE_NAME,
+    feature_service_server::SERVICE_NAME,
+    shopper_service_server::SERVICE_NAME,
+    catalog_service_server::SERVICE_NAME,
+    snapshot_service_server::SERVICE_NAME,
+];
+
+/// Starts the role over an open store and returns once it is ready.
+///
+/// # Errors
+/// When a port is taken, TLS is misconfigured or the store does not answer.
+pub async fn run(
+    config: Config,
+    store: FeatureStore,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<Running, Error> {
+    let mut shell = Shell::bind(ROLE, config.listen(), shutdown.clone()).await?;
+    let metrics = Metrics::register(shell.registry(), store.items().clone());
+    let context = Context::new(store.clone(), clock.clone(), metrics, shutdown.clone());
+    let mut running = shell
+        .start(grpc::routes(&context), &SERVICES, scope_of)
+        .await?;
+    let stop = shutdown.cancelled_owned();
+    let followed = store.clone();
+    running.attach(tokio::spawn(async move {
+        followed
+            .follow_items(move || Millis(clock.now_ms()), stop)
+            .await;
+    }));
+    let name = store.store().name();
+    for warning in store.store().check().await.map_err(named(name))?.warnings {
+        tracing::warn!(store = name, "{warning}");
+    }
+    running.ready().await;
+    Ok(running)
+}
+
+/// What changes something needs `write`; the rest reads.
+fn scope_of(path: &str) -> Scope {
+    let method = path.rsplit('/').next().unwrap_or_default();
+    let writes = ["Push", "Set", "Upsert", "Link", "Unlink"];
+    if method.starts_with("Erase") {
+        Scope::Erase
+    } else if method == "StreamEvents" || writes.iter().any(|verb| method.starts_with(verb)) {
+        Scope::Write
+    } else {
+        Scope::Read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_something_needs_more_than_read() {
+        for method in [
+            "EventService/PushEvents",
+            "EventService/StreamEvents",
+            "ShopperService/SetConsent",
+        ] {
+            assert_eq!(
+                scope_of(&format!("/cartwright.v1.{method}")),
+                Scope::Write,
+                "{method}"
+            );
+        }
+        assert_eq!(
+            scope_of("/cartwright.v1.ShopperService/EraseShopper"),
+            Scope::Erase
+        );
+        assert_eq!(
+            scope_of("/cartwright.v1.CatalogService/StreamItemUpdates"),
+            Scope::Read
+        );
+    }
+}
