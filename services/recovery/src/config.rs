@@ -1,0 +1,108 @@
+//! Settings of the recovery role. Every one has a default but the snapshot.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use kit::ClockSettings;
+use kit::client::PeerSettings;
+use kit::config::{Period, Report, Secret, Settings};
+use kit::security::Security;
+use kit::shell::Listen;
+use serde::{Deserialize, Serialize};
+
+/// Longest time that a decision may take by default, in milliseconds.
+const LONGEST_DEADLINE_MS: u64 = 60_000;
+
+/// Settings of the recovery role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where gRPC listens.
+    #[serde(with = "kit::config::socket")]
+    pub addr: SocketAddr,
+    /// Where metrics and probes are served; `none` for nowhere.
+    #[serde(with = "kit::config::socket::optional")]
+    pub admin: Option<SocketAddr>,
+    /// URL of the features role.
+    pub features: String,
+    /// URL of the candidates role.
+    pub candidates: String,
+    /// Folder of the snapshot to serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<PathBuf>,
+    /// Policy file to decide by, in place of the snapshot's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PathBuf>,
+    /// URL of the store that COMMIT writes to, e.g. `redis://127.0.0.1:6379`; previews only
+    /// without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Secret>,
+    /// Separates shops that share a store.
+    pub key_prefix: String,
+    /// `real`, or a simulated one.
+    pub clock: ClockSettings,
+    /// Time for a decision whose caller gives no deadline, in milliseconds.
+    pub default_deadline_ms: u64,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub drain: Period,
+    /// TLS and tokens of this server.
+    pub security: Security,
+    /// How this role shows itself to features and candidates.
+    pub peer: PeerSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            addr: loopback(7103),
+            admin: Some(loopback(7113)),
+            features: "http://127.0.0.1:7101".to_owned(),
+            candidates: "http://127.0.0.1:7102".to_owned(),
+            snapshot: None,
+            policy: None,
+            redis: None,
+            key_prefix: String::new(),
+            clock: ClockSettings::Real,
+            default_deadline_ms: 100,
+            drain: Period::seconds(10),
+            security: Security::default(),
+            peer: PeerSettings::default(),
+        }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self, report: &mut Report) {
+        if !(1..=LONGEST_DEADLINE_MS).contains(&self.default_deadline_ms) {
+            report.add("default_deadline_ms", self.default_deadline_ms, "1 to 60000");
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':');
+        if self.key_prefix.len() > 64 || !self.key_prefix.chars().all(is_plain) {
+            let allowed = "up to 64 letters, digits, `-`, `_` or `:`";
+            report.add("key_prefix", &self.key_prefix, allowed);
+        }
+        for (key, url) in [("features", &self.features), ("candidates", &self.candidates)] {
+            if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+                report.add(key, url, "http://host:port or https://host:port");
+            }
+        }
+        let schemes = ["redis://", "rediss://", "unix://"];
+        if let Some(url) = &self.redis
+            && !schemes.iter().any(|scheme| url.expose().starts_with(scheme))
+        {
+            report.add("redis", url, "redis://host:port, rediss://host:port or unix://path");
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn listen(&self) -> Listen {
+        Listen {
+            addr: self.addr,
+            admin: self.admin,
+            security: self.security.clone(),
+            drain: self.drain.0,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What this role answers.
+
+use kit::Problem;
+use policy::{Action, Inputs, Offer, RunnerUp};
+use prost::Message as _;
+use proto::v1 as pb;
+
+use super::time;
+use crate::decide::candidates::SourceScore;
+use crate::decide::rank::Ranked;
+use crate::decide::{Decided, Ordered};
+use crate::generation::Generation;
+use crate::record::{FORMAT, Record, fingerprint};
+use crate::request::Request;
+
+pub(crate) fn decision(decided: &Decided) -> pb::Decision {
+    let Decided { decision, inputs, notes, .. } = decided;
+    let stage = |(stage, took): &(crate::decide::Stage, _)| pb::StageLatency {
+        stage: stage.as_str().to_owned(),
+        latency: Some(time::duration(*took)),
+    };
+    pb::Decision {
+        decision_id: decided.decision_id.clone(),
+        shopper_id: decided.shopper_id.clone(),
+        action: action(decision.action).into(),
+        offer: decision.offer.as_ref().map(|given| offer(given, inputs)),
+        items: decided.shown.iter().map(shown).collect(),
+        expected_value_minor: decision.value_minor,
+        propensity: decision.propensity,
+        risk: inputs.risk,
+        reasons: decision.reasons.clone(),
+        runner_up: decision.runner_up.as_ref().map(runner_up),
+        degraded: notes.degraded.clone(),
+        generation: decided.generation.clone(),
+        stage_latencies: notes.stages.iter().map(stage).collect(),
+        cart_value_minor: decided.cart_value_minor,
+        currency: inputs.currency.clone(),
+        decided_at: Some(time::timestamp(inputs.now_ms)),
+        cart_version: decided.cart_version,
+    }
+}
+
+fn action(action: Action) -> pb::decision::Action {
+    match action {
+        Action::Nothing => pb::decision::Action::Nothing,
+        Action::Reminder => pb::decision::Action::Reminder,
+        Action::PercentCoupon => pb::decision::Action::PercentCoupon,
+        Action::FixedCoupon => pb::decision::Action::FixedCoupon,
+        Action::FreeShipping => pb::decision::Action::FreeShipping,
+        Action::LimitedTimeOffer => pb::decision::Action::LimitedTimeOffer,
+    }
+}
+
+fn offer(offer: &Offer, inputs: &Inputs) -> pb::Offer {
+    pb::Offer {
+        percent_off: offer.percent_off,
+        discount_minor: offer.discount_minor,
+        max_discount_minor: offer.max_discount_minor,
+        currency: inputs.currency.clone(),
+        valid_for: Some(time::duration(offer.valid_for)),
+    }
+}
+
+fn shown(item: &Ranked) -> pb::ShownItem {
+    let source = |score: &SourceScore| pb::SourceScore {
+        source: score.source.clone(),
+        score: score.score,
+        rank: score.rank,
+    };
+    pb::ShownItem {
+        item_id: item.item_id.clone(),
+        name: item.name.clone(),
+        score: item.score,
+        sources: item.sources.iter().map(source).collect(),
+    }
+}
+
+fn runner_up(second: &RunnerUp) -> pb::RunnerUp {
+    pb::RunnerUp {
+        action: action(second.action).into(),
+        expected_value_minor: second.value_minor,
+        flips_when: second.flips_when.clone(),
+    }
+}
+
+/// What is written for a committed decision.
+pub(crate) fn record(
+    request: &Request,
+    decided: &Decided,
+    answer: &pb::Decision,
+    policy_version: &str,
+) -> Record {
+    Record {
+        format: FORMAT,
+        fingerprint: fingerprint(request),
+        inputs: decided.inputs.encode(),
+        seed: decided.seed,
+        policy_version: policy_version.to_owned(),
+        generation: decided.generation.clone(),
+        decision: answer.encode_to_vec(),
+        request_id: request.request_id.clone(),
+        shopper_id: request.shopper_id.clone(),
+    }
+}
+
+pub(crate) fn results(answers: Vec<Result<pb::Decision, Problem>>) -> pb::DecideBatchResponse {
+    let result = |answer: Result<pb::Decision, Problem>| pb::DecideResult {
+        outcome: Some(match answer {
+            Ok(decision) => pb::decide_result::Outcome::Decision(decision),
+            Err(problem) => pb::decide_result::Outcome::Failure(failure(problem)),
+        }),
+    };
+    pb::DecideBatchResponse {
+        results: answers.into_iter().map(result).collect(),
+    }
+}
+
+fn failure(problem: Problem) -> pb::Failure {
+    let status = tonic::Status::from(problem);
+    pb::Failure {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+    }
+}
+
+pub(crate) fn ordered(ordered: Ordered) -> pb::RankResponse {
+    let item = |item: Ranked| pb::RankedItem {
+        item_id: item.item_id,
+        score: item.score,
+    };
+    pb::RankResponse {
+        items: ordered.items.into_iter().map(item).collect(),
+        generation: ordered.generation,
+        degraded: ordered.degraded,
+    }
+}
+
+pub(crate) fn generation_info(generation: &Generation) -> pb::GenerationInfo {
+    pb::GenerationInfo {
+        id: generation.id().to_owned(),
+        loaded_at: Some(time::timestamp(generation.loaded_at_ms())),
+        items: u64::try_from(generation.catalogue().len()).unwrap_or(u64::MAX),
+        resident_bytes: generation.resident_bytes(),
+    }
+}

@@ -1,0 +1,245 @@
+//! What this role asks of others, and what they answer.
+
+use feature_store::{Item, ItemStats, ItemUpdate, Millis};
+use proto::v1 as pb;
+use proto::v1::feature_value::{Status, Value};
+use retrieval::{Filter, Kind, Query};
+
+use super::time;
+use crate::decide::candidates::{Candidate, SourceScore};
+use crate::request::CartLine;
+use crate::shopper::{Cart, Profile, Recent, Shopper};
+
+pub(crate) fn features_request(
+    shoppers: &[&str],
+    names: &[String],
+    now_ms: i64,
+) -> pb::GetFeaturesRequest {
+    let entity = |shopper: &&str| pb::Entity {
+        id: Some(pb::entity::Id::ShopperId((*shopper).to_owned())),
+    };
+    let include = [pb::Include::Cart, pb::Include::RecentItems, pb::Include::Profile];
+    pb::GetFeaturesRequest {
+        entities: shoppers.iter().map(entity).collect(),
+        features: names.to_vec(),
+        now: Some(time::timestamp(now_ms)),
+        include: include.map(i32::from).to_vec(),
+    }
+}
+
+pub(crate) fn shopper(row: pb::FeatureRow) -> Shopper {
+    Shopper {
+        values: row.values.iter().map(number).collect(),
+        cart: cart(row.cart.unwrap_or_default()),
+        recent: row.recent_items.into_iter().filter_map(recent).collect(),
+        profile: profile(row.profile.unwrap_or_default()),
+    }
+}
+
+/// A value that is present, as a number; one past its allowed age counts as missing.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "models read numbers as floats; counts and money stay below 2^53"
+)]
+fn number(value: &pb::FeatureValue) -> Option<f64> {
+    if value.status() != Status::Present {
+        return None;
+    }
+    match value.value.as_ref()? {
+        Value::BoolValue(yes) => Some(f64::from(u8::from(*yes))),
+        Value::Int64Value(number) => Some(*number as f64),
+        Value::DoubleValue(number) => Some(*number),
+        Value::StringValue(_) | Value::StringList(_) | Value::DoubleList(_) => None,
+    }
+}
+
+fn cart(cart: pb::Cart) -> Cart {
+    Cart {
+        lines: cart.lines.into_iter().map(cart_line).collect(),
+        version: cart.version,
+        last_active_ms: cart.last_active_at.as_ref().and_then(time::millis),
+    }
+}
+
+/// A line, stored or given; a quantity of 0 reads as 1.
+pub(crate) fn cart_line(line: pb::CartLine) -> CartLine {
+    CartLine {
+        quantity: line.quantity.max(1),
+        price_minor: line.price_minor,
+        added_at_ms: line.added_at.as_ref().and_then(time::millis),
+        item_id: line.item_id,
+        currency: line.currency,
+        category: line.category,
+        brand: line.brand,
+    }
+}
+
+/// `None` for what is no interaction with an item.
+fn recent(item: pb::RecentItem) -> Option<Recent> {
+    Some(Recent {
+        kind: kind(item.event_type)?,
+        at_ms: item.occurred_at.as_ref().and_then(time::millis)?,
+        item_id: item.item_id,
+    })
+}
+
+fn kind(event_type: u32) -> Option<Kind> {
+    use pb::event::Type;
+    match Type::try_from(i32::try_from(event_type).ok()?).ok()? {
+        Type::View => Some(Kind::View),
+        Type::AddToCart => Some(Kind::Add),
+        Type::RemoveFromCart => Some(Kind::Remove),
+        Type::CheckoutStart => Some(Kind::Checkout),
+        Type::Purchase => Some(Kind::Purchase),
+        Type::Unspecified
+        | Type::MessageSent
+        | Type::MessageDelivered
+        | Type::MessageOpened
+        | Type::MessageClicked
+        | Type::MessageUnsubscribed => None,
+    }
+}
+
+fn event_type(kind: Kind) -> u32 {
+    match kind {
+        Kind::View => 1,
+        Kind::Add => 2,
+        Kind::Remove => 3,
+        Kind::Checkout => 4,
+        Kind::Purchase => 5,
+    }
+}
+
+fn profile(profile: pb::ProfileSummary) -> Profile {
+    Profile {
+        channels: profile.channels,
+        consented_channels: profile.consented_channels,
+        jurisdiction: profile.jurisdiction,
+        messages_7d: profile.messages_7d,
+    }
+}
+
+pub(crate) fn retrieve_request(
+    query: &Query,
+    generation: &str,
+    now_ms: i64,
+) -> pb::RetrieveRequest {
+    let interaction = |one: &retrieval::Recent| pb::RecentInteraction {
+        item_id: one.item_id.clone(),
+        event_type: event_type(one.kind),
+        age: Some(time::duration(one.age)),
+    };
+    pb::RetrieveRequest {
+        shopper_id: String::new(),
+        recent_items: query.recent.iter().map(interaction).collect(),
+        exclude: query.exclude.clone(),
+        k: u32::try_from(query.k).unwrap_or(u32::MAX),
+        filter: filter(&query.filter),
+        generation: generation.to_owned(),
+        now: Some(time::timestamp(now_ms)),
+    }
+}
+
+fn filter(filter: &Filter) -> Option<pb::Filter> {
+    let narrow = !filter.allow.is_empty();
+    narrow.then(|| pb::Filter {
+        allow_item_ids: filter.allow.clone(),
+        ..pb::Filter::default()
+    })
+}
+
+pub(crate) fn candidate(candidate: pb::Candidate) -> Candidate {
+    let source = |score: pb::SourceScore| SourceScore {
+        source: score.source,
+        score: score.score,
+        rank: score.rank,
+    };
+    Candidate {
+        item_id: candidate.item_id,
+        score: candidate.score,
+        sources: candidate.sources.into_iter().map(source).collect(),
+    }
+}
+
+pub(crate) fn own_candidate(candidate: retrieval::Candidate) -> Candidate {
+    let source = |score: retrieval::SourceScore| SourceScore {
+        source: score.source.as_str().to_owned(),
+        score: score.score,
+        rank: score.rank,
+    };
+    Candidate {
+        item_id: candidate.item_id,
+        score: candidate.score,
+        sources: candidate.sources.into_iter().map(source).collect(),
+    }
+}
+
+/// Changes of the item table, in their order.
+pub(crate) fn item_updates(updates: pb::ItemUpdates) -> Vec<ItemUpdate> {
+    let items = updates.items.into_iter().map(|one| ItemUpdate::Item(item(one)));
+    let stats = updates.stats.into_iter().map(|stats| ItemUpdate::Stats {
+        stats: item_stats(&stats),
+        item_id: stats.item_id,
+    });
+    items.chain(stats).collect()
+}
+
+fn item(item: pb::Item) -> Item {
+    Item {
+        item_id: item.item_id,
+        name: item.name,
+        category_path: item.category_path,
+        brand: item.brand,
+        price_minor: item.price_minor,
+        currency: item.currency,
+        cost_minor: item.cost_minor,
+        margin_rate: item.margin_rate,
+        stock: item.stock,
+        tags: item.tags,
+        unsellable: item.unsellable,
+    }
+}
+
+fn item_stats(stats: &pb::ItemStats) -> ItemStats {
+    ItemStats {
+        views_24h: stats.views_24h,
+        carts_24h: stats.carts_24h,
+        purchases_24h: stats.purchases_24h,
+        views_30d: stats.views_30d,
+        carts_30d: stats.carts_30d,
+        purchases_30d: stats.purchases_30d,
+        as_of: Millis(stats.as_of.as_ref().and_then(time::millis).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(status: Status, value: Value) -> pb::FeatureValue {
+        pb::FeatureValue {
+            status: status.into(),
+            value: Some(value),
+            event_time: None,
+        }
+    }
+
+    #[test]
+    fn only_present_numbers_are_numbers() {
+        let bits = |status, of| number(&value(status, of)).map(f64::to_bits);
+        assert_eq!(bits(Status::Present, Value::Int64Value(3)), Some(3_f64.to_bits()));
+        assert_eq!(bits(Status::Present, Value::BoolValue(true)), Some(1_f64.to_bits()));
+        assert_eq!(bits(Status::OutsideMaxAge, Value::Int64Value(3)), None);
+        assert_eq!(bits(Status::NotFound, Value::Int64Value(3)), None);
+        assert_eq!(bits(Status::Present, Value::StringValue("3".to_owned())), None);
+    }
+
+    #[test]
+    fn interactions_keep_their_kind_on_the_wire() {
+        for of in [Kind::View, Kind::Add, Kind::Remove, Kind::Checkout, Kind::Purchase] {
+            assert_eq!(kind(event_type(of)), Some(of));
+        }
+        assert_eq!(kind(6), None, "a message is no interaction with an item");
+        assert_eq!(kind(u32::MAX), None);
+    }
+}

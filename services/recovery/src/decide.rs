@@ -1,0 +1,316 @@
+//! A decision: features → candidates → rank → policy, each under its share of what is left of the
+//! caller's time, each with a fallback that the answer names.
+
+pub(crate) mod candidates;
+pub(crate) mod features;
+mod inputs;
+mod miss;
+mod notes;
+mod order;
+pub(crate) mod rank;
+mod stages;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::stream::{self, StreamExt as _};
+use kit::{Clock, Deadline, Live, Problem};
+use policy::Inputs;
+use proto::v1 as pb;
+
+use crate::cart::{self, PricedCart};
+use crate::commit::Ledger;
+use crate::convert;
+use crate::generation::Generation;
+use crate::record;
+use crate::request::{Mode, Request};
+use crate::shopper::Shopper;
+use miss::Miss;
+pub(crate) use notes::{Notes, Stage};
+pub(crate) use order::Ordered;
+use rank::Ranked;
+pub(crate) use stages::Stages;
+
+/// Decisions of one batch that are worked on at a time.
+const AT_A_TIME: usize = 32;
+
+/// Makes decisions.
+#[derive(Debug)]
+pub(crate) struct Decider {
+    /// `None` until the first generation is loaded.
+    pub(crate) live: Arc<Live<Option<Arc<Generation>>>>,
+    pub(crate) stages: Stages,
+    /// `None`: previews only.
+    pub(crate) ledger: Option<Ledger>,
+    pub(crate) clock: Clock,
+}
+
+/// A decision with all that led to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    pub(crate) decision_id: String,
+    pub(crate) shopper_id: String,
+    pub(crate) decision: policy::Decision,
+    pub(crate) inputs: Inputs,
+    pub(crate) seed: u64,
+    pub(crate) shown: Vec<Ranked>,
+    pub(crate) notes: Notes,
+    pub(crate) generation: String,
+    pub(crate) cart_value_minor: i64,
+    /// Of the stored cart; 0 when the request brought its own.
+    pub(crate) cart_version: u64,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+struct Question {
+    request: Request,
+    now_ms: i64,
+    notes: Notes,
+}
+
+/// A request after its first look: answered already, or on its way.
+enum Opened {
+    Answered(Answer),
+    Asked(Box<Question>),
+}
+
+type Answer = Result<pb::Decision, Problem>;
+
+impl Decider {
+    /// Decides for one shopper.
+    pub(crate) async fn decide(&self, request: Request, deadline: Deadline) -> Answer {
+        let mut answers = self.decide_all(vec![Ok(request)], deadline).await;
+        answers.pop().unwrap_or_else(|| {
+            Err(Problem::Internal("a request was left unanswered".to_owned()))
+        })
+    }
+
+    /// Decides for many, with one features call for all of them. A refused request stays refused.
+    pub(crate) async fn decide_all(
+        &self,
+        requests: Vec<Result<Request, Problem>>,
+        deadline: Deadline,
+    ) -> Vec<Answer> {
+        let generation = match self.generation() {
+            Ok(generation) => generation,
+            Err(problem) => return requests.iter().map(|_| Err(problem.clone())).collect(),
+        };
+        let clock_ms = self.clock.now_ms();
+        let opened: Vec<Opened> = stream::iter(requests)
+            .map(|request| self.open(request, &generation, clock_ms, deadline))
+            .buffered(AT_A_TIME)
+            .collect()
+            .await;
+        let read = self.with_shoppers(opened, &generation, deadline).await;
+        stream::iter(read)
+            .map(|one| self.finish(one, &generation, deadline))
+            .buffered(AT_A_TIME)
+            .collect()
+            .await
+    }
+
+    /// The generation that a request is answered from, whatever is activated meanwhile.
+    pub(crate) fn generation(&self) -> Result<Arc<Generation>, Problem> {
+        Option::clone(&self.live.load())
+            .ok_or_else(|| Problem::Unavailable("no generation is loaded yet".to_owned()))
+    }
+
+    /// A committed request is answered from the log, before anything else is asked of it.
+    async fn open(
+        &self,
+        request: Result<Request, Problem>,
+        generation: &Generation,
+        clock_ms: i64,
+        deadline: Deadline,
+    ) -> Opened {
+        let looked_up = match request {
+            Ok(request) => self.look_up(request, deadline).await,
+            Err(problem) => return Opened::Answered(Err(problem)),
+        };
+        match looked_up {
+            Ok(Opened::Asked(mut question)) => {
+                question.now_ms = question.request.now_ms.unwrap_or(clock_ms);
+                match held(generation, &question.request.generation) {
+                    Ok(()) => Opened::Asked(question),
+                    Err(problem) => Opened::Answered(Err(problem)),
+                }
+            }
+            Ok(answered @ Opened::Answered(_)) => answered,
+            Err(problem) => Opened::Answered(Err(problem)),
+        }
+    }
+
+    async fn look_up(&self, request: Request, deadline: Deadline) -> Result<Opened, Problem> {
+        let mut question = Box::new(Question {
+            request,
+            now_ms: 0,
+            notes: Notes::default(),
+        });
+        if question.request.mode == Mode::Commit {
+            let started = Instant::now();
+            let find = self.ledger()?.find(&question.request);
+            if let Some(before) = within(deadline, find).await? {
+                return Ok(Opened::Answered(Ok(before)));
+            }
+            let metrics = &self.stages.metrics;
+            question.notes.took(Stage::Commit, started, metrics);
+        }
+        Ok(Opened::Asked(question))
+    }
+
+    fn ledger(&self) -> Result<&Ledger, Problem> {
+        self.ledger.as_ref().ok_or_else(|| {
+            Problem::Precondition(
+                "mode is COMMIT and this server has no store: it answers PREVIEW only".to_owned(),
+            )
+        })
+    }
+
+    async fn with_shoppers(
+        &self,
+        opened: Vec<Opened>,
+        generation: &Generation,
+        deadline: Deadline,
+    ) -> Vec<Result<(Box<Question>, Result<Shopper, Miss>), Answer>> {
+        let started = Instant::now();
+        let wanted: Vec<(&str, i64)> = opened
+            .iter()
+            .filter_map(|one| match one {
+                Opened::Asked(question) => {
+                    Some((question.request.shopper_id.as_str(), question.now_ms))
+                }
+                Opened::Answered(_) => None,
+            })
+            .collect();
+        let mut shoppers = self.stages.read(&wanted, generation, deadline).await.into_iter();
+        opened
+            .into_iter()
+            .map(|one| match one {
+                Opened::Answered(answer) => Err(answer),
+                Opened::Asked(mut question) => {
+                    question.notes.took(Stage::Features, started, &self.stages.metrics);
+                    let none = || Err(Miss::Odd("no row".to_owned()));
+                    Ok((question, shoppers.next().unwrap_or_else(none)))
+                }
+            })
+            .collect()
+    }
+
+    async fn finish(
+        &self,
+        asked: Result<(Box<Question>, Result<Shopper, Miss>), Answer>,
+        generation: &Generation,
+        deadline: Deadline,
+    ) -> Answer {
+        let (mut question, shopper) = match asked {
+            Ok(asked) => asked,
+            Err(answer) => return answer,
+        };
+        let shopper = self.shopper_or_request(shopper, &mut question);
+        let given = !question.request.cart.is_empty();
+        let lines = if given { &question.request.cart } else { &shopper.cart.lines };
+        let cart = cart::price(lines, generation, &self.stages.items);
+        let (now_ms, notes) = (question.now_ms, &mut question.notes);
+        let candidates = if lines.is_empty() {
+            Vec::new()
+        } else {
+            let query = candidates::query(lines, &shopper.recent, now_ms);
+            self.stages.find(&query, generation, now_ms, deadline, notes).await
+        };
+        let ranked = self.stages.rank(generation, &cart, candidates, notes);
+        let decided = self.choose(&mut question, &shopper, &cart, ranked, generation);
+        self.answer(&question.request, &decided, generation, deadline).await
+    }
+
+    /// No features: the cart of the request is all there is, and no consent is known.
+    fn shopper_or_request(&self, read: Result<Shopper, Miss>, question: &mut Question) -> Shopper {
+        read.unwrap_or_else(|miss| {
+            let instead = if question.request.cart.is_empty() {
+                "no cart is known"
+            } else {
+                "only the cart of the request is known, and no consent"
+            };
+            let why = format!("{miss}; {instead}");
+            question.notes.degrade(Stage::Features, &why, &self.stages.metrics);
+            Shopper::default()
+        })
+    }
+
+    fn choose(
+        &self,
+        question: &mut Question,
+        shopper: &Shopper,
+        cart: &PricedCart,
+        mut ranked: Vec<Ranked>,
+        generation: &Generation,
+    ) -> Decided {
+        let Question { request, now_ms, notes } = question;
+        let started = Instant::now();
+        let inputs = inputs::assemble(request, shopper, cart, generation, *now_ms);
+        let seed = record::seed(&request.shopper_id, &request.request_id, *now_ms);
+        let decision = generation.policy.decide(&inputs, seed);
+        if cart.other_currency > 0 {
+            let (lines, currency) = (cart.other_currency, &cart.currency);
+            let why = format!("{lines} lines are not in {currency} and count without a price");
+            notes.degrade(Stage::Policy, &why, &self.stages.metrics);
+        }
+        notes.took(Stage::Policy, started, &self.stages.metrics);
+        ranked.truncate(decision.items_shown);
+        Decided {
+            decision_id: record::decision_id(&request.shopper_id, &request.request_id),
+            shopper_id: request.shopper_id.clone(),
+            decision,
+            inputs,
+            seed,
+            shown: ranked,
+            notes: std::mem::take(notes),
+            generation: generation.id().to_owned(),
+            cart_value_minor: cart.value_minor,
+            cart_version: if request.cart.is_empty() { shopper.cart.version } else { 0 },
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: &Request,
+        decided: &Decided,
+        generation: &Generation,
+        deadline: Deadline,
+    ) -> Answer {
+        let answer = convert::decision(decided);
+        let action = decided.decision.action.as_str();
+        self.stages.metrics.decided(action, request.mode.as_str());
+        match request.mode {
+            Mode::Preview => Ok(answer),
+            Mode::Commit => {
+                let version = generation.policy.version();
+                let record = convert::record(request, decided, &answer, version);
+                within(deadline, self.ledger()?.keep(request, &record)).await
+            }
+        }
+    }
+}
+
+/// Whether the generation asked for, if any, is this one.
+fn held(generation: &Generation, asked: &str) -> Result<(), Problem> {
+    if asked.is_empty() || asked == generation.id() {
+        Ok(())
+    } else {
+        Err(Problem::Precondition(format!(
+            "generation {asked} is not held; held: {}",
+            generation.id()
+        )))
+    }
+}
+
+async fn within<T>(
+    deadline: Deadline,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    deadline.bound(work).await.unwrap_or_else(|| {
+        Err(Problem::Deadline(
+            "the decision log did not answer in time; ask again with the same request_id".to_owned(),
+        ))
+    })
+}

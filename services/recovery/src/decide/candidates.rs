@@ -1,0 +1,205 @@
+//! The candidates stage: what could be shown, from the candidates role or from our own tables.
+
+use std::time::Duration;
+
+use kit::Deadline;
+use kit::client::PeerChannel;
+use proto::v1::candidate_service_client::CandidateServiceClient;
+use retrieval::{Filter, Gate, Kind, Query};
+
+use super::miss::Miss;
+use crate::convert;
+use crate::generation::Generation;
+use crate::request::CartLine;
+use crate::shopper::Recent;
+
+/// Rows that the ranker scores: more cost time and hardly ever change what is shown.
+pub(crate) const CANDIDATES: usize = 100;
+/// As many recent items as the contract takes.
+const RECENT_ITEMS: usize = 200;
+
+/// An item that could be shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) item_id: String,
+    /// Fused over the sources.
+    pub(crate) score: f64,
+    /// Strongest first.
+    pub(crate) sources: Vec<SourceScore>,
+}
+
+/// What one source said of a candidate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SourceScore {
+    pub(crate) source: String,
+    pub(crate) score: f64,
+    pub(crate) rank: u32,
+}
+
+impl Candidate {
+    /// The score of a source; `None` when it did not name the item.
+    pub(crate) fn source(&self, name: &str) -> Option<f64> {
+        let of_name = |score: &&SourceScore| score.source == name;
+        self.sources.iter().find(of_name).map(|found| found.score)
+    }
+}
+
+/// Asks the candidates role.
+#[derive(Clone, Debug)]
+pub(crate) struct CandidatesClient {
+    client: CandidateServiceClient<PeerChannel>,
+}
+
+impl CandidatesClient {
+    pub(crate) fn new(channel: PeerChannel) -> Self {
+        let client = CandidateServiceClient::new(channel);
+        Self {
+            client: client.max_decoding_message_size(kit::MAX_MESSAGE_BYTES),
+        }
+    }
+
+    /// Candidates of exactly this generation.
+    pub(crate) async fn retrieve(
+        &self,
+        query: &Query,
+        generation: &Generation,
+        now_ms: i64,
+        deadline: Deadline,
+    ) -> Result<Vec<Candidate>, Miss> {
+        let message = convert::retrieve_request(query, generation.id(), now_ms);
+        let mut request = tonic::Request::new(message);
+        deadline.apply(&mut request);
+        let given = deadline.remaining();
+        let mut client = self.client.clone();
+        let answer = deadline
+            .bound(client.retrieve(request))
+            .await
+            .ok_or(Miss::Late(given))?
+            .map_err(|status| Miss::of(&status, given))?
+            .into_inner();
+        if answer.generation == generation.id() {
+            Ok(answer.candidates.into_iter().map(convert::candidate).collect())
+        } else {
+            Err(Miss::Generation(answer.generation))
+        }
+    }
+}
+
+/// Co-visitation and popularity, from the tables in this process.
+pub(crate) fn from_own_tables(
+    query: &Query,
+    generation: &Generation,
+) -> Result<Vec<Candidate>, Miss> {
+    let gate = Gate::open(generation.catalogue().len());
+    let answer = generation.fallback.retrieve(query, &gate);
+    let answer = answer.map_err(|error| Miss::Odd(error.to_string()))?;
+    Ok(answer.candidates.into_iter().map(convert::own_candidate).collect())
+}
+
+/// What to look for: items that go with the recent ones and the cart's, and are neither in the
+/// cart nor bought a moment ago.
+pub(crate) fn query(cart: &[CartLine], recent: &[Recent], now_ms: i64) -> Query {
+    let bought = recent.iter().filter(|one| one.kind == Kind::Purchase);
+    let mut exclude: Vec<String> = cart
+        .iter()
+        .map(|line| line.item_id.clone())
+        .chain(bought.map(|one| one.item_id.clone()))
+        .collect();
+    exclude.sort_unstable();
+    exclude.dedup();
+    Query {
+        recent: interactions(cart, recent, now_ms),
+        exclude,
+        k: CANDIDATES,
+        filter: Filter::default(),
+    }
+}
+
+/// Recent items and cart lines, newest first. A line whose add is among the recent items is not
+/// counted again.
+pub(crate) fn interactions(
+    cart: &[CartLine],
+    recent: &[Recent],
+    now_ms: i64,
+) -> Vec<retrieval::Recent> {
+    let added = |line: &&CartLine| {
+        let is_add = |one: &Recent| one.kind == Kind::Add && one.item_id == line.item_id;
+        !recent.iter().any(is_add)
+    };
+    let lines = cart.iter().filter(added).map(|line| retrieval::Recent {
+        item_id: line.item_id.clone(),
+        kind: Kind::Add,
+        age: age(line.added_at_ms.unwrap_or(now_ms), now_ms),
+    });
+    let seen = recent.iter().map(|one| retrieval::Recent {
+        item_id: one.item_id.clone(),
+        kind: one.kind,
+        age: age(one.at_ms, now_ms),
+    });
+    let mut all: Vec<_> = lines.chain(seen).collect();
+    all.sort_by(|a, b| a.age.cmp(&b.age));
+    all.truncate(RECENT_ITEMS);
+    all
+}
+
+/// Zero for what lies ahead.
+pub(crate) fn age(at_ms: i64, now_ms: i64) -> Duration {
+    let elapsed = now_ms.saturating_sub(at_ms);
+    Duration::from_millis(u64::try_from(elapsed).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(item_id: &str, added_at_ms: Option<i64>) -> CartLine {
+        CartLine {
+            item_id: item_id.to_owned(),
+            added_at_ms,
+            ..CartLine::default()
+        }
+    }
+
+    fn seen(item_id: &str, kind: Kind, at_ms: i64) -> Recent {
+        Recent {
+            item_id: item_id.to_owned(),
+            kind,
+            at_ms,
+        }
+    }
+
+    #[test]
+    fn excludes_the_cart_and_what_was_bought() {
+        let recent = [
+            seen("b", Kind::Purchase, 9),
+            seen("v", Kind::View, 8),
+            seen("c", Kind::Add, 7),
+        ];
+        let query = query(&[line("c", None), line("a", None)], &recent, 10);
+        assert_eq!(query.exclude, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_newest_interaction_comes_first_and_a_line_counts_once() {
+        let recent = [seen("v", Kind::View, 900), seen("a", Kind::Add, 500)];
+        let cart = [line("a", Some(400)), line("old", Some(100)), line("given", None)];
+        let found = interactions(&cart, &recent, 1_000);
+        let order: Vec<_> = found.iter().map(|one| one.item_id.as_str()).collect();
+        assert_eq!(order, ["given", "v", "a", "old"]);
+        assert_eq!(found[1].age, Duration::from_millis(100));
+        assert_eq!(found[2].age, Duration::from_millis(500), "the add's own time counts");
+    }
+
+    #[test]
+    fn asks_for_no_more_than_the_contract_takes() {
+        let cart: Vec<_> = (0..200).map(|at| line(&format!("c{at}"), Some(1))).collect();
+        let recent: Vec<_> = (0..50).map(|at| seen(&format!("v{at}"), Kind::View, 5)).collect();
+        assert_eq!(interactions(&cart, &recent, 10).len(), 200);
+    }
+
+    #[test]
+    fn what_lies_ahead_has_no_age() {
+        assert_eq!(age(5, 1), Duration::ZERO);
+        assert_eq!(age(i64::MIN, i64::MAX), Duration::from_millis(i64::MAX.unsigned_abs()));
+    }
+}

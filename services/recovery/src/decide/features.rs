@@ -1,0 +1,51 @@
+//! The features stage: one call for all that is known of the shoppers.
+
+use kit::Deadline;
+use kit::client::PeerChannel;
+use proto::v1::feature_service_client::FeatureServiceClient;
+
+use super::miss::Miss;
+use crate::convert;
+use crate::shopper::Shopper;
+
+/// Asks the features role.
+#[derive(Clone, Debug)]
+pub(crate) struct FeaturesClient {
+    client: FeatureServiceClient<PeerChannel>,
+}
+
+impl FeaturesClient {
+    pub(crate) fn new(channel: PeerChannel) -> Self {
+        let client = FeatureServiceClient::new(channel);
+        Self {
+            client: client.max_decoding_message_size(kit::MAX_MESSAGE_BYTES),
+        }
+    }
+
+    /// One shopper each, in the order asked, as of `now_ms`. At most 256.
+    pub(crate) async fn read(
+        &self,
+        shoppers: &[&str],
+        names: &[String],
+        now_ms: i64,
+        deadline: Deadline,
+    ) -> Result<Vec<Shopper>, Miss> {
+        let message = convert::features_request(shoppers, names, now_ms);
+        let mut request = tonic::Request::new(message);
+        deadline.apply(&mut request);
+        let given = deadline.remaining();
+        let mut client = self.client.clone();
+        let answer = deadline
+            .bound(client.get_features(request))
+            .await
+            .ok_or(Miss::Late(given))?
+            .map_err(|status| Miss::of(&status, given))?
+            .into_inner();
+        if answer.rows.len() == shoppers.len() {
+            Ok(answer.rows.into_iter().map(convert::shopper).collect())
+        } else {
+            let (rows, asked) = (answer.rows.len(), shoppers.len());
+            Err(Miss::Odd(format!("{rows} rows for {asked} shoppers")))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `Rank`: in which order to show items that the caller chose.
+
+use std::collections::BTreeSet;
+
+use kit::{Deadline, Problem};
+use retrieval::{Filter, Query};
+
+use super::candidates::{self, Candidate};
+use super::notes::{Notes, Stage};
+use super::rank::{self, Ranked};
+use super::{Decider, held};
+use crate::cart;
+use crate::generation::Generation;
+use crate::request::{CartLine, RankRequest};
+use crate::shopper::Shopper;
+
+/// Items in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Ordered {
+    pub(crate) items: Vec<Ranked>,
+    pub(crate) generation: String,
+    pub(crate) degraded: Vec<String>,
+}
+
+impl Decider {
+    /// Orders the items given, with what the sources say of them for this shopper or cart.
+    pub(crate) async fn rank(
+        &self,
+        request: RankRequest,
+        deadline: Deadline,
+    ) -> Result<Ordered, Problem> {
+        let generation = self.generation()?;
+        held(&generation, &request.generation)?;
+        let now_ms = request.now_ms.unwrap_or_else(|| self.clock.now_ms());
+        let mut notes = Notes::default();
+        let shopper = self
+            .ranked_for(&request, &generation, now_ms, deadline, &mut notes)
+            .await;
+        let lines = lines(&request, &shopper);
+        let cart = cart::price(lines, &generation, &self.stages.items);
+        let query = query(&request, lines, &shopper, now_ms);
+        let mut found = self
+            .stages
+            .find(&query, &generation, now_ms, deadline, &mut notes)
+            .await;
+        found.extend(not_among(&found, query.filter.allow));
+        let mut items = self.stages.rank(&generation, &cart, found, &mut notes);
+        rank::unknown_last(&generation, &mut items);
+        Ok(Ordered {
+            items,
+            generation: generation.id().to_owned(),
+            degraded: notes.degraded,
+        })
+    }
+
+    async fn ranked_for(
+        &self,
+        request: &RankRequest,
+        generation: &Generation,
+        now_ms: i64,
+        deadline: Deadline,
+        notes: &mut Notes,
+    ) -> Shopper {
+        if request.shopper_id.is_empty() {
+            return Shopper::default();
+        }
+        let wanted = [(request.shopper_id.as_str(), now_ms)];
+        let mut rows = self.stages.read(&wanted, generation, deadline).await;
+        match rows.pop() {
+            Some(Ok(shopper)) => shopper,
+            Some(Err(miss)) => {
+                let why = format!("{miss}; ranked without the shopper");
+                notes.degrade(Stage::Features, &why, &self.stages.metrics);
+                Shopper::default()
+            }
+            None => Shopper::default(),
+        }
+    }
+}
+
+fn lines<'a>(request: &'a RankRequest, shopper: &'a Shopper) -> &'a [CartLine] {
+    if request.cart.is_empty() {
+        &shopper.cart.lines
+    } else {
+        &request.cart
+    }
+}
+
+/// Asks the sources about these items only.
+fn query(request: &RankRequest, lines: &[CartLine], shopper: &Shopper, now_ms: i64) -> Query {
+    let items: BTreeSet<String> = request.item_ids.iter().cloned().collect();
+    Query {
+        recent: candidates::interactions(lines, &shopper.recent, now_ms),
+        exclude: Vec::new(),
+        k: items.len(),
+        filter: Filter {
+            allow: items.into_iter().collect(),
+            ..Filter::default()
+        },
+    }
+}
+
+/// The items that no source named, as candidates without scores.
+fn not_among(found: &[Candidate], items: Vec<String>) -> Vec<Candidate> {
+    let named: BTreeSet<&str> = found.iter().map(|one| one.item_id.as_str()).collect();
+    items
+        .into_iter()
+        .filter(|item_id| !named.contains(item_id.as_str()))
+        .map(|item_id| Candidate {
+            item_id,
+            ..Candidate::default()
+        })
+        .collect()
+}

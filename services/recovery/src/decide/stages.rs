@@ -1,0 +1,138 @@
+//! The stages, each with its fallback. None of them fails: what is missing is noted.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use kit::Deadline;
+use retrieval::Query;
+
+use super::candidates::{self, Candidate, CandidatesClient};
+use super::features::FeaturesClient;
+use super::miss::Miss;
+use super::notes::{Notes, Stage};
+use super::rank::{self, Ranked};
+use crate::cart::PricedCart;
+use crate::generation::Generation;
+use crate::items::Items;
+use crate::metrics::Metrics;
+use crate::shopper::Shopper;
+
+/// Share of the time left that reading features may take.
+const FEATURES_SHARE: f64 = 0.45;
+/// Share of the time then left that finding candidates may take; the rest is for what runs in this
+/// process, and for the way back.
+const CANDIDATES_SHARE: f64 = 0.65;
+
+/// What the stages work with, besides the generation.
+#[derive(Clone, Debug)]
+pub(crate) struct Stages {
+    pub(crate) items: Items,
+    pub(crate) features: FeaturesClient,
+    pub(crate) candidates: CandidatesClient,
+    pub(crate) metrics: Metrics,
+}
+
+impl Stages {
+    /// Reads shoppers, each as of a time of its own: one call for all that share a time.
+    pub(crate) async fn read(
+        &self,
+        wanted: &[(&str, i64)],
+        generation: &Generation,
+        deadline: Deadline,
+    ) -> Vec<Result<Shopper, Miss>> {
+        let stage = deadline.share(FEATURES_SHARE);
+        let mut moments: BTreeMap<i64, Vec<(usize, &str)>> = BTreeMap::new();
+        for (at, (shopper, now_ms)) in wanted.iter().enumerate() {
+            moments.entry(*now_ms).or_default().push((at, shopper));
+        }
+        let calls = moments
+            .into_iter()
+            .map(|(now_ms, asked)| self.read_at(now_ms, asked, generation, stage));
+        let mut rows: Vec<_> = futures::future::join_all(calls)
+            .await
+            .into_iter()
+            .flatten()
+            .collect();
+        rows.sort_by_key(|(at, _)| *at);
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// Shoppers with their places in the question, as of one time.
+    async fn read_at(
+        &self,
+        now_ms: i64,
+        asked: Vec<(usize, &str)>,
+        generation: &Generation,
+        stage: Deadline,
+    ) -> Vec<(usize, Result<Shopper, Miss>)> {
+        let (places, shoppers): (Vec<usize>, Vec<&str>) = asked.into_iter().unzip();
+        let names = generation.features().names();
+        let rows = match self.features.read(&shoppers, names, now_ms, stage).await {
+            Ok(rows) => rows.into_iter().map(Ok).collect(),
+            Err(miss) => vec![Err(miss); places.len()],
+        };
+        places.into_iter().zip(rows).collect()
+    }
+
+    /// Items that may be shown: from the candidates role, else from our own tables.
+    pub(crate) async fn find(
+        &self,
+        query: &Query,
+        generation: &Generation,
+        now_ms: i64,
+        deadline: Deadline,
+        notes: &mut Notes,
+    ) -> Vec<Candidate> {
+        let started = Instant::now();
+        let stage = deadline.share(CANDIDATES_SHARE);
+        let answer = if query.recent.is_empty() {
+            // Nothing to go by is no question for the role: what is popular is known here too.
+            candidates::from_own_tables(query, generation)
+        } else {
+            self.candidates.retrieve(query, generation, now_ms, stage).await
+        };
+        let mut found = answer
+            .unwrap_or_else(|miss| self.fall_back(&miss, query, generation, notes));
+        // A source may lag behind the item table, or answer oddly: what is shown is checked here.
+        found.retain(|one| !query.exclude.contains(&one.item_id));
+        found.retain(|one| !self.items.facts(generation, &one.item_id).is_blocked());
+        found.truncate(query.k);
+        notes.took(Stage::Candidates, started, &self.metrics);
+        found
+    }
+
+    fn fall_back(
+        &self,
+        miss: &Miss,
+        query: &Query,
+        generation: &Generation,
+        notes: &mut Notes,
+    ) -> Vec<Candidate> {
+        let (found, instead) = match candidates::from_own_tables(query, generation) {
+            Ok(found) => (found, "co-visitation and popularity instead".to_owned()),
+            Err(miss) => (Vec::new(), format!("and here: {miss}")),
+        };
+        notes.degrade(Stage::Candidates, &format!("{miss}; {instead}"), &self.metrics);
+        found
+    }
+
+    /// Puts the candidates in order; nothing to do without any.
+    pub(crate) fn rank(
+        &self,
+        generation: &Generation,
+        cart: &PricedCart,
+        candidates: Vec<Candidate>,
+        notes: &mut Notes,
+    ) -> Vec<Ranked> {
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        let started = Instant::now();
+        let (ranked, why) = rank::rank(generation, &self.items, &cart.lines, candidates);
+        if let Some(why) = why {
+            notes.degrade(Stage::Rank, &why, &self.metrics);
+        }
+        notes.took(Stage::Rank, started, &self.metrics);
+        ranked
+    }
+}

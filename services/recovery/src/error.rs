@@ -1,0 +1,35 @@
+//! Why the role did not start. What goes wrong with a request is a [`kit::Problem`].
+
+use kit::client::PeerError;
+use kit::shell::ShellError;
+
+use crate::generation::LoadError;
+
+/// Why the role did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No snapshot was named.
+    #[error("snapshot is not set: name the folder of a snapshot, as `cartwright train` writes one")]
+    NoSnapshot,
+    /// The snapshot or the policy cannot be served.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The thread that loads the snapshot ended badly.
+    #[error("loading the snapshot failed")]
+    Loading(#[source] tokio::task::JoinError),
+    /// The URL of another role cannot be used.
+    #[error("{key} cannot be used")]
+    Peer {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: PeerError,
+    },
+    /// The store for committed decisions cannot be used.
+    #[error("redis cannot be used for the decision log")]
+    Store(#[from] feature_store::store::Error),
+    /// The ports, the server or a task.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+}

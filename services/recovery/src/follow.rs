@@ -1,0 +1,82 @@
+//! Follows the features role's item table: the whole of it, then its changes, for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use feature_store::ItemTable;
+use kit::client::PeerChannel;
+use kit::{CancellationToken, Clock};
+use proto::v1 as pb;
+use proto::v1::catalog_service_client::CatalogServiceClient;
+use tonic::Status;
+
+use crate::convert;
+use crate::metrics::Metrics;
+
+/// Waits between attempts: doubled from the first to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Keeps a table equal to the one of the features role.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    pub(crate) client: CatalogServiceClient<PeerChannel>,
+    pub(crate) table: Arc<ItemTable>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+}
+
+impl Follower {
+    pub(crate) fn new(
+        channel: PeerChannel,
+        table: Arc<ItemTable>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
+        let client = CatalogServiceClient::new(channel);
+        Self {
+            client: client.max_decoding_message_size(kit::MAX_MESSAGE_BYTES),
+            table,
+            clock,
+            metrics,
+        }
+    }
+
+    /// Runs until `stop`. While the features role is away, the table stays as it was.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.follow() => {}
+        }
+    }
+
+    async fn follow(&mut self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.follow_once(&mut wait).await {
+                Ok(()) => tracing::debug!("the item stream ended"),
+                Err(status) => tracing::debug!(code = ?status.code(), "lost the item stream"),
+            }
+            tokio::time::sleep(wait).await;
+            wait = LAST_WAIT.min(wait * 2);
+        }
+    }
+
+    async fn follow_once(&mut self, wait: &mut Duration) -> Result<(), Status> {
+        let request = pb::StreamItemUpdatesRequest {};
+        let mut stream = self.client.stream_item_updates(request).await?.into_inner();
+        while let Some(updates) = stream.message().await? {
+            *wait = FIRST_WAIT;
+            self.take(updates);
+        }
+        Ok(())
+    }
+
+    fn take(&self, updates: pb::ItemUpdates) {
+        let now_ms = self.clock.now_ms();
+        let sent_ms = updates.sent_at.as_ref().and_then(convert::millis);
+        self.table.apply(convert::item_updates(updates));
+        let lag_ms = now_ms.saturating_sub(sent_ms.unwrap_or(now_ms));
+        self.metrics.items(self.table.len(), lag_ms);
+    }
+}

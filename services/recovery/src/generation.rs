@@ -1,0 +1,257 @@
+//! One generation of models: everything that a decision is made with, loaded as a whole.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use feature_store::Registry;
+use policy::Policy;
+use ranking::{LinearRanker, Ranker, RiskModel};
+use retrieval::Model;
+use snapshot::{Catalogue, CatalogueItem, Snapshot, files};
+
+/// What is loaded from one snapshot. Never changed, only replaced.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    id: String,
+    loaded_at_ms: i64,
+    resident_bytes: u64,
+    features: Features,
+    categories: Vec<String>,
+    pub(crate) risk: RiskModel,
+    /// `None` when the snapshot has none: retrieval's order is kept.
+    pub(crate) ranker: Option<Box<dyn Ranker>>,
+    pub(crate) policy: Policy,
+    /// Co-visitation and popularity, for when the candidates role does not answer.
+    pub(crate) fallback: Model,
+}
+
+/// Why a snapshot cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The folder is no complete snapshot.
+    #[error("the snapshot in {dir} cannot be opened")]
+    Snapshot {
+        /// The folder.
+        dir: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: snapshot::Error,
+    },
+    /// The tables of the candidate sources cannot be read.
+    #[error("the snapshot's candidate sources cannot be loaded")]
+    Retrieval(#[from] retrieval::Error),
+    /// A model is no model of this version.
+    #[error("{file} of the snapshot cannot be used")]
+    Model {
+        /// Name inside the snapshot.
+        file: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: ranking::Error,
+    },
+    /// A model or a rule reads a feature that this version does not compute.
+    #[error("the generation reads the feature {name}, which is unknown{near}")]
+    Feature {
+        /// The feature.
+        name: String,
+        /// Names that are close to it.
+        near: String,
+    },
+    /// The policy file has mistakes.
+    #[error("the policy in {path} has mistakes: {problems}")]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// All of them.
+        problems: String,
+    },
+    /// The policy file cannot be read.
+    #[error("the policy in {path} cannot be read")]
+    PolicyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Generation {
+    /// Loads a snapshot, with the policy of `policy` in place of its own when given. Reads files
+    /// and takes its time: not for a thread that answers requests.
+    pub(crate) fn load(dir: &Path, policy: Option<&Path>, now_ms: i64) -> Result<Self, LoadError> {
+        let opened = open(dir)?;
+        let fallback = Model::load_without_index(&opened)?;
+        let risk = RiskModel::parse(&text(&opened, files::RISK)?)
+            .map_err(|source| LoadError::Model { file: files::RISK, source })?;
+        let policy = load_policy(&opened, policy)?;
+        Ok(Self {
+            id: opened.id().to_owned(),
+            loaded_at_ms: now_ms,
+            resident_bytes: opened.manifest().resident_bytes,
+            features: Features::plan(&risk, &policy)?,
+            categories: categories(fallback.catalogue()),
+            ranker: load_ranker(&opened)?,
+            risk,
+            policy,
+            fallback,
+        })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn loaded_at_ms(&self) -> i64 {
+        self.loaded_at_ms
+    }
+
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
+
+    pub(crate) fn features(&self) -> &Features {
+        &self.features
+    }
+
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        self.fallback.catalogue()
+    }
+
+    /// The item and its category path with dots.
+    pub(crate) fn item(&self, item_id: &str) -> Option<(&CatalogueItem, &str)> {
+        let ordinal = self.catalogue().ordinal(item_id)?;
+        let category = self.categories.get(usize::try_from(ordinal).ok()?)?;
+        Some((self.catalogue().get(ordinal)?, category))
+    }
+}
+
+/// Which features to ask for, and who reads them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Features {
+    /// Every feature once, those of the risk model first and in its order.
+    names: Vec<String>,
+    risk: usize,
+    rules: BTreeSet<String>,
+}
+
+impl Features {
+    fn plan(risk: &RiskModel, policy: &Policy) -> Result<Self, LoadError> {
+        let features = Self::of(risk.feature_names(), policy.shopper_features());
+        match Registry::standard().plan(&features.names) {
+            Ok(_) => Ok(features),
+            Err(unknown) => Err(LoadError::Feature {
+                near: match unknown.near.as_slice() {
+                    [] => String::new(),
+                    near => format!(", near are {}", near.join(", ")),
+                },
+                name: unknown.name,
+            }),
+        }
+    }
+
+    pub(crate) fn of(risk: &[String], rules: &[String]) -> Self {
+        let further = rules.iter().filter(|name| !risk.contains(name));
+        Self {
+            names: risk.iter().chain(further).cloned().collect(),
+            risk: risk.len(),
+            rules: rules.iter().cloned().collect(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The values that the risk model reads, in its order.
+    pub(crate) fn of_risk<'v>(&self, values: &'v [Option<f64>]) -> &'v [Option<f64>] {
+        values.get(..self.risk).unwrap_or(values)
+    }
+
+    /// The values that rules read, by name; those without a value are absent.
+    pub(crate) fn of_rules(&self, values: &[Option<f64>]) -> impl Iterator<Item = (String, f64)> {
+        self.names
+            .iter()
+            .zip(values)
+            .filter(|(name, _)| self.rules.contains(*name))
+            .filter_map(|(name, value)| Some((name.clone(), (*value)?)))
+    }
+}
+
+fn open(dir: &Path) -> Result<Snapshot, LoadError> {
+    Snapshot::open(dir).map_err(|source| unreadable(dir, source))
+}
+
+fn unreadable(dir: &Path, source: snapshot::Error) -> LoadError {
+    LoadError::Snapshot {
+        dir: dir.to_owned(),
+        source,
+    }
+}
+
+fn text(opened: &Snapshot, name: &str) -> Result<String, LoadError> {
+    let bytes = opened.read(name).map_err(|source| unreadable(opened.dir(), source))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn load_ranker(opened: &Snapshot) -> Result<Option<Box<dyn Ranker>>, LoadError> {
+    if !opened.has(files::RANKER) {
+        return Ok(None);
+    }
+    let ranker = LinearRanker::parse(&text(opened, files::RANKER)?).map_err(|source| {
+        LoadError::Model {
+            file: files::RANKER,
+            source,
+        }
+    })?;
+    Ok(Some(Box::new(ranker)))
+}
+
+fn load_policy(opened: &Snapshot, instead: Option<&Path>) -> Result<Policy, LoadError> {
+    let (path, toml) = match instead {
+        Some(path) => (path.to_owned(), read_policy(path)?),
+        None => (opened.dir().join(files::POLICY), text(opened, files::POLICY)?),
+    };
+    Policy::parse(&toml).map_err(|problems| LoadError::Policy {
+        path,
+        problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    })
+}
+
+fn read_policy(path: &Path) -> Result<String, LoadError> {
+    std::fs::read_to_string(path).map_err(|source| LoadError::PolicyFile {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn categories(catalogue: &Catalogue) -> Vec<String> {
+    catalogue.items().iter().map(|item| item.category_path.join(".")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn asks_for_each_feature_once() {
+        let features = Features::of(&names(&["a", "b"]), &names(&["b", "c"]));
+        assert_eq!(features.names(), names(&["a", "b", "c"]));
+        let values = [Some(1.0), None, Some(3.0)];
+        assert_eq!(features.of_risk(&values), [Some(1.0), None]);
+        let rules: Vec<_> = features.of_rules(&values).collect();
+        assert_eq!(rules, [("c".to_owned(), 3.0)]);
+    }
+
+    #[test]
+    fn without_values_there_is_nothing_to_read() {
+        let features = Features::of(&names(&["a", "b"]), &names(&["b"]));
+        assert!(features.of_risk(&[]).is_empty());
+        assert_eq!(features.of_rules(&[]).count(), 0);
+    }
+}

@@ -1,0 +1,110 @@
+//! The gRPC adapters: decode, call, encode.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use feature_store::Registry;
+use kit::auth::Scope;
+use kit::{Clock, Deadline, Problem};
+use proto::v1 as pb;
+use proto::v1::recovery_service_server::RecoveryService;
+use proto::v1::snapshot_service_server::SnapshotService;
+use tonic::{Request, Response, Status};
+
+use crate::convert;
+use crate::decide::Decider;
+
+/// Requests that one DecideBatch may hold.
+const BATCH: usize = 256;
+
+/// `RecoveryService` on the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovery {
+    pub(crate) decider: Arc<Decider>,
+    pub(crate) default_deadline: Duration,
+}
+
+impl Recovery {
+    fn deadline<T>(&self, request: &Request<T>) -> Deadline {
+        Deadline::from_request(request.metadata(), self.default_deadline)
+    }
+}
+
+#[tonic::async_trait]
+impl RecoveryService for Recovery {
+    async fn rank(
+        &self,
+        request: Request<pb::RankRequest>,
+    ) -> Result<Response<pb::RankResponse>, Status> {
+        let deadline = self.deadline(&request);
+        let asked = convert::rank_request(request.into_inner())?;
+        let ordered = self.decider.rank(asked, deadline).await?;
+        Ok(Response::new(convert::ordered(ordered)))
+    }
+
+    async fn decide(
+        &self,
+        request: Request<pb::DecideRequest>,
+    ) -> Result<Response<pb::Decision>, Status> {
+        let deadline = self.deadline(&request);
+        let asked = convert::decide_request(request.into_inner())?;
+        let decision = self.decider.decide(asked, deadline).await?;
+        Ok(Response::new(decision))
+    }
+
+    async fn decide_batch(
+        &self,
+        request: Request<pb::DecideBatchRequest>,
+    ) -> Result<Response<pb::DecideBatchResponse>, Status> {
+        let deadline = self.deadline(&request);
+        let requests = request.into_inner().requests;
+        check_batch(requests.len())?;
+        let asked = requests.into_iter().map(convert::decide_request).collect();
+        let answers = self.decider.decide_all(asked, deadline).await;
+        Ok(Response::new(convert::results(answers)))
+    }
+}
+
+fn check_batch(count: usize) -> Result<(), Problem> {
+    if (1..=BATCH).contains(&count) {
+        Ok(())
+    } else {
+        let allowed = format!("has {count} entries, 1 to {BATCH} are allowed");
+        Err(Problem::Invalid(vec![("requests".to_owned(), allowed)]))
+    }
+}
+
+/// `SnapshotService` of this role.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshots {
+    pub(crate) decider: Arc<Decider>,
+    pub(crate) clock: Clock,
+}
+
+#[tonic::async_trait]
+impl SnapshotService for Snapshots {
+    async fn get_status(
+        &self,
+        _request: Request<pb::GetStatusRequest>,
+    ) -> Result<Response<pb::GetStatusResponse>, Status> {
+        let held = self.decider.generation().ok();
+        let store = self.decider.ledger.as_ref().map_or("none", |one| one.store_name());
+        Ok(Response::new(pb::GetStatusResponse {
+            role: crate::ROLE.to_owned(),
+            live_generation: held.as_ref().map(|one| one.id().to_owned()).unwrap_or_default(),
+            generations: held.iter().map(|one| convert::generation_info(one)).collect(),
+            schema_fingerprint: Registry::standard().fingerprint().to_owned(),
+            version: kit::VERSION.to_owned(),
+            now: Some(convert::timestamp(self.clock.now_ms())),
+            store: store.to_owned(),
+        }))
+    }
+}
+
+/// Deciding may write the decision log; the rest only reads.
+pub(crate) fn scope_of(method: &str) -> Scope {
+    match method.rsplit('/').next() {
+        Some("Decide" | "DecideBatch") => Scope::Write,
+        Some(_) | None => Scope::Read,
+    }
+}
