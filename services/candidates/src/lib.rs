@@ -1,1 +1,30 @@
-//! The candidates role: items for a shopper, from one generation.
+//! The candidates role: items for a shopper, from one loaded generation.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | the role's settings |
+//! | [`role`] | [`run`]: bind, load off the runtime, warm up, be ready |
+//! | [`error`] | why the role does not start, and the gRPC code of each of the library's errors |
+//! | `generation` | a loaded snapshot and the one that is live |
+//! | `overlay` | stock and prices, followed from `features` and swapped in as a gate |
+//! | `shopper` | a shopper's recent items, read from `features` under the caller's deadline |
+//! | `grpc`, `convert` | one thin adapter per service; protobuf to domain and back |
+//! | [`metrics`] | what the role counts |
+//!
+//! Everything that is searched here is searched by `retrieval`. A search takes well under a
+//! millisecond and runs on the thread that took the request.
+
+pub mod config;
+mod convert;
+pub mod error;
+mod generation;
+mod grpc;
+pub mod metrics;
+mod overlay;
+pub mod role;
+mod shopper;
+
+pub use config::Config;
+pub use error::Error;
+pub use kit::Running;
+pub use role::run;

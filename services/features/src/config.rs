@@ -8,7 +8,6 @@ use kit::ClockSettings;
 use kit::config::{Period, Report, Secret, Settings, socket};
 use kit::security::Security;
 use kit::shell::Listen;
-use kit::telemetry;
 use serde::{Deserialize, Serialize};
 
 /// How much of a machine's failure an acknowledged event survives in the embedded store.
@@ -47,8 +46,6 @@ pub struct Config {
     pub drain: Period,
     /// Real or simulated time.
     pub clock: ClockSettings,
-    /// Logs.
-    pub log: telemetry::Settings,
     /// TLS and tokens.
     pub security: Security,
 }
@@ -65,7 +62,6 @@ impl Default for Config {
             idle: Period::seconds(30 * 60),
             drain: Period::seconds(10),
             clock: ClockSettings::Real,
-            log: telemetry::Settings::default(),
             security: Security::default(),
         }
     }

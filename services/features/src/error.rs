@@ -23,10 +23,10 @@ pub enum Error {
 
 /// The one place where an error of the store becomes an answer.
 pub(crate) fn status(error: store::Error) -> Status {
-    problem(error).into()
+    problem(&error).into()
 }
 
-fn problem(error: store::Error) -> Problem {
+fn problem(error: &store::Error) -> Problem {
     let said = error.to_string();
     match error {
         store::Error::Unavailable { .. } => Problem::Unavailable(said),

@@ -1,0 +1,95 @@
+//! Settings of the candidates role. `deploy/config/candidates.toml` explains each.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kit::ClockSettings;
+use kit::client::PeerSettings;
+use kit::config::{Period, Report, Settings, socket};
+use kit::security::Security;
+use kit::shell::Listen;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the candidates role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// gRPC address.
+    #[serde(with = "socket")]
+    pub addr: SocketAddr,
+    /// Address of `/live`, `/ready` and `/metrics`; `none` for no admin port.
+    #[serde(with = "socket::optional")]
+    pub admin: Option<SocketAddr>,
+    /// Folder of the snapshot to answer from. Required to serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<PathBuf>,
+    /// URL of the features role: recent items of a shopper, stock and prices. Empty = none: then
+    /// requests name the recent items, and every item of the snapshot counts as sellable.
+    pub features: String,
+    /// Time for a request whose caller gives no deadline.
+    pub default_deadline_ms: u64,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub drain: Period,
+    /// Real or simulated time.
+    pub clock: ClockSettings,
+    /// TLS and tokens.
+    pub security: Security,
+    /// How this role shows itself to `features`.
+    pub peer: PeerSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 7102)),
+            admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7112))),
+            snapshot: None,
+            features: "http://127.0.0.1:7101".to_owned(),
+            default_deadline_ms: 250,
+            drain: Period::seconds(10),
+            clock: ClockSettings::Real,
+            security: Security::default(),
+            peer: PeerSettings::default(),
+        }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self, report: &mut Report) {
+        if !(1..=60_000).contains(&self.default_deadline_ms) {
+            report.add(
+                "default_deadline_ms",
+                self.default_deadline_ms,
+                "1 to 60000",
+            );
+        }
+        let url = &self.features;
+        if !(url.is_empty() || url.starts_with("http://") || url.starts_with("https://")) {
+            report.add(
+                "features",
+                url,
+                "http://host:port, https://host:port, or empty for none",
+            );
+        }
+    }
+}
+
+impl Config {
+    /// Where the role listens and how it stops.
+    #[must_use]
+    pub fn listen(&self) -> Listen {
+        Listen {
+            addr: self.addr,
+            admin: self.admin,
+            security: self.security.clone(),
+            drain: self.drain.0,
+        }
+    }
+
+    /// Time for a request whose caller gives no deadline.
+    #[must_use]
+    pub fn default_deadline(&self) -> Duration {
+        Duration::from_millis(self.default_deadline_ms)
+    }
+}
