@@ -1,1 +1,43 @@
-//! Candidate sources over a loaded generation, their fusion and filters.
+//! Candidates for a shopper, from one loaded generation.
+//!
+//! - [`Model`]: a loaded generation; [`Model::retrieve`] is the way in.
+//! - [`Query`], [`Filter`], [`Gate`]: what is known of the shopper, what may be answered, and what
+//!   can be sold right now.
+//! - `sources`: revisit, co-visitation, collaborative, popularity. Each names items with a score.
+//! - `fusion`: one list out of the sources' lists, every item tagged with who named it.
+//! - [`FoldIn`]: a shopper's vector by least squares from a few items.
+//! - [`files`]: the layout of the tensor files, for the one who writes them and for us.
+//! - `weights`: every constant that ranking inside this crate depends on.
+//!
+//! Nothing here knows of gRPC, stores, money or the clock.
+
+mod answer;
+mod error;
+mod filters;
+mod fold_in;
+mod fusion;
+mod gate;
+mod interests;
+mod model;
+mod query;
+mod scratch;
+mod sources;
+mod weights;
+
+pub mod files;
+
+pub use answer::{Answer, AnswerPlan, Candidate, PlanKind, Source, SourceScore};
+pub use error::Error;
+pub use fold_in::FoldIn;
+pub use gate::Gate;
+pub use model::{COLLABORATIVE_DOWN, Model};
+pub use query::{Filter, Kind, Query, Recent};
+
+/// Checks that the vector index was compiled for the processors we serve on. Returns what it was
+/// compiled with.
+///
+/// # Errors
+/// When it was compiled without AVX2; the message says how to build it with.
+pub fn check_index() -> Result<String, Error> {
+    Ok(ann_index::check_compile_options()?)
+}

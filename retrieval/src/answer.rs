@@ -1,0 +1,84 @@
+/// Where a candidate came from.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The shopper dealt with it lately.
+    Revisit,
+    /// It shared sessions with the recent items.
+    Covisitation,
+    /// It is near the shopper's vector.
+    Collaborative,
+    /// Many shoppers want it; first in the categories of the recent items.
+    Popularity,
+}
+
+impl Source {
+    pub const ALL: [Self; 4] = [
+        Self::Revisit,
+        Self::Covisitation,
+        Self::Collaborative,
+        Self::Popularity,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Revisit => "revisit",
+            Self::Covisitation => "covisitation",
+            Self::Collaborative => "collaborative",
+            Self::Popularity => "popularity",
+        }
+    }
+}
+
+/// What one source says of a candidate.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct SourceScore {
+    pub source: Source,
+    /// The source's own score, above 0 except for popularity, where it may be 0.
+    pub score: f64,
+    /// 0 = the source's best.
+    pub rank: u32,
+}
+
+/// An item to consider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub item_id: String,
+    pub ordinal: u32,
+    /// Fused; above 1 when a source that knows the shopper named the item, at most 1 when only
+    /// popularity did. Comparable within one answer.
+    pub score: f64,
+    /// The sources that named it, the one that added most first.
+    pub sources: Vec<SourceScore>,
+}
+
+/// How complete an answer is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum PlanKind {
+    /// Every eligible item was scored by every source.
+    Exact,
+    /// A part of the vector index was probed.
+    Approximate,
+    /// Fewer than k items are eligible; all of them are here.
+    Short,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct AnswerPlan {
+    pub kind: PlanKind,
+    /// Items that filter, gate and exclusions left.
+    pub eligible: u64,
+    /// Inverted lists probed; 0 when the vectors were scanned or not searched.
+    pub lists_probed: u32,
+}
+
+/// Best first; equal scores by item id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub candidates: Vec<Candidate>,
+    pub plan: AnswerPlan,
+    /// Recent items that the generation does not know, in the query's order.
+    pub unknown: Vec<String>,
+    /// Sources that should have answered and could not.
+    pub degraded: Vec<String>,
+}

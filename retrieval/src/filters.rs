@@ -1,0 +1,122 @@
+use std::collections::BTreeMap;
+
+use ann_index::Bitmap;
+use snapshot::Catalogue;
+
+use crate::{Filter, Gate};
+
+/// The items of each brand and of each category, made once for a generation.
+///
+/// Lists of ordinals and not bitmaps: ten thousand brands of a hundred thousand items would be
+/// 125 MB of bits, and setting the bits of one list costs less than reading one such bitmap.
+#[derive(Debug)]
+pub(crate) struct FilterIndex {
+    brands: BTreeMap<String, Vec<u32>>,
+    /// Every part of a path is a key: `a.b` is listed under `a` and under `a.b`.
+    categories: BTreeMap<String, Vec<u32>>,
+}
+
+impl FilterIndex {
+    pub(crate) fn new(catalogue: &Catalogue) -> Self {
+        let mut brands: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let mut categories: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for (ordinal, item) in (0u32..).zip(catalogue.items()) {
+            if !item.brand.is_empty() {
+                brands.entry(item.brand.clone()).or_default().push(ordinal);
+            }
+            let path = item.category_path.join(".");
+            for prefix in prefixes(&path) {
+                categories
+                    .entry(prefix.to_owned())
+                    .or_default()
+                    .push(ordinal);
+            }
+        }
+        Self { brands, categories }
+    }
+
+    /// Makes `allowed` the items that filter, gate and exclusions leave.
+    pub(crate) fn apply(
+        &self,
+        catalogue: &Catalogue,
+        rules: &Rules<'_>,
+        allowed: &mut Bitmap,
+        part: &mut Bitmap,
+    ) {
+        let filter = rules.filter;
+        allowed.reset(catalogue.len());
+        allowed.fill();
+        if !filter.allow.is_empty() {
+            let known = filter.allow.iter().filter_map(|id| catalogue.ordinal(id));
+            keep_only(known, allowed, part);
+        }
+        if !filter.categories.is_empty() {
+            keep_only(listed(&self.categories, &filter.categories), allowed, part);
+        }
+        if !filter.brands.is_empty() {
+            keep_only(listed(&self.brands, &filter.brands), allowed, part);
+        }
+        if filter.has_price() {
+            keep_only(priced(catalogue, rules), allowed, part);
+        }
+        allowed.and_not(rules.gate.blocked());
+        let excluded = rules.exclude.iter().filter_map(|id| catalogue.ordinal(id));
+        excluded.for_each(|ordinal| allowed.clear(ordinal));
+    }
+}
+
+/// What rules items out.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Rules<'a> {
+    pub(crate) filter: &'a Filter,
+    pub(crate) gate: &'a Gate,
+    pub(crate) exclude: &'a [String],
+}
+
+fn keep_only(ordinals: impl Iterator<Item = u32>, allowed: &mut Bitmap, part: &mut Bitmap) {
+    part.reset(allowed.len());
+    ordinals.for_each(|ordinal| part.set(ordinal));
+    allowed.and(part);
+}
+
+fn listed<'a>(
+    lists: &'a BTreeMap<String, Vec<u32>>,
+    names: &'a [String],
+) -> impl Iterator<Item = u32> + 'a {
+    names
+        .iter()
+        .filter_map(|name| lists.get(name))
+        .flatten()
+        .copied()
+}
+
+/// Items whose price, the live one where there is one, is inside the filter's bounds.
+fn priced<'a>(catalogue: &'a Catalogue, rules: &'a Rules<'_>) -> impl Iterator<Item = u32> + 'a {
+    let rows = (0u32..).zip(catalogue.items());
+    rows.filter(|(ordinal, item)| {
+        let price = rules.gate.price(*ordinal).unwrap_or(item.price_minor);
+        rules.filter.covers_price(price)
+    })
+    .map(|(ordinal, _)| ordinal)
+}
+
+/// `a.b.c` → `a`, `a.b`, `a.b.c`.
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path
+        .match_indices('.')
+        .map(|(at, _)| at)
+        .chain([path.len()]);
+    ends.map(|end| &path[..end])
+        .filter(|prefix| !prefix.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_category_is_listed_under_each_of_its_parts() {
+        assert_eq!(prefixes("a.b.c").collect::<Vec<_>>(), ["a", "a.b", "a.b.c"]);
+        assert_eq!(prefixes("").count(), 0);
+    }
+}

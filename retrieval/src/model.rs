@@ -1,0 +1,271 @@
+use std::sync::Arc;
+
+use ann_index::{Plan, SearchReport};
+use snapshot::{Catalogue, Snapshot};
+
+use crate::filters::{FilterIndex, Rules};
+use crate::interests::Interest;
+use crate::query::check_k;
+use crate::scratch::Scratch;
+use crate::sources::{Collaborative, Covisitation, Popularity, revisit};
+use crate::{
+    Answer, AnswerPlan, Error, Filter, Gate, Kind, PlanKind, Query, fusion, interests, scratch,
+    weights,
+};
+
+/// What [`Answer::degraded`] says when the generation has vectors and they were not searched.
+pub const COLLABORATIVE_DOWN: &str = "collaborative: vectors are not searched here";
+
+/// A loaded generation: everything that candidates are found from. Read-only, and used from any
+/// number of threads.
+#[derive(Debug)]
+pub struct Model {
+    catalogue: Arc<Catalogue>,
+    filters: FilterIndex,
+    covisitation: Covisitation,
+    popularity: Popularity,
+    collaborative: Option<Collaborative>,
+    degraded: Vec<String>,
+}
+
+/// The interests to find for, and how many.
+#[derive(Copy, Clone, Debug)]
+struct Task<'a> {
+    interests: &'a [Interest],
+    k: usize,
+}
+
+impl Model {
+    /// Loads every source of the snapshot.
+    ///
+    /// # Errors
+    /// A file that is absent, unreadable or does not fit the catalogue.
+    pub fn load(snapshot: &Snapshot) -> Result<Self, Error> {
+        let mut model = Self::load_tables(snapshot)?;
+        model.collaborative = Collaborative::load(snapshot, model.catalogue.len())?;
+        Ok(model)
+    }
+
+    /// Co-visitation and popularity only: a small part of the memory, for whoever needs an answer
+    /// when the one with the vectors is out of reach. Answers say so in `degraded` when the
+    /// snapshot has vectors.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_without_index(snapshot: &Snapshot) -> Result<Self, Error> {
+        let mut model = Self::load_tables(snapshot)?;
+        if !snapshot.manifest().spaces.is_empty() {
+            model.degraded.push(COLLABORATIVE_DOWN.to_owned());
+        }
+        Ok(model)
+    }
+
+    fn load_tables(snapshot: &Snapshot) -> Result<Self, Error> {
+        let catalogue = Arc::new(Catalogue::load(snapshot)?);
+        Ok(Self {
+            filters: FilterIndex::new(&catalogue),
+            covisitation: Covisitation::load(snapshot, catalogue.len())?,
+            popularity: Popularity::load(snapshot, &catalogue)?,
+            collaborative: None,
+            degraded: Vec::new(),
+            catalogue,
+        })
+    }
+
+    #[must_use]
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    /// Up to k items for what the shopper did lately: never an excluded or blocked one, never one
+    /// outside the filter. Fewer than k only when no more are eligible.
+    ///
+    /// # Errors
+    /// A query outside its limits, or a gate made for another generation.
+    pub fn retrieve(&self, query: &Query, gate: &Gate) -> Result<Answer, Error> {
+        query.validate()?;
+        self.check_gate(gate)?;
+        let (interests, unknown) = interests::of(query, &self.catalogue);
+        let task = Task {
+            interests: &interests,
+            k: query.k,
+        };
+        let rules = Rules {
+            filter: &query.filter,
+            gate,
+            exclude: &query.exclude,
+        };
+        scratch::with(self.catalogue.len(), |scratch| {
+            let eligible = self.admit(&rules, scratch);
+            let found = self.search(task, scratch);
+            Ok(self.answer(task, found, eligible, unknown, scratch))
+        })
+    }
+
+    /// Up to k items near one item, itself left out: by the angle between their vectors, else by
+    /// shared sessions, then popular ones of its category.
+    ///
+    /// # Errors
+    /// An item that the generation does not know, a bad k or filter, a gate made for another
+    /// generation.
+    pub fn similar(
+        &self,
+        item_id: &str,
+        k: usize,
+        filter: &Filter,
+        gate: &Gate,
+    ) -> Result<Answer, Error> {
+        check_k(k)?;
+        filter.validate()?;
+        self.check_gate(gate)?;
+        let unknown = || Error::UnknownItem {
+            item_id: item_id.to_owned(),
+        };
+        let ordinal = self.catalogue.ordinal(item_id).ok_or_else(unknown)?;
+        let interests = [Interest {
+            ordinal,
+            weight: 1.0,
+            newest: Kind::View,
+            bought: false,
+        }];
+        let task = Task {
+            interests: &interests,
+            k,
+        };
+        let exclude = [item_id.to_owned()];
+        let rules = Rules {
+            filter,
+            gate,
+            exclude: &exclude,
+        };
+        scratch::with(self.catalogue.len(), |scratch| {
+            let eligible = self.admit(&rules, scratch);
+            let found = self.search_near(ordinal, task, scratch);
+            Ok(self.answer(task, found, eligible, Vec::new(), scratch))
+        })
+    }
+
+    /// Sets the scratch's allowed items and counts them.
+    fn admit(&self, rules: &Rules<'_>, scratch: &mut Scratch) -> u64 {
+        let Scratch { allowed, part, .. } = scratch;
+        self.filters.apply(&self.catalogue, rules, allowed, part);
+        allowed.count()
+    }
+
+    /// Asks every source.
+    fn search(&self, task: Task<'_>, scratch: &mut Scratch) -> Found {
+        let Task { interests, k } = task;
+        let depth = k.max(weights::DEPTH);
+        let Scratch {
+            allowed,
+            sums,
+            lists,
+            ..
+        } = scratch;
+        revisit(interests, allowed, depth, &mut lists.revisit);
+        self.covisitation
+            .find(interests, allowed, depth, sums, &mut lists.covisitation);
+        self.popularity
+            .in_categories(interests, allowed, depth, sums, &mut lists.popularity);
+        let collaborative = self.collaborative.as_ref();
+        Found::of(
+            collaborative
+                .map(|source| source.find(interests, allowed, depth, &mut lists.collaborative)),
+        )
+    }
+
+    /// Asks the source that knows what is near an item, or the one that knows next best.
+    fn search_near(&self, ordinal: u32, task: Task<'_>, scratch: &mut Scratch) -> Found {
+        let Task { interests, k } = task;
+        let Scratch {
+            allowed,
+            sums,
+            lists,
+            ..
+        } = scratch;
+        self.popularity
+            .in_categories(interests, allowed, k, sums, &mut lists.popularity);
+        let found = Found::of(
+            self.collaborative
+                .as_ref()
+                .map(|source| source.near(ordinal, allowed, k, &mut lists.collaborative)),
+        );
+        if lists.collaborative.is_empty() {
+            self.covisitation
+                .find(interests, allowed, k, sums, &mut lists.covisitation);
+        }
+        found
+    }
+
+    fn answer(
+        &self,
+        task: Task<'_>,
+        found: Found,
+        eligible: u64,
+        unknown: Vec<String>,
+        scratch: &mut Scratch,
+    ) -> Answer {
+        let candidates = fusion::fuse(scratch, &self.popularity, &self.catalogue, task.k);
+        let kind = if eligible < task.k as u64 {
+            PlanKind::Short
+        } else {
+            found.kind()
+        };
+        let lists_probed = found.report.map_or(0, |report| report.lists_probed);
+        let mut degraded = self.degraded.clone();
+        degraded.extend(found.failure);
+        let plan = AnswerPlan {
+            kind,
+            eligible,
+            lists_probed,
+        };
+        Answer {
+            candidates,
+            plan,
+            unknown,
+            degraded,
+        }
+    }
+
+    fn check_gate(&self, gate: &Gate) -> Result<(), Error> {
+        if gate.len() == self.catalogue.len() {
+            return Ok(());
+        }
+        Err(Error::Invalid {
+            field: "gate",
+            value: format!("made for {} items", gate.len()),
+            allowed: format!("this generation has {}", self.catalogue.len()),
+        })
+    }
+}
+
+/// How the vectors were searched, if they were.
+#[derive(Debug, Default)]
+struct Found {
+    report: Option<SearchReport>,
+    failure: Option<String>,
+}
+
+impl Found {
+    /// A search that fails costs its source and not the answer.
+    fn of(outcome: Option<Result<Option<SearchReport>, Error>>) -> Self {
+        match outcome {
+            None => Self::default(),
+            Some(Ok(report)) => Self {
+                report,
+                failure: None,
+            },
+            Some(Err(error)) => Self {
+                report: None,
+                failure: Some(format!("collaborative: {error}")),
+            },
+        }
+    }
+
+    fn kind(&self) -> PlanKind {
+        match self.report.map(|report| report.plan) {
+            Some(Plan::Approximate) => PlanKind::Approximate,
+            Some(Plan::Exact) | None => PlanKind::Exact,
+        }
+    }
+}

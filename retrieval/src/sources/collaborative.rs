@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use ann_index::{
+    Bitmap, FaissIndex, Hit, MaskKind, PlannerSettings, ProbeRow, SearchReport, SpaceIndex,
+    VectorIndex, Vectors,
+};
+use snapshot::{Snapshot, Space, files};
+
+use crate::files::{SPACE, read_embeddings};
+use crate::interests::Interest;
+use crate::scratch::keep_best;
+use crate::{Error, FoldIn};
+
+/// Items near the shopper's vector.
+#[derive(Debug)]
+pub(crate) struct Collaborative {
+    space: SpaceIndex,
+    fold_in: FoldIn,
+}
+
+impl Collaborative {
+    /// `None` when the generation has no such space.
+    pub(crate) fn load(snapshot: &Snapshot, items: usize) -> Result<Option<Self>, Error> {
+        let spaces = &snapshot.manifest().spaces;
+        let Some(space) = spaces.iter().find(|space| space.name == SPACE) else {
+            return Ok(None);
+        };
+        let stored = read_embeddings(snapshot)?;
+        let vectors = Arc::new(Vectors::new(stored.vectors, stored.dimension)?);
+        if vectors.len() != items {
+            let detail = format!("{} vectors for {items} items", vectors.len());
+            return Err(Error::Misfit {
+                file: files::EMBEDDINGS,
+                detail,
+            });
+        }
+        let fold_in = FoldIn::new(
+            Arc::clone(&vectors),
+            &stored.gram,
+            stored.alpha,
+            stored.regularisation,
+        )?;
+        let index = load_index(snapshot, space)?;
+        let probes = probe_table(snapshot);
+        let space = SpaceIndex::new(vectors, index, probes, PlannerSettings::default())?;
+        Ok(Some(Self { space, fold_in }))
+    }
+
+    /// `None` when no interest gives a vector.
+    pub(crate) fn find(
+        &self,
+        interests: &[Interest],
+        allowed: &Bitmap,
+        depth: usize,
+        out: &mut Vec<Hit>,
+    ) -> Result<Option<SearchReport>, Error> {
+        let strengths = interests.iter().map(|item| (item.ordinal, item.weight));
+        let Some(query) = self.fold_in.vector(strengths) else {
+            return Ok(None);
+        };
+        let report = self.space.search(&query, depth, Some(allowed), out)?;
+        // A predicted preference of 0 or less says that the shopper does not want the item.
+        out.retain(|hit| hit.score > 0.0);
+        Ok(Some(report))
+    }
+
+    /// Items whose vectors point where the item's points. The search is by inner product, which
+    /// prefers popular items, so it goes four times deeper than the angle is then asked for.
+    pub(crate) fn near(
+        &self,
+        ordinal: u32,
+        allowed: &Bitmap,
+        depth: usize,
+        out: &mut Vec<Hit>,
+    ) -> Result<Option<SearchReport>, Error> {
+        let vectors = self.space.vectors();
+        let Some(query) = vectors.row(ordinal).filter(|row| length(row) > 0.0) else {
+            return Ok(None);
+        };
+        let report = self
+            .space
+            .search(query, depth.saturating_mul(4), Some(allowed), out)?;
+        let own = length(query);
+        for hit in out.iter_mut() {
+            let other = vectors.row(hit.id).map_or(0.0, length);
+            hit.score = if other > 0.0 {
+                hit.score / (own * other)
+            } else {
+                0.0
+            };
+        }
+        out.retain(|hit| hit.score > 0.0);
+        keep_best(out, depth);
+        Ok(Some(report))
+    }
+}
+
+fn length(row: &[f32]) -> f32 {
+    row.iter().map(|x| x * x).sum::<f32>().sqrt()
+}
+
+fn load_index(snapshot: &Snapshot, space: &Space) -> Result<Option<FaissIndex>, Error> {
+    let Some(file) = &space.index else {
+        return Ok(None);
+    };
+    ann_index::check_compile_options()?;
+    Ok(Some(FaissIndex::load_mmap(snapshot.file(file)?)?))
+}
+
+/// Rows of a filter shape that this build does not know were measured by a newer one; skipping
+/// them only makes the answer more careful or less, never wrong.
+fn probe_table(snapshot: &Snapshot) -> Vec<ProbeRow> {
+    let rows = snapshot
+        .manifest()
+        .probes
+        .iter()
+        .filter(|row| row.space == SPACE);
+    rows.filter_map(|row| {
+        Some(ProbeRow {
+            k: row.k,
+            selectivity: row.selectivity,
+            kind: MaskKind::parse(&row.kind)?,
+            nprobe: row.nprobe,
+            recall: row.recall,
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,159 @@
+use std::collections::BTreeMap;
+
+use ann_index::{Bitmap, Hit};
+use snapshot::{Catalogue, Snapshot, Tensors, files};
+
+use crate::interests::Interest;
+use crate::scratch::{Sums, keep_best};
+use crate::{Error, weights};
+
+/// What many shoppers want: all items by score, and those of each category.
+#[derive(Debug)]
+pub(crate) struct Popularity {
+    /// Divided by the greatest, so 0 to 1.
+    scores: Vec<f32>,
+    /// All ordinals, most popular first, ties by ordinal.
+    order: Vec<u32>,
+    /// Place of each ordinal in `order`.
+    places: Vec<u32>,
+    /// Category of each ordinal, by its full path.
+    category: Vec<u32>,
+    /// Ordinals of each category, most popular first.
+    by_category: Vec<Vec<u32>>,
+}
+
+const NO_CATEGORY: u32 = u32::MAX;
+
+impl Popularity {
+    pub(crate) fn load(snapshot: &Snapshot, catalogue: &Catalogue) -> Result<Self, Error> {
+        let tensors = Tensors::open(snapshot.file(files::POPULARITY)?)?;
+        tensors.expect_shape("scores", &[catalogue.len()])?;
+        let scores = tensors.f32("scores")?;
+        if let Some(bad) = scores
+            .iter()
+            .find(|score| !(score.is_finite() && **score >= 0.0))
+        {
+            let detail = format!("score {bad}, only numbers from 0 are allowed");
+            return Err(Error::Misfit {
+                file: files::POPULARITY,
+                detail,
+            });
+        }
+        Ok(Self::new(scores, catalogue))
+    }
+
+    fn new(raw: &[f32], catalogue: &Catalogue) -> Self {
+        let most = raw.iter().copied().fold(0.0, f32::max);
+        let scale = if most > 0.0 { most } else { 1.0 };
+        let scores: Vec<f32> = raw.iter().map(|score| score / scale).collect();
+        let mut order: Vec<u32> = (0u32..).take(scores.len()).collect();
+        let by_score = |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]);
+        order.sort_by(|a, b| by_score(a, b).then(a.cmp(b)));
+        let mut places = vec![0; order.len()];
+        (0u32..)
+            .zip(&order)
+            .for_each(|(place, &ordinal)| places[ordinal as usize] = place);
+        let (category, by_category) = group(&order, catalogue);
+        Self {
+            scores,
+            order,
+            places,
+            category,
+            by_category,
+        }
+    }
+
+    fn score(&self, ordinal: u32) -> f32 {
+        self.scores.get(ordinal as usize).copied().unwrap_or(0.0)
+    }
+
+    /// The most popular allowed items of the categories that the shopper dealt with, weighted by
+    /// how much of the interest lies there. Scores are above 1 and at most 2.
+    pub(crate) fn in_categories(
+        &self,
+        interests: &[Interest],
+        allowed: &Bitmap,
+        depth: usize,
+        sums: &mut Sums,
+        out: &mut Vec<Hit>,
+    ) {
+        let shares = self.shares(interests);
+        for (category, share) in shares {
+            let popular = self
+                .by_category
+                .get(category as usize)
+                .into_iter()
+                .flatten();
+            for &ordinal in popular
+                .filter(|&&ordinal| allowed.contains(ordinal))
+                .take(depth)
+            {
+                // The small constant keeps an item that nobody touched yet above 0.
+                sums.add(ordinal, share * (self.score(ordinal) + 1e-6));
+            }
+        }
+        sums.drain(allowed, out);
+        out.iter_mut()
+            .for_each(|hit| hit.score = 1.0 + hit.score.min(1.0));
+        keep_best(out, depth);
+    }
+
+    /// The heaviest categories with their share of the interests' weight.
+    fn shares(&self, interests: &[Interest]) -> Vec<(u32, f32)> {
+        let mut weights: BTreeMap<u32, f32> = BTreeMap::new();
+        for interest in interests {
+            let category = self.category.get(interest.ordinal as usize).copied();
+            if let Some(category) = category.filter(|&category| category != NO_CATEGORY) {
+                *weights.entry(category).or_default() += interest.weight;
+            }
+        }
+        let total: f32 = weights.values().sum();
+        let mut shares: Vec<(u32, f32)> =
+            weights.into_iter().map(|(c, w)| (c, w / total)).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        shares.truncate(weights::CATEGORIES);
+        shares
+    }
+
+    /// Every allowed item, most popular first, with scores from 0 to 1. When few are allowed,
+    /// those are sorted instead of walking past all that are not.
+    pub(crate) fn overall<'a>(&'a self, allowed: &'a Bitmap) -> Box<dyn Iterator<Item = Hit> + 'a> {
+        let hit = |id| Hit {
+            id,
+            score: self.score(id),
+        };
+        let eligible = usize::try_from(allowed.count()).unwrap_or(usize::MAX);
+        if eligible.saturating_mul(16) < self.order.len() {
+            let mut few: Vec<u32> = allowed.iter().collect();
+            few.sort_unstable_by_key(|&ordinal| self.places.get(ordinal as usize).copied());
+            return Box::new(few.into_iter().map(hit));
+        }
+        let all = self.order.iter().copied();
+        Box::new(all.filter(|&ordinal| allowed.contains(ordinal)).map(hit))
+    }
+}
+
+/// Numbers the categories in order of their first item and lists each one's items.
+fn group(order: &[u32], catalogue: &Catalogue) -> (Vec<u32>, Vec<Vec<u32>>) {
+    let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+    let mut lists: Vec<Vec<u32>> = Vec::new();
+    let mut category = vec![NO_CATEGORY; catalogue.len()];
+    for &ordinal in order {
+        let path = catalogue
+            .get(ordinal)
+            .map(|item| item.category_path.join("."));
+        let Some(path) = path.filter(|path| !path.is_empty()) else {
+            continue;
+        };
+        let next = u32::try_from(lists.len()).unwrap_or(NO_CATEGORY);
+        let number = *numbers.entry(path).or_insert(next);
+        if number == next {
+            lists.push(Vec::new());
+        }
+        if let Some(list) = lists.get_mut(number as usize) {
+            list.push(ordinal);
+            category[ordinal as usize] = number;
+        }
+    }
+    (category, lists)
+}

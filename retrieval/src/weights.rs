@@ -1,0 +1,53 @@
+//! Every constant that the order of candidates depends on.
+
+use std::time::Duration;
+
+use crate::{Kind, Source};
+
+/// How much an interaction says about what the shopper wants.
+pub(crate) fn of_kind(kind: Kind) -> f32 {
+    match kind {
+        Kind::View => 1.0,
+        Kind::Add | Kind::Checkout => 3.0,
+        Kind::Purchase => 2.0,
+        // Put back: it was of interest, but not enough.
+        Kind::Remove => 0.5,
+    }
+}
+
+/// Interest halves in this time and never falls below the floor.
+const HALF_LIFE: Duration = Duration::from_secs(3 * 24 * 3600);
+const FLOOR: f32 = 0.05;
+
+/// Of two interactions equally old, the one behind `POSITIONS` others counts half.
+const POSITIONS: f32 = 20.0;
+
+pub(crate) fn of_age(age: Duration) -> f32 {
+    (-age.as_secs_f32() / HALF_LIFE.as_secs_f32())
+        .exp2()
+        .max(FLOOR)
+}
+
+/// `position` 0 is the newest.
+pub(crate) fn of_position(position: usize) -> f32 {
+    let position = f32::from(u16::try_from(position).unwrap_or(u16::MAX));
+    POSITIONS / (POSITIONS + position)
+}
+
+/// A source's scores are divided by its best before they are added with these weights: what one
+/// source is sure of is not drowned by another that ranks everything. Popularity only fills.
+pub(crate) fn of_source(source: Source) -> f64 {
+    match source {
+        Source::Covisitation => 1.0,
+        Source::Revisit => 0.8,
+        Source::Collaborative => 0.4,
+        Source::Popularity => 0.0,
+    }
+}
+
+/// Items that each source names, at least: enough for two sources to agree on one although
+/// neither has it among its first k.
+pub(crate) const DEPTH: usize = 100;
+
+/// Categories whose popular items come before those popular overall.
+pub(crate) const CATEGORIES: usize = 5;
