@@ -1,1 +1,21 @@
-//! Event logs in, a snapshot out: readers, factorisation, co-visitation, risk.
+//! Event logs in, a snapshot out.
+pub mod als;
+mod catalogue;
+mod cholesky;
+pub mod clean;
+pub mod covisitation;
+mod error;
+pub mod metrics;
+pub mod models;
+mod options;
+pub mod popularity;
+mod prng;
+pub mod ratings;
+pub mod readers;
+mod report;
+pub mod sessions;
+mod strength;
+pub use error::Error;
+pub use models::Models;
+pub use options::Options;
+pub use report::{Counts, Step, TrainReport};

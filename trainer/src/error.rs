@@ -1,0 +1,23 @@
+//! Why training stopped.
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{field} is {value}, {allowed} is allowed")]
+    Option { field: &'static str, value: String, allowed: &'static str },
+    #[error("none of {events} events can be trained on: {refused}")]
+    NoEvents { events: usize, refused: String },
+    #[error("policy, line {line}, column {column}: {message}")]
+    Policy { line: usize, column: usize, message: String },
+    #[error("building the snapshot")]
+    Snapshot(#[from] snapshot::Error),
+    #[error("building the index")]
+    Index(#[from] ann_index::Error),
+    #[error("retrieving from the new snapshot")]
+    Retrieval(#[from] retrieval::Error),
+    #[error("building a model")]
+    Ranking(#[from] ranking::Error),
+    #[error("a feature of the risk model is unknown: {name}")]
+    Feature { name: String },
+    #[error("writing {what} as JSON")]
+    Json { what: &'static str, source: serde_json::Error },
+}

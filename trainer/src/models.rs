@@ -1,0 +1,97 @@
+//! The models that candidates come from, trained on one list of events, and their files.
+
+use std::path::Path;
+
+use feature_store::{Event, Item};
+use retrieval::files::{
+    Embeddings, write_covisitation, write_embeddings, write_popularity,
+};
+use snapshot::{Builder, Catalogue, Manifest, Snapshot, files};
+
+use crate::als::{self, Settings, factorise};
+use crate::clean::Numbering;
+use crate::covisitation::{Rows, covisitation};
+use crate::options::Options;
+use crate::popularity::popularity;
+use crate::ratings::Ratings;
+use crate::sessions::{GAP, sessions};
+use crate::{Error, catalogue, strength};
+
+/// All that retrieval needs, in memory.
+#[derive(Clone, Debug)]
+pub struct Models {
+    pub catalogue: Catalogue,
+    pub embeddings: Embeddings,
+    pub covisitation: Rows,
+    pub popularity: Vec<f32>,
+    /// The factorisation's objective after each iteration.
+    pub loss: Vec<f64>,
+}
+
+impl Models {
+    /// Trains on events that are clean and in the order of time.
+    pub fn train(
+        events: &[Event],
+        items: &[Item],
+        options: &Options,
+        progress: &mut dyn FnMut(usize, f64),
+    ) -> Result<Self, Error> {
+        let catalogue = catalogue::assemble(events, items)?;
+        let ratings = ratings(events, &catalogue);
+        let settings = Settings {
+            dimension: dimension(options, &ratings),
+            iterations: options.iterations,
+            regularisation: options.regularisation,
+            alpha: options.alpha,
+            seed: options.seed,
+        };
+        let factors = factorise(&ratings, &settings, progress);
+        Ok(Self {
+            covisitation: covisitation(&sessions(events, GAP), &catalogue),
+            popularity: popularity(events, &catalogue),
+            catalogue,
+            embeddings: Embeddings {
+                vectors: factors.items,
+                dimension: factors.dimension,
+                alpha: als::narrow(options.alpha),
+                regularisation: als::narrow(options.regularisation),
+            },
+            loss: factors.loss,
+        })
+    }
+
+    /// Writes everything but the index, which needs held-out carts.
+    pub(crate) fn write(&self, builder: &mut Builder) -> Result<snapshot::Space, Error> {
+        builder.write(files::ITEMS, &self.catalogue.to_jsonl()?)?;
+        write_covisitation(builder, &self.covisitation)?;
+        write_popularity(builder, &self.popularity)?;
+        Ok(write_embeddings(builder, &self.embeddings)?)
+    }
+
+    /// A snapshot of these models alone in `folder`, to retrieve from while training.
+    pub(crate) fn draft(&self, folder: &Path) -> Result<Snapshot, Error> {
+        let mut builder = Builder::new(folder)?;
+        let space = self.write(&mut builder)?;
+        Ok(builder.finish(Manifest { spaces: vec![space], ..Manifest::default() })?)
+    }
+}
+
+/// Strengths of shoppers (in the order of their first event) with items (by ordinal).
+fn ratings(events: &[Event], catalogue: &Catalogue) -> Ratings {
+    let mut shoppers = Numbering::default();
+    let mut cells = Vec::with_capacity(events.len());
+    for event in events {
+        let weight = strength::of_kind(event.kind);
+        if let Some(ordinal) = catalogue.ordinal(&event.item_id).filter(|_| weight > 0.0) {
+            cells.push((shoppers.number(&event.shopper_id), ordinal, weight));
+        }
+    }
+    Ratings::new(shoppers.len(), catalogue.len(), &cells).map(strength::damped)
+}
+
+/// At least three shoppers and three items a dimension, so that a factor is shared by some: with
+/// as many factors as items nothing is generalised.
+fn dimension(options: &Options, ratings: &Ratings) -> usize {
+    let supported = ratings.rows().min(ratings.columns()) / 3;
+    options.dimension.min(supported.max(2))
+}

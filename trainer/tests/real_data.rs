@@ -1,0 +1,65 @@
+//! The readers against counts that others published; the sets are in the folder that
+//! `CARTWRIGHT_DATA` names.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use feature_store::{Event, EventKind};
+use trainer::readers::{Format, Scan, scan};
+
+/// `None`, and a word about it, where the sets are not at hand.
+fn set(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("CARTWRIGHT_DATA").map(|folder| PathBuf::from(folder).join(name));
+    let path = path.filter(|path| path.exists());
+    if path.is_none() {
+        println!("skipped: CARTWRIGHT_DATA names no folder with {name}");
+    }
+    path
+}
+
+fn read(path: &std::path::Path, format: Format) -> Scan {
+    scan(path, format, &mut |_, _| {}).unwrap()
+}
+
+fn distinct<'a>(events: &'a [Event], field: impl Fn(&'a Event) -> &'a str) -> usize {
+    events.iter().map(field).collect::<BTreeSet<_>>().len()
+}
+
+#[test]
+fn rees46_has_its_published_counts() {
+    let Some(path) = set("rees46-oct2019-head/events.csv.zst") else { return };
+    assert_eq!(Format::guess(&path).unwrap(), Format::Rees46);
+    let found = read(&path, Format::Rees46);
+    assert_eq!((found.events.len(), found.bad.len()), (17_434, 0));
+    assert_eq!(distinct(&found.events, |event| &event.shopper_id), 4_504);
+    assert_eq!(distinct(&found.events, |event| &event.item_id), 6_493);
+    assert_eq!(found.items.len(), 6_493);
+    assert!(found.items.iter().all(|item| !item.name.is_empty()));
+    let cleaned = trainer::clean::clean(&found.events);
+    assert_eq!((cleaned.counts.accepted, cleaned.counts.duplicates), (17_429, 5));
+    assert_eq!(cleaned.counts.rejected_in_all(), 0);
+    let carts = cleaned.events.iter().filter(|event| event.kind == EventKind::AddToCart);
+    assert_eq!(carts.map(|event| &event.shopper_id).collect::<BTreeSet<_>>().len(), 111);
+}
+
+#[test]
+fn online_retail_cleans_to_its_published_counts() {
+    let Some(path) = set("online-retail/online_retail.csv.zst") else { return };
+    let found = read(&path, Format::OnlineRetail);
+    assert_eq!(found.events.len() + found.bad.len(), 541_909);
+    assert_eq!(found.events.len(), 397_884);
+    assert_eq!(distinct(&found.events, |event| &event.order_id), 18_532);
+    assert_eq!(distinct(&found.events, |event| &event.shopper_id), 4_338);
+    assert_eq!(distinct(&found.events, |event| &event.item_id), 3_665);
+}
+
+#[test]
+fn session_clicks_have_their_published_counts() {
+    let Some(folder) = set("serenade-toy") else { return };
+    for (file, rows) in [("train.txt.zst", 113_601), ("test.txt", 1_233)] {
+        let path = folder.join(file);
+        assert_eq!(Format::guess(&path).unwrap(), Format::SessionClicks);
+        let found = read(&path, Format::SessionClicks);
+        assert_eq!((found.events.len(), found.bad.len()), (rows, 0), "{file}");
+    }
+}
