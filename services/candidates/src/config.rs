@@ -9,6 +9,7 @@ use kit::client::PeerSettings;
 use kit::config::{Period, Report, Settings, socket};
 use kit::security::Security;
 use kit::shell::Listen;
+use kit::telemetry;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the candidates role.
@@ -33,6 +34,8 @@ pub struct Config {
     pub drain: Period,
     /// Real or simulated time.
     pub clock: ClockSettings,
+    /// Logs.
+    pub log: telemetry::Settings,
     /// TLS and tokens.
     pub security: Security,
     /// How this role shows itself to `features`.
@@ -49,6 +52,7 @@ impl Default for Config {
             default_deadline_ms: 250,
             drain: Period::seconds(10),
             clock: ClockSettings::Real,
+            log: telemetry::Settings::default(),
             security: Security::default(),
             peer: PeerSettings::default(),
         }

@@ -8,6 +8,7 @@ use kit::ClockSettings;
 use kit::config::{Period, Report, Secret, Settings, socket};
 use kit::security::Security;
 use kit::shell::Listen;
+use kit::telemetry;
 use serde::{Deserialize, Serialize};
 
 /// How much of a machine's failure an acknowledged event survives in the embedded store.
@@ -46,6 +47,8 @@ pub struct Config {
     pub drain: Period,
     /// Real or simulated time.
     pub clock: ClockSettings,
+    /// Logs.
+    pub log: telemetry::Settings,
     /// TLS and tokens.
     pub security: Security,
 }
@@ -57,11 +60,12 @@ impl Default for Config {
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7111))),
             redis: None,
             key_prefix: String::new(),
-            data: PathBuf::from("cartwright-data"),
+            data: PathBuf::from("data"),
             durability: Durability::Process,
             idle: Period::seconds(30 * 60),
             drain: Period::seconds(10),
             clock: ClockSettings::Real,
+            log: telemetry::Settings::default(),
             security: Security::default(),
         }
     }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::grpc::{self, Context};
 use crate::metrics::Metrics;
 use crate::opening::named;
+use crate::updates::table_loaded;
 
 /// The role's name on the wire, in metrics and in `CARTWRIGHT_FEATURES_…`.
 pub const ROLE: &str = "features";
@@ -41,19 +42,34 @@ pub async fn run(
     let mut running = shell
         .start(grpc::routes(&context), &SERVICES, scope_of)
         .await?;
-    let stop = shutdown.cancelled_owned();
-    let followed = store.clone();
+    let (followed, time) = (store.clone(), clock.clone());
+    let stop = shutdown.clone().cancelled_owned();
     running.attach(tokio::spawn(async move {
         followed
-            .follow_items(move || Millis(clock.now_ms()), stop)
+            .follow_items(move || Millis(time.now_ms()), stop)
             .await;
     }));
-    let name = store.store().name();
-    for warning in store.store().check().await.map_err(named(name))?.warnings {
-        tracing::warn!(store = name, "{warning}");
+    if let Err(error) = check(&store).await {
+        running.stop();
+        running.wait().await?;
+        return Err(error);
     }
-    running.ready().await;
+    tokio::select! {
+        () = table_loaded(&store, &clock) => running.ready().await,
+        () = shutdown.cancelled() => {}
+    }
     Ok(running)
+}
+
+/// A store that does not answer stops the start; one that may lose what it acknowledges is served,
+/// with a warning.
+async fn check(store: &FeatureStore) -> Result<(), Error> {
+    let store = store.store();
+    let health = store.check().await.map_err(named(store.name()))?;
+    for warning in health.warnings {
+        tracing::warn!(store = store.name(), "{warning}");
+    }
+    Ok(())
 }
 
 /// What changes something needs `write`; the rest reads.

@@ -19,10 +19,21 @@ const ROWS_PER_MESSAGE: usize = 500;
 const COLLECT: Duration = Duration::from_millis(100);
 /// A message goes out at least this often, so that a reader can tell silence from lag.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+const A_MINUTE_MS: i64 = 60_000;
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Messages that wait for a slow reader before the feed waits for it.
 const AHEAD: usize = 4;
 
 type Changes = broadcast::Receiver<Arc<[Arc<str>]>>;
+
+/// Waits until the item table holds what the store held at the start: a table that is told before
+/// would be taken for the whole one.
+pub(crate) async fn table_loaded(store: &FeatureStore, clock: &Clock) {
+    // The table's minute is 0 until it is loaded, and in the first minute of 1970.
+    while store.items().as_of() == Millis(0) && clock.now_ms() >= A_MINUTE_MS {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
 
 /// One reader's stream.
 #[derive(Debug)]
@@ -64,6 +75,7 @@ impl Feed {
     }
 
     async fn send_all(&mut self) -> Result<(), Gone> {
+        table_loaded(&self.store, &self.clock).await;
         let mut changes = self.store.items().subscribe();
         self.send_table().await?;
         loop {

@@ -24,7 +24,6 @@ pub use mistake::{Mistake, Mistakes, Report};
 pub use period::Period;
 pub use secret::Secret;
 
-use fault::Fault;
 use mistake::Origin;
 use node::Node;
 
@@ -242,14 +241,17 @@ fn joined(words: &[String], dots: u32) -> Vec<String> {
     path
 }
 
-/// A key is known when a value there is read, or refused as a value.
+/// A key is known when one value there is read, or refused as a value.
 fn is_known<T: DeserializeOwned>(path: &[String]) -> bool {
     let mut root = BTreeMap::new();
     node::set(&mut root, path, Node::text(""));
-    match T::deserialize(Node::Table(root)) {
-        Ok(_) => true,
-        Err(Fault { path: at, kind, .. }) => {
-            at == path && !matches!(kind, fault::Kind::Unknown { .. })
-        }
-    }
+    let Err(fault) = T::deserialize(Node::Table(root)) else {
+        return true;
+    };
+    let refused_as_a_value = match &fault.kind {
+        fault::Kind::NotAllowed { allowed } => allowed != fault::A_TABLE,
+        fault::Kind::Refused { .. } => true,
+        fault::Kind::Unknown { .. } | fault::Kind::Missing => false,
+    };
+    fault.path == path && refused_as_a_value
 }

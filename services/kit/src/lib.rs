@@ -10,7 +10,7 @@
 //! | [`status`], [`problem`] | refusing a bad request by its fields; few error kinds, one table to gRPC codes |
 //! | [`deadline`], [`client`] | what is left of a caller's time, and channels to other roles |
 //! | [`clock`], [`timestamp`], [`live`] | time that can be simulated, times on the wire, state that is swapped |
-//! | [`shutdown`], [`panics`] | SIGTERM as a token, a panic as INTERNAL |
+//! | [`shutdown`], [`panics`], [`undecodable`] | SIGTERM as a token, a panic as INTERNAL, garbage as INVALID_ARGUMENT |
 //!
 //! A role is five steps: load a config, [`Shell::bind`], register metrics, [`Shell::start`] with its
 //! services, and [`Running::ready`] once what it serves is loaded and warm.
@@ -33,6 +33,7 @@ pub mod shutdown;
 pub mod status;
 pub mod telemetry;
 pub mod timestamp;
+pub mod undecodable;
 
 pub use clock::{Clock, ClockSettings};
 pub use deadline::Deadline;

@@ -19,6 +19,7 @@ use crate::listen::{self, BindError};
 use crate::metrics::RequestMetrics;
 use crate::panics::CatchPanicLayer;
 use crate::security::{Security, SecurityError};
+use crate::undecodable::UndecodableLayer;
 
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -152,6 +153,7 @@ impl Shell {
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
             .layer(self.requests.clone())
             .layer(AuthLayer::new(&self.listen.security.tokens, scope_of))
+            .layer(UndecodableLayer)
             .layer(CatchPanicLayer)
             .add_routes(routes);
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use kit::undecodable;
 use proto::v1 as pb;
 use proto::v1::event_service_server::EventService;
 use tonic::{Request, Response, Status, Streaming};
@@ -41,6 +42,7 @@ impl EventService for Events {
         let stop = self.0.shutdown.clone().cancelled_owned();
         let answers = request
             .into_inner()
+            .map_err(undecodable::refusal)
             .take_until(stop)
             .map_ok(move |request| {
                 let events = events.clone();

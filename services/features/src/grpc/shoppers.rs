@@ -1,5 +1,6 @@
 //! `ShopperService`.
 
+use feature_store::ConsentRecord;
 use kit::Violations;
 use proto::v1 as pb;
 use proto::v1::shopper_service_server::ShopperService;
@@ -28,7 +29,9 @@ impl ShopperService for Shoppers {
         &self,
         request: Request<pb::SetConsentRequest>,
     ) -> Result<Response<pb::SetConsentResponse>, Status> {
-        let (shopper_id, records) = shopper::decode_consents(request.into_inner(), &self.0.clock)?;
+        let (shopper_id, mut records) =
+            shopper::decode_consents(request.into_inner(), &self.0.clock)?;
+        self.fill_in_jurisdiction(&shopper_id, &mut records).await?;
         let stored = self.0.store.set_consent(&shopper_id, records).await;
         stored.map_err(status)?.map_err(shopper::refused)?;
         Ok(Response::new(pb::SetConsentResponse {}))
@@ -60,5 +63,34 @@ impl ShopperService for Shoppers {
                 request.shopper_id
             ))),
         }
+    }
+}
+
+impl Shoppers {
+    /// A record without a jurisdiction is under the profile's.
+    async fn fill_in_jurisdiction(
+        &self,
+        shopper_id: &str,
+        records: &mut [ConsentRecord],
+    ) -> Result<(), Status> {
+        if records.iter().all(|record| !record.jurisdiction.is_empty()) {
+            return Ok(());
+        }
+        let views = self
+            .0
+            .store
+            .shoppers(&[shopper_id], self.0.now())
+            .await
+            .map_err(status)?;
+        let Some(Some(view)) = views.first() else {
+            return Ok(());
+        };
+        for record in records
+            .iter_mut()
+            .filter(|record| record.jurisdiction.is_empty())
+        {
+            record.jurisdiction.clone_from(&view.profile.jurisdiction);
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,9 @@ use std::fmt::{self, Display};
 
 use serde::de::{Error, Expected, Unexpected};
 
+/// What is allowed where a settings type has keys of its own.
+pub(super) const A_TABLE: &str = "a table of settings";
+
 /// The first thing that reading a settings type stumbled over.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -30,6 +33,20 @@ impl Fault {
     pub(super) fn not_allowed(allowed: impl Into<String>) -> Self {
         Self::new(Kind::NotAllowed {
             allowed: allowed.into(),
+        })
+    }
+
+    /// serde names types as Rust does, which means nothing to whoever writes a config.
+    fn expected(expected: &dyn Expected) -> Self {
+        Self::not_allowed(match expected.to_string().as_str() {
+            words if words.starts_with("struct ") => A_TABLE,
+            "u8" => "a whole number from 0 to 255",
+            "u16" => "a whole number from 0 to 65535",
+            "u32" | "u64" | "usize" => "a whole number, 0 or more",
+            "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+            "f32" | "f64" => "a number",
+            "a boolean" => "true or false",
+            words => words,
         })
     }
 
@@ -64,11 +81,11 @@ impl Error for Fault {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::not_allowed(expected.to_string())
+        Self::expected(expected)
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::not_allowed(expected.to_string())
+        Self::expected(expected)
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {

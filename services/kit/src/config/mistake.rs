@@ -119,4 +119,14 @@ impl Report {
             origin: Origin::Default,
         });
     }
+
+    /// Checks a table of settings: what it records, it records under `section`.
+    pub fn within(&mut self, section: &str, check: impl FnOnce(&mut Self)) {
+        let mut inner = Self::default();
+        check(&mut inner);
+        self.0.extend(inner.0.into_iter().map(|mut mistake| {
+            mistake.key = format!("{section}.{}", mistake.key);
+            mistake
+        }));
+    }
 }
