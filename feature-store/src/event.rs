@@ -89,13 +89,19 @@ impl EventKind {
     /// Whether the event names an item.
     #[must_use]
     pub const fn needs_item(self) -> bool {
-        matches!(self, Self::View | Self::AddToCart | Self::RemoveFromCart | Self::Purchase)
+        matches!(
+            self,
+            Self::View | Self::AddToCart | Self::RemoveFromCart | Self::Purchase
+        )
     }
 
     /// Whether the event raises the cart's version.
     #[must_use]
     pub const fn changes_cart(self) -> bool {
-        matches!(self, Self::AddToCart | Self::RemoveFromCart | Self::Purchase)
+        matches!(
+            self,
+            Self::AddToCart | Self::RemoveFromCart | Self::Purchase
+        )
     }
 
     /// Position in tables that hold one entry for each kind.
@@ -134,12 +140,18 @@ impl Event {
             return Err(Rejection::invalid("item_id", detail));
         }
         if self.quantity > MAX_QUANTITY {
-            let detail = format!("quantity is {}, at most {MAX_QUANTITY} is allowed", self.quantity);
+            let detail = format!(
+                "quantity is {}, at most {MAX_QUANTITY} is allowed",
+                self.quantity
+            );
             return Err(Rejection::invalid("quantity", detail));
         }
         self.validate_price()?;
         if self.occurred_at.0 <= 0 {
-            let detail = format!("occurred_at is {}, a time after 1970 is needed", self.occurred_at);
+            let detail = format!(
+                "occurred_at is {}, a time after 1970 is needed",
+                self.occurred_at
+            );
             return Err(Rejection::invalid("occurred_at", detail));
         }
         Ok(())
@@ -173,8 +185,10 @@ impl Event {
             return Err(Rejection::invalid("currency", detail));
         }
         if !self.currency.is_empty() && !is_currency(&self.currency) {
-            let detail =
-                format!("currency is {:?}, three upper-case letters are needed", self.currency);
+            let detail = format!(
+                "currency is {:?}, three upper-case letters are needed",
+                self.currency
+            );
             return Err(Rejection::invalid("currency", detail));
         }
         Ok(())
@@ -193,7 +207,10 @@ fn is_currency(text: &str) -> bool {
 
 fn required(field: &'static str, value: &str) -> Result<(), Rejection> {
     if value.is_empty() {
-        return Err(Rejection::invalid(field, format!("{field} is empty, it is required")));
+        return Err(Rejection::invalid(
+            field,
+            format!("{field} is empty, it is required"),
+        ));
     }
     Ok(())
 }
@@ -201,7 +218,10 @@ fn required(field: &'static str, value: &str) -> Result<(), Rejection> {
 /// Refuses a text that is too long or holds control characters.
 pub(crate) fn text(field: &'static str, value: &str, max: usize) -> Result<(), Rejection> {
     if value.len() > max {
-        let detail = format!("{field} has {} bytes, at most {max} are allowed", value.len());
+        let detail = format!(
+            "{field} has {} bytes, at most {max} are allowed",
+            value.len()
+        );
         return Err(Rejection::invalid(field, detail));
     }
     if value.chars().any(char::is_control) {
@@ -247,7 +267,11 @@ pub struct Rejection {
 
 impl Rejection {
     pub(crate) fn invalid(field: &'static str, detail: String) -> Self {
-        Self { code: RejectCode::Invalid, field, detail }
+        Self {
+            code: RejectCode::Invalid,
+            field,
+            detail,
+        }
     }
 }
 

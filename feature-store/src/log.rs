@@ -88,7 +88,10 @@ impl LoggedEvent {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire = Wire::decode(bytes)?;
         if wire.format != FORMAT {
-            return Err(DecodeError::Format { found: wire.format, known: FORMAT });
+            return Err(DecodeError::Format {
+                found: wire.format,
+                known: FORMAT,
+            });
         }
         let kind = u8::try_from(wire.kind).ok().and_then(EventKind::from_code);
         let kind = kind.ok_or(DecodeError::Corrupt("an event kind is unknown"))?;
@@ -142,10 +145,18 @@ mod tests {
 
     #[test]
     fn an_entry_of_another_format_is_refused() {
-        let found = Wire { format: 2, kind: 1, ..Wire::default() }.encode_to_vec();
+        let found = Wire {
+            format: 2,
+            kind: 1,
+            ..Wire::default()
+        }
+        .encode_to_vec();
         assert_eq!(
             LoggedEvent::decode(&found),
-            Err(DecodeError::Format { found: 2, known: FORMAT })
+            Err(DecodeError::Format {
+                found: 2,
+                known: FORMAT
+            })
         );
     }
 }

@@ -26,7 +26,10 @@ impl Replay {
 
     /// Applies the next entry, against the clock of the moment when it was accepted.
     pub fn apply(&mut self, entry: &LoggedEvent) -> Outcome {
-        let shopper = self.shoppers.entry(entry.event.shopper_id.clone()).or_default();
+        let shopper = self
+            .shoppers
+            .entry(entry.event.shopper_id.clone())
+            .or_default();
         shopper.apply(&entry.event, entry.accepted_at)
     }
 

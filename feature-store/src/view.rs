@@ -17,8 +17,13 @@ pub enum Window {
 }
 
 impl Window {
-    pub const ALL: [Self; 5] =
-        [Self::Minutes5, Self::Hour1, Self::Hours24, Self::Days7, Self::Days30];
+    pub const ALL: [Self; 5] = [
+        Self::Minutes5,
+        Self::Hour1,
+        Self::Hours24,
+        Self::Days7,
+        Self::Days30,
+    ];
 
     #[must_use]
     pub const fn width(self) -> Duration {
@@ -49,7 +54,11 @@ pub struct WindowCounts([[u32; Window::ALL.len()]; EventKind::ALL.len()]);
 impl WindowCounts {
     #[must_use]
     pub fn get(&self, kind: EventKind, window: Window) -> u32 {
-        self.0.get(kind.index()).and_then(|row| row.get(window.index())).copied().unwrap_or(0)
+        self.0
+            .get(kind.index())
+            .and_then(|row| row.get(window.index()))
+            .copied()
+            .unwrap_or(0)
     }
 
     pub(crate) fn add(&mut self, kind: EventKind, window: Window, count: u32) {
@@ -91,7 +100,10 @@ impl Cart {
     /// Sum over the lines with a known price, in minor units.
     #[must_use]
     pub fn value_minor(&self) -> i64 {
-        self.lines.iter().map(CartLine::value_minor).fold(0, i64::saturating_add)
+        self.lines
+            .iter()
+            .map(CartLine::value_minor)
+            .fold(0, i64::saturating_add)
     }
 
     /// Currency of the first priced line; empty when no line has a price.
@@ -191,7 +203,10 @@ impl AddIntervals {
     /// Mean gap in seconds.
     #[must_use]
     pub fn mean_s(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a sum of gaps below 2^53 ms is exact")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a sum of gaps below 2^53 ms is exact"
+        )]
         let mean = self.sum_ms as f64 / f64::from(self.count.max(1)) / 1_000.0;
         (self.count > 0).then_some(mean)
     }
@@ -238,11 +253,23 @@ pub struct ShopperView {
 }
 
 impl ShopperView {
-    /// Channels with a granted, unrevoked consent to marketing, sorted.
+    /// Channels with a granted, unrevoked consent to marketing, sorted. An unsubscription revokes
+    /// what was granted up to then on every channel that messages are sent over, since the event
+    /// does not say which one it came from.
     #[must_use]
     pub fn consented_channels(&self) -> Vec<&str> {
-        let granted = self.consents.iter().filter(|c| c.granted && c.purpose == "marketing");
-        granted.map(|consent| consent.channel.as_str()).collect()
+        let unsubscribed = self.last_time(EventKind::MessageUnsubscribed);
+        let stands = |consent: &&ConsentRecord| {
+            consent.channel == "onsite" || unsubscribed.is_none_or(|at| consent.at > at)
+        };
+        let granted = self
+            .consents
+            .iter()
+            .filter(|c| c.granted && c.purpose == "marketing");
+        granted
+            .filter(stands)
+            .map(|consent| consent.channel.as_str())
+            .collect()
     }
 
     /// Messages sent in the last 7 days. Exact while the message history reaches back that far;
@@ -251,15 +278,21 @@ impl ShopperView {
     pub fn messages_7d(&self) -> u32 {
         let since = self.now.saturating_sub(Window::Days7.width());
         let complete = self.messages.len() < crate::state::MAX_MESSAGES
-            || self.messages.last().is_some_and(|oldest| oldest.at <= since);
+            || self
+                .messages
+                .last()
+                .is_some_and(|oldest| oldest.at <= since);
         if !complete {
             return self.counts.get(EventKind::MessageSent, Window::Days7);
         }
-        let sent = self.messages.iter().filter(|m| m.kind == EventKind::MessageSent);
+        let sent = self
+            .messages
+            .iter()
+            .filter(|m| m.kind == EventKind::MessageSent);
         u32::try_from(sent.filter(|m| m.at > since).count()).unwrap_or(u32::MAX)
     }
 
-    /// The last interaction of one kind, or of any.
+    /// When an event of this kind was last seen.
     #[must_use]
     pub fn last_time(&self, kind: EventKind) -> Option<Millis> {
         self.last_times.get(kind)

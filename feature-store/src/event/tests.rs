@@ -52,7 +52,10 @@ fn names_the_field_that_breaks_a_limit() {
     ];
     for (field, change) in cases {
         let rejection = refused(change);
-        assert_eq!((rejection.code, rejection.field), (RejectCode::Invalid, field));
+        assert_eq!(
+            (rejection.code, rejection.field),
+            (RejectCode::Invalid, field)
+        );
     }
 }
 

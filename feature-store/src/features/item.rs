@@ -13,7 +13,14 @@ const DAY: Option<Duration> = Some(Duration::from_secs(24 * 60 * 60));
 const MONTH: Option<Duration> = Some(Duration::from_secs(30 * 24 * 60 * 60));
 
 type Read = fn(&ItemRow, Millis) -> Reading;
-type Row = (&'static str, ValueType, Option<Duration>, &'static [EventKind], &'static str, Read);
+type Row = (
+    &'static str,
+    ValueType,
+    Option<Duration>,
+    &'static [EventKind],
+    &'static str,
+    Read,
+);
 
 pub(super) fn features() -> Vec<FeatureDef> {
     STATISTICS.iter().chain(CATALOGUE).map(feature).collect()
@@ -21,7 +28,15 @@ pub(super) fn features() -> Vec<FeatureDef> {
 
 fn feature(&(name, value_type, max_age, sources, doc, read): &Row) -> FeatureDef {
     let (entity, compute) = (EntityKind::Item, Compute::Item(read));
-    FeatureDef { name, value_type, entity, max_age, sources, doc, compute }
+    FeatureDef {
+        name,
+        value_type,
+        entity,
+        max_age,
+        sources,
+        doc,
+        compute,
+    }
 }
 
 #[rustfmt::skip]
@@ -95,7 +110,10 @@ fn counted(row: &ItemRow, count: u64) -> Reading {
     Reading { value, at }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a rate needs no more than 53 bits"
+)]
 fn rate(row: &ItemRow, count: u64, of: u64) -> Reading {
     let at = (row.stats.as_of.0 > 0).then_some(row.stats.as_of);
     let value = (of > 0 && at.is_some()).then(|| Value::Double(count as f64 / of as f64));
@@ -103,7 +121,10 @@ fn rate(row: &ItemRow, count: u64, of: u64) -> Reading {
 }
 
 fn listed(row: &ItemRow, read: impl Fn(&Item) -> Option<Value>) -> Reading {
-    Reading { value: row.item.as_deref().and_then(read), at: None }
+    Reading {
+        value: row.item.as_deref().and_then(read),
+        at: None,
+    }
 }
 
 fn text(value: &str) -> Option<Value> {

@@ -42,13 +42,22 @@ impl Plan {
     #[must_use]
     pub fn shopper(&self, view: Option<&ShopperView>) -> Vec<FeatureValue> {
         let value = |feature: &&FeatureDef| {
-            let Some(view) = view else { return FeatureValue::NOT_FOUND };
+            let Some(view) = view else {
+                return FeatureValue::NOT_FOUND;
+            };
             match feature.compute {
                 Compute::Shopper(read) => judge(feature, read(view), view.now),
                 Compute::Count(kind, window) => {
                     let count = i64::from(view.counts.get(kind, window));
                     let at = view.last_times.get(kind);
-                    judge(feature, Reading { value: Some(Value::Int(count)), at }, view.now)
+                    judge(
+                        feature,
+                        Reading {
+                            value: Some(Value::Int(count)),
+                            at,
+                        },
+                        view.now,
+                    )
                 }
                 Compute::Item(_) => FeatureValue::NOT_FOUND,
             }
@@ -81,5 +90,9 @@ fn judge(feature: &FeatureDef, reading: Reading, now: Millis) -> FeatureValue {
         (Some(_), true) => Status::OutsideMaxAge,
         (Some(_), false) => Status::Present,
     };
-    FeatureValue { status, value, event_time: at }
+    FeatureValue {
+        status,
+        value,
+        event_time: at,
+    }
 }

@@ -76,7 +76,11 @@ pub struct UnknownFeature {
 }
 
 fn hint(near: &[String]) -> String {
-    if near.is_empty() { String::new() } else { format!(", did you mean {}", near.join(" or ")) }
+    if near.is_empty() {
+        String::new()
+    } else {
+        format!(", did you mean {}", near.join(" or "))
+    }
 }
 
 /// All features, by name.
@@ -89,7 +93,11 @@ pub struct Registry {
 
 static STANDARD: LazyLock<Registry> = LazyLock::new(|| {
     Registry::new(
-        counts::features().into_iter().chain(shopper::features()).chain(item::features()).collect(),
+        counts::features()
+            .into_iter()
+            .chain(shopper::features())
+            .chain(item::features())
+            .collect(),
     )
 });
 
@@ -102,8 +110,15 @@ impl Registry {
 
     fn new(mut features: Vec<FeatureDef>) -> Self {
         features.sort_by_key(|feature| feature.name);
-        let by_name = features.iter().enumerate().map(|(index, feature)| (feature.name, index));
-        Self { by_name: by_name.collect(), fingerprint: fingerprint(&features), features }
+        let by_name = features
+            .iter()
+            .enumerate()
+            .map(|(index, feature)| (feature.name, index));
+        Self {
+            by_name: by_name.collect(),
+            fingerprint: fingerprint(&features),
+            features,
+        }
     }
 
     /// Sorted by name.
@@ -114,7 +129,9 @@ impl Registry {
 
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&FeatureDef> {
-        self.by_name.get(name).and_then(|index| self.features.get(*index))
+        self.by_name
+            .get(name)
+            .and_then(|index| self.features.get(*index))
     }
 
     /// Changes exactly when the name, type, entity or allowed age of a feature does.
@@ -132,11 +149,23 @@ impl Registry {
 
     fn unknown(&self, name: &str) -> UnknownFeature {
         let likeness = |known: &str| strsim::jaro_winkler(name, known);
-        let scored = self.features.iter().map(|feature| (likeness(feature.name), feature.name));
-        let mut near: Vec<_> = scored.filter(|(score, _)| *score >= MIN_SIMILARITY).collect();
+        let scored = self
+            .features
+            .iter()
+            .map(|feature| (likeness(feature.name), feature.name));
+        let mut near: Vec<_> = scored
+            .filter(|(score, _)| *score >= MIN_SIMILARITY)
+            .collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        let near = near.into_iter().take(MAX_NEAR).map(|(_, name)| name.to_owned()).collect();
-        UnknownFeature { name: name.to_owned(), near }
+        let near = near
+            .into_iter()
+            .take(MAX_NEAR)
+            .map(|(_, name)| name.to_owned())
+            .collect();
+        UnknownFeature {
+            name: name.to_owned(),
+            near,
+        }
     }
 }
 

@@ -24,16 +24,35 @@ const TOP: usize = 5;
 const NEW_FOR_MS: i64 = Millis::DAY;
 
 type Read = fn(&ShopperView) -> Reading;
-type Row = (&'static str, ValueType, Option<Duration>, &'static [EventKind], &'static str, Read);
+type Row = (
+    &'static str,
+    ValueType,
+    Option<Duration>,
+    &'static [EventKind],
+    &'static str,
+    Read,
+);
 
 pub(super) fn features() -> Vec<FeatureDef> {
-    let rows = CART_ROWS.iter().chain(PACE_ROWS).chain(TASTE_ROWS).chain(MONEY_ROWS);
+    let rows = CART_ROWS
+        .iter()
+        .chain(PACE_ROWS)
+        .chain(TASTE_ROWS)
+        .chain(MONEY_ROWS);
     rows.chain(PERSON_ROWS).map(feature).collect()
 }
 
 fn feature(&(name, value_type, max_age, sources, doc, read): &Row) -> FeatureDef {
     let (entity, compute) = (EntityKind::Shopper, Compute::Shopper(read));
-    FeatureDef { name, value_type, entity, max_age, sources, doc, compute }
+    FeatureDef {
+        name,
+        value_type,
+        entity,
+        max_age,
+        sources,
+        doc,
+        compute,
+    }
 }
 
 #[rustfmt::skip]
@@ -195,35 +214,59 @@ const PERSON_ROWS: &[Row] = &[
 ];
 
 fn of_cart(view: &ShopperView, value: Option<Value>) -> Reading {
-    Reading { value, at: view.cart.updated_at }
+    Reading {
+        value,
+        at: view.cart.updated_at,
+    }
 }
 
 fn active(view: &ShopperView, value: Option<Value>) -> Reading {
-    Reading { value, at: view.last_active_at }
+    Reading {
+        value,
+        at: view.last_active_at,
+    }
 }
 
 fn pace(view: &ShopperView, value: Option<Value>) -> Reading {
-    Reading { value, at: view.intervals.last_at }
+    Reading {
+        value,
+        at: view.intervals.last_at,
+    }
 }
 
 fn taste(view: &ShopperView, value: Option<Value>) -> Reading {
-    Reading { value, at: view.portrait.interests_at }
+    Reading {
+        value,
+        at: view.portrait.interests_at,
+    }
 }
 
 fn recent(view: &ShopperView, value: Option<Value>) -> Reading {
-    Reading { value, at: view.recent.first().map(|known| known.occurred_at) }
+    Reading {
+        value,
+        at: view.recent.first().map(|known| known.occurred_at),
+    }
 }
 
 fn bought(view: &ShopperView, value: Option<Value>) -> Reading {
-    Reading { value, at: view.last_time(Purchase) }
+    Reading {
+        value,
+        at: view.last_time(Purchase),
+    }
 }
 
 fn message(view: &ShopperView, value: Option<Value>) -> Reading {
-    Reading { value, at: view.last_time(EventKind::MessageSent) }
+    Reading {
+        value,
+        at: view.last_time(EventKind::MessageSent),
+    }
 }
 
 fn seen(view: &ShopperView, value: Option<Value>) -> Reading {
-    let at = EventKind::ALL.into_iter().filter_map(|kind| view.last_time(kind)).max();
+    let at = EventKind::ALL
+        .into_iter()
+        .filter_map(|kind| view.last_time(kind))
+        .max();
     Reading { value, at }
 }
 
@@ -243,18 +286,29 @@ fn age_s(view: &ShopperView, at: Option<Millis>) -> Option<Value> {
     at.map(|at| Value::Int(view.now.seconds_since(at)))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of a life are exact in 53 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of a life are exact in 53 bits"
+)]
 fn days(view: &ShopperView, at: Millis) -> Value {
     Value::Double(view.now.since(at) as f64 / Millis::DAY as f64)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of a life are exact in 53 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of a life are exact in 53 bits"
+)]
 fn gap_s(view: &ShopperView, gap_ms: i64) -> Option<Value> {
     (view.intervals.count > 0).then(|| Value::Double(gap_ms as f64 / Millis::SECOND as f64))
 }
 
 fn max_price(view: &ShopperView) -> Option<i64> {
-    view.cart.lines.iter().map(|line| line.price_minor).filter(|price| *price > 0).max()
+    view.cart
+        .lines
+        .iter()
+        .map(|line| line.price_minor)
+        .filter(|price| *price > 0)
+        .max()
 }
 
 fn top_name(shares: &[(String, f64)]) -> Option<Value> {

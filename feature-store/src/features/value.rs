@@ -53,7 +53,10 @@ impl Value {
 
     /// The value as a model's input: 0 or 1 for a truth value; `None` for texts and lists.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a model's input has 53 bits at most anyway")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a model's input has 53 bits at most anyway"
+    )]
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Bool(value) => Some(f64::from(u8::from(*value))),
@@ -87,5 +90,9 @@ pub struct FeatureValue {
 
 impl FeatureValue {
     /// The answer for an unknown entity.
-    pub const NOT_FOUND: Self = Self { status: Status::NotFound, value: None, event_time: None };
+    pub const NOT_FOUND: Self = Self {
+        status: Status::NotFound,
+        value: None,
+        event_time: None,
+    };
 }

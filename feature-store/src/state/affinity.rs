@@ -22,8 +22,25 @@ const DECAY_Q16: [u64; 31] = [
 
 /// Lower ends of the price bands in whole currency units.
 const BANDS: [i64; 19] = [
-    0, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000,
-    500_000, 1_000_000, 10_000_000, 100_000_000,
+    0,
+    10,
+    20,
+    50,
+    100,
+    200,
+    500,
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    20_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
 ];
 
 /// Weight of one day's interest in one key.
@@ -43,7 +60,10 @@ pub(crate) struct Interest<K> {
 impl<K> Interest<K> {
     /// Decayed weight at the end of `today`, in Q16; what lies after `today` does not count yet.
     fn strength(&self, today: i64) -> u64 {
-        self.days.iter().map(|tile| decayed(*tile, today)).fold(0, u64::saturating_add)
+        self.days
+            .iter()
+            .map(|tile| decayed(*tile, today))
+            .fold(0, u64::saturating_add)
     }
 }
 
@@ -63,7 +83,10 @@ pub(crate) struct Affinity<K> {
 
 impl<K> Default for Affinity<K> {
     fn default() -> Self {
-        Self { entries: Vec::new(), newest_day: i64::MIN }
+        Self {
+            entries: Vec::new(),
+            newest_day: i64::MIN,
+        }
     }
 }
 
@@ -72,10 +95,15 @@ impl<K: Ord + Clone> Affinity<K> {
     pub(crate) fn from_sorted(entries: Vec<Interest<K>>) -> Option<Self> {
         let days_ascend = |e: &Interest<K>| e.days.is_sorted_by(|a, b| a.day < b.day);
         let sound = entries.is_sorted_by(|a, b| a.key < b.key)
-            && entries.iter().all(|entry| days_ascend(entry) && !entry.days.is_empty());
+            && entries
+                .iter()
+                .all(|entry| days_ascend(entry) && !entry.days.is_empty());
         let last_days = entries.iter().filter_map(|entry| entry.days.last());
         let newest_day = last_days.map(|tile| tile.day).max().unwrap_or(i64::MIN);
-        sound.then_some(Self { entries, newest_day })
+        sound.then_some(Self {
+            entries,
+            newest_day,
+        })
     }
 
     pub(crate) fn entries(&self) -> &[Interest<K>] {
@@ -92,7 +120,13 @@ impl<K: Ord + Clone> Affinity<K> {
         let index = match self.entries.binary_search_by(|entry| entry.key.cmp(key)) {
             Ok(index) => index,
             Err(index) => {
-                self.entries.insert(index, Interest { key: key.clone(), days: Vec::new() });
+                self.entries.insert(
+                    index,
+                    Interest {
+                        key: key.clone(),
+                        days: Vec::new(),
+                    },
+                );
                 index
             }
         };
@@ -106,7 +140,11 @@ impl<K: Ord + Clone> Affinity<K> {
 
     /// The newcomer stays, or a new interest could never grow.
     fn evict_weakest_but(&mut self, newcomer: usize, day: i64) {
-        let others = self.entries.iter().enumerate().filter(|(index, _)| *index != newcomer);
+        let others = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != newcomer);
         let weakest = others.min_by_key(|(index, entry)| (entry.strength(day), *index));
         if let Some(index) = weakest.map(|(index, _)| index) {
             self.entries.remove(index);
@@ -125,7 +163,10 @@ impl<K: Ord + Clone> Affinity<K> {
 
     /// Decayed strengths, strongest first, ties by key.
     fn strengths(&self, today: i64) -> Vec<(&K, u64)> {
-        let all = self.entries.iter().map(|entry| (&entry.key, entry.strength(today)));
+        let all = self
+            .entries
+            .iter()
+            .map(|entry| (&entry.key, entry.strength(today)));
         let mut strengths: Vec<_> = all.filter(|(_, strength)| *strength > 0).collect();
         strengths.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         strengths
@@ -151,7 +192,9 @@ pub(crate) struct Interests {
 
 impl Interests {
     pub(crate) fn fold(&mut self, event: &TailEvent) {
-        let Some(weight) = weight(event.kind) else { return };
+        let Some(weight) = weight(event.kind) else {
+            return;
+        };
         let day = event.at.day();
         self.newest_at = Some(event.at);
         if !event.fact.category.is_empty() {
@@ -199,11 +242,20 @@ impl Interests {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share needs no more than 53 bits"
+)]
 fn shares<K>(strengths: &[(K, u64)], name: impl Fn(&K) -> String) -> Vec<(String, f64)> {
-    let total = strengths.iter().map(|(_, strength)| *strength).fold(0, u64::saturating_add);
+    let total = strengths
+        .iter()
+        .map(|(_, strength)| *strength)
+        .fold(0, u64::saturating_add);
     let share = |strength: u64| strength as f64 / total as f64;
-    strengths.iter().map(|(key, strength)| (name(key), share(*strength))).collect()
+    strengths
+        .iter()
+        .map(|(key, strength)| (name(key), share(*strength)))
+        .collect()
 }
 
 /// What an event says of taste: a purchase most, a view least.
@@ -270,7 +322,10 @@ mod tests {
         affinity.fold(&200, 11, 1);
         assert_eq!(affinity.entries().len(), MAX_KEYS);
         let keys: Vec<u8> = affinity.entries().iter().map(|entry| entry.key).collect();
-        assert!(keys.contains(&200) && keys.contains(&5) && !keys.contains(&0), "{keys:?}");
+        assert!(
+            keys.contains(&200) && keys.contains(&5) && !keys.contains(&0),
+            "{keys:?}"
+        );
     }
 
     #[test]

@@ -52,7 +52,11 @@ impl CartState {
     }
 
     fn add(&mut self, event: &TailEvent) {
-        match self.lines.iter_mut().find(|line| line.item == event.fact.item) {
+        match self
+            .lines
+            .iter_mut()
+            .find(|line| line.item == event.fact.item)
+        {
             Some(line) => line.add(event),
             None => {
                 let mut line = Line {
@@ -68,7 +72,11 @@ impl CartState {
     }
 
     fn remove(&mut self, event: &TailEvent) {
-        for line in self.lines.iter_mut().filter(|line| line.item == event.fact.item) {
+        for line in self
+            .lines
+            .iter_mut()
+            .filter(|line| line.item == event.fact.item)
+        {
             line.quantity = line.quantity.saturating_sub(event.quantity);
         }
         self.lines.retain(|line| line.quantity > 0);
@@ -139,7 +147,11 @@ mod tests {
             item_id: item.into(),
             quantity,
             price_minor,
-            currency: if price_minor > 0 { "EUR".into() } else { String::new() },
+            currency: if price_minor > 0 {
+                "EUR".into()
+            } else {
+                String::new()
+            },
             occurred_at: Millis(1),
             ..Event::default()
         })
@@ -159,7 +171,10 @@ mod tests {
             event(EventKind::RemoveFromCart, "a", 1, 0),
         ]);
         assert_eq!(cart.lines.len(), 1);
-        assert_eq!((cart.lines[0].quantity, cart.lines[0].price_minor), (2, 100));
+        assert_eq!(
+            (cart.lines[0].quantity, cart.lines[0].price_minor),
+            (2, 100)
+        );
         assert_eq!(cart.version, 3);
     }
 
@@ -188,8 +203,9 @@ mod tests {
 
     #[test]
     fn a_cart_without_end_loses_its_oldest_lines() {
-        let events: Vec<_> =
-            (0..300).map(|n| event(EventKind::AddToCart, &n.to_string(), 1, 5)).collect();
+        let events: Vec<_> = (0..300)
+            .map(|n| event(EventKind::AddToCart, &n.to_string(), 1, 5))
+            .collect();
         let cart = cart(&events);
         assert_eq!(cart.lines.len(), MAX_LINES);
         assert_eq!(cart.lines[0].item.as_ref(), "44");

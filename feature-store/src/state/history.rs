@@ -43,14 +43,21 @@ impl History {
         self.last_times.set(event.kind, event.at);
         self.see_device(event.device);
         if event.kind.is_message() {
-            let record = MessageRecord { kind: event.kind, at: event.at };
+            let record = MessageRecord {
+                kind: event.kind,
+                at: event.at,
+            };
             push_bounded(&mut self.messages, record, MAX_MESSAGES);
             return;
         }
         self.visit(event);
         if event.kind.needs_item() {
             let item = Arc::clone(&event.fact.item);
-            let interaction = Interaction { item, kind: event.kind, at: event.at };
+            let interaction = Interaction {
+                item,
+                kind: event.kind,
+                at: event.at,
+            };
             push_bounded(&mut self.recent, interaction, MAX_RECENT);
         }
         if event.kind == EventKind::AddToCart {
@@ -64,15 +71,23 @@ impl History {
     }
 
     fn visit(&mut self, event: &TailEvent) {
-        let paused = self.last_active_at.is_none_or(|last| event.at.since(last) > SESSION_GAP_MS);
+        let paused = self
+            .last_active_at
+            .is_none_or(|last| event.at.since(last) > SESSION_GAP_MS);
         self.last_active_at = Some(event.at);
         let session = &mut self.session;
         if paused {
             let visits = session.visits.saturating_add(1);
-            *session = Session { started_at: Some(event.at), visits, ..Session::default() };
+            *session = Session {
+                started_at: Some(event.at),
+                visits,
+                ..Session::default()
+            };
         }
         session.events = session.events.saturating_add(1);
-        session.views = session.views.saturating_add(u32::from(event.kind == EventKind::View));
+        session.views = session
+            .views
+            .saturating_add(u32::from(event.kind == EventKind::View));
     }
 
     fn see_device(&mut self, device: u64) {
@@ -86,13 +101,18 @@ impl History {
 
     /// Mean price of one bought unit.
     pub(crate) fn mean_purchase_minor(&self) -> Option<i64> {
-        let units = i64::try_from(self.bought_units).ok().filter(|units| *units > 0)?;
+        let units = i64::try_from(self.bought_units)
+            .ok()
+            .filter(|units| *units > 0)?;
         Some(self.bought_minor / units)
     }
 
     /// Laplace's rule of succession over carted units. More can be bought than was ever carted
     /// here; the share then stays below 1.
-    #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share needs no more than 53 bits"
+    )]
     pub(crate) fn purchase_tendency(&self) -> f64 {
         let bought = self.bought_units.min(self.carted_units) as f64;
         (bought + 1.0) / (self.carted_units as f64 + 2.0)
@@ -120,7 +140,11 @@ fn push_bounded<T>(list: &mut Vec<T>, entry: T, max: usize) {
 fn add_to_pace(pace: &mut AddIntervals, at: Millis) {
     if let Some(last) = pace.last_at {
         let gap = at.since(last);
-        pace.min_ms = if pace.count == 0 { gap } else { pace.min_ms.min(gap) };
+        pace.min_ms = if pace.count == 0 {
+            gap
+        } else {
+            pace.min_ms.min(gap)
+        };
         pace.max_ms = pace.max_ms.max(gap);
         pace.sum_ms = pace.sum_ms.saturating_add(gap);
         pace.last_ms = gap;

@@ -84,7 +84,11 @@ impl Shopper {
         let latest = now.saturating_add(EARLINESS);
         if at > latest {
             let detail = format!("occurred_at is {at}, at most {latest} is allowed");
-            return Err(Rejection { code: RejectCode::TooEarly, field: "occurred_at", detail });
+            return Err(Rejection {
+                code: RejectCode::TooEarly,
+                field: "occurred_at",
+                detail,
+            });
         }
         let earliest = self.tail.newest().map_or(Millis::MIN, horizon);
         if at < earliest {
@@ -92,16 +96,26 @@ impl Shopper {
                 "occurred_at is {at}, at least {earliest} is needed: {} h before the newest event",
                 LATENESS_MS / Millis::HOUR
             );
-            return Err(Rejection { code: RejectCode::TooLate, field: "occurred_at", detail });
+            return Err(Rejection {
+                code: RejectCode::TooLate,
+                field: "occurred_at",
+                detail,
+            });
         }
         Ok(())
     }
 
     fn admit(&mut self, entry: TailEvent, added: usize) -> Result<(), Rejection> {
-        let horizon = horizon(self.tail.newest().map_or(entry.at, |newest| newest.max(entry.at)));
+        let horizon = horizon(
+            self.tail
+                .newest()
+                .map_or(entry.at, |newest| newest.max(entry.at)),
+        );
         let falling_out = self.tail.count_before(horizon);
         if self.tail.len() - falling_out >= MAX_TAIL {
-            return Err(bot_rate(format!("{MAX_TAIL} events of the last 24 h are known already")));
+            return Err(bot_rate(format!(
+                "{MAX_TAIL} events of the last 24 h are known already"
+            )));
         }
         let folded = falling_out.saturating_mul(EVENT_OVERHEAD);
         let bound = self.size_bound.saturating_add(added).saturating_add(folded);
@@ -114,7 +128,9 @@ impl Shopper {
         next.insert(entry, falling_out, horizon);
         next.size_bound = next.encode().len();
         if next.size_bound > MAX_BYTES {
-            return Err(bot_rate(format!("the state would exceed {MAX_BYTES} bytes")));
+            return Err(bot_rate(format!(
+                "the state would exceed {MAX_BYTES} bytes"
+            )));
         }
         *self = next;
         Ok(())
@@ -158,8 +174,15 @@ impl Shopper {
     /// Last event of any kind but messages.
     #[must_use]
     pub fn last_active_at(&self) -> Option<Millis> {
-        let of_tail = self.tail.events().iter().rev().find(|event| !event.kind.is_message());
-        of_tail.map(|event| event.at).or(self.base.history.last_active_at)
+        let of_tail = self
+            .tail
+            .events()
+            .iter()
+            .rev()
+            .find(|event| !event.kind.is_message());
+        of_tail
+            .map(|event| event.at)
+            .or(self.base.history.last_active_at)
     }
 
     /// Number of events in the tail, for reports.
@@ -171,19 +194,35 @@ impl Shopper {
     /// When an event of this kind was last seen, whatever the clock says.
     #[must_use]
     pub fn last_time(&self, kind: EventKind) -> Option<Millis> {
-        let of_tail = self.tail.events().iter().rev().find(|event| event.kind == kind);
-        of_tail.map(|event| event.at).or_else(|| self.base.history.last_times.get(kind))
+        let of_tail = self
+            .tail
+            .events()
+            .iter()
+            .rev()
+            .find(|event| event.kind == kind);
+        of_tail
+            .map(|event| event.at)
+            .or_else(|| self.base.history.last_times.get(kind))
     }
 }
 
 /// An upper bound of what the event adds to the encoded value.
 fn added_bytes(event: &Event) -> usize {
-    let texts = [&event.item_id, &event.category, &event.brand, &event.currency];
+    let texts = [
+        &event.item_id,
+        &event.category,
+        &event.brand,
+        &event.currency,
+    ];
     EVENT_OVERHEAD + texts.into_iter().map(|text| text.len()).sum::<usize>()
 }
 
 fn bot_rate(detail: String) -> Rejection {
-    Rejection { code: RejectCode::BotRate, field: "", detail }
+    Rejection {
+        code: RejectCode::BotRate,
+        field: "",
+        detail,
+    }
 }
 
 #[cfg(test)]

@@ -120,7 +120,10 @@ fn one_of(field: &'static str, value: &str, allowed: &[&str]) -> Result<(), Reje
     if allowed.contains(&value) {
         return Ok(());
     }
-    let detail = format!("{field} is {value:?}, one of {} is allowed", allowed.join(", "));
+    let detail = format!(
+        "{field} is {value:?}, one of {} is allowed",
+        allowed.join(", ")
+    );
     Err(Rejection::invalid(field, detail))
 }
 
@@ -138,10 +141,15 @@ fn validate_jurisdiction(code: &str) -> Result<(), Rejection> {
         Some((country, subdivision)) => (country, Some(subdivision)),
         None => (code, None),
     };
-    let known = COUNTRIES.as_bytes().chunks(2).any(|pair| pair == country.as_bytes());
+    let known = COUNTRIES
+        .as_bytes()
+        .chunks(2)
+        .any(|pair| pair == country.as_bytes());
     let subdivision_fits = subdivision.is_none_or(|part| {
         (1..=3).contains(&part.len())
-            && part.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
     });
     if known && subdivision_fits {
         return Ok(());
@@ -181,12 +189,27 @@ mod tests {
     fn names_the_profile_field_that_is_unknown() {
         let field = |update: ProfileUpdate| update.validate().expect_err("refused").field;
         let zone = Some("Mars/Olympus".to_owned());
-        assert_eq!(field(ProfileUpdate { time_zone: zone, ..Default::default() }), "time_zone");
+        assert_eq!(
+            field(ProfileUpdate {
+                time_zone: zone,
+                ..Default::default()
+            }),
+            "time_zone"
+        );
         let channels = Some(vec!["pigeon".to_owned()]);
-        assert_eq!(field(ProfileUpdate { channels, ..Default::default() }), "channels");
+        assert_eq!(
+            field(ProfileUpdate {
+                channels,
+                ..Default::default()
+            }),
+            "channels"
+        );
         for code in ["XX", "de", "DE-", "US-CALI", "DEU", "AF\u{0}"] {
             let jurisdiction = Some(code.to_owned());
-            let update = ProfileUpdate { jurisdiction, ..Default::default() };
+            let update = ProfileUpdate {
+                jurisdiction,
+                ..Default::default()
+            };
             assert_eq!(field(update), "jurisdiction", "{code}");
         }
     }

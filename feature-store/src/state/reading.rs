@@ -15,7 +15,9 @@ impl Shopper {
     #[must_use]
     pub fn view(&self, now: Millis) -> ShopperView {
         let events = self.tail.events();
-        let seen = events.get(..events.partition_point(|event| event.at <= now)).unwrap_or(&[]);
+        let seen = events
+            .get(..events.partition_point(|event| event.at <= now))
+            .unwrap_or(&[]);
         let mut counts = WindowCounts::default();
         self.base.tiles.count_into(now, &mut counts);
         let mut base = self.base.clone();
@@ -46,7 +48,10 @@ impl Shopper {
     /// A record without a jurisdiction stands under the profile's.
     fn consents_in_force(&self) -> Vec<ConsentRecord> {
         let mut consents = self.consents.clone();
-        for consent in consents.iter_mut().filter(|consent| consent.jurisdiction.is_empty()) {
+        for consent in consents
+            .iter_mut()
+            .filter(|consent| consent.jurisdiction.is_empty())
+        {
             consent.jurisdiction.clone_from(&self.profile.jurisdiction);
         }
         consents
@@ -54,11 +59,16 @@ impl Shopper {
 }
 
 fn portrait(base: &Base, seen: &[TailEvent], now: Millis) -> Portrait {
-    let purchases = seen.iter().filter(|event| event.kind == EventKind::Purchase);
+    let purchases = seen
+        .iter()
+        .filter(|event| event.kind == EventKind::Purchase);
     let spent = purchases
         .filter(|event| in_window(event.at, Window::Days30, now))
         .map(TailEvent::value_minor)
-        .fold(base.tiles.spent_minor(Window::Days30, now), i64::saturating_add);
+        .fold(
+            base.tiles.spent_minor(Window::Days30, now),
+            i64::saturating_add,
+        );
     Portrait {
         categories: base.interests.category_shares(now),
         category_roots: base.interests.root_shares(now),

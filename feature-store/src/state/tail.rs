@@ -69,12 +69,18 @@ impl TailEvent {
 
     /// Value of the event in minor units; 0 when the price is unknown.
     pub(crate) fn value_minor(&self) -> i64 {
-        self.fact.price_minor.saturating_mul(i64::from(self.quantity))
+        self.fact
+            .price_minor
+            .saturating_mul(i64::from(self.quantity))
     }
 }
 
 fn device_hash(device_id: &str) -> u64 {
-    if device_id.is_empty() { 0 } else { xxh3_64(device_id.as_bytes()).max(1) }
+    if device_id.is_empty() {
+        0
+    } else {
+        xxh3_64(device_id.as_bytes()).max(1)
+    }
 }
 
 /// Events sorted by [`TailEvent::order`], none of them twice.
@@ -112,7 +118,9 @@ impl Tail {
     }
 
     pub(crate) fn insert(&mut self, event: TailEvent) {
-        let place = self.events.partition_point(|known| known.order() < event.order());
+        let place = self
+            .events
+            .partition_point(|known| known.order() < event.order());
         self.events.insert(place, event);
     }
 

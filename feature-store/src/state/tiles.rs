@@ -34,7 +34,11 @@ impl Tiles {
     /// Events come in order, so a new tile is always the last one.
     pub(crate) fn fold(&mut self, event: &TailEvent) {
         count(&mut self.hours, event.at.hour(), event.kind, 0);
-        let spent = if event.kind == EventKind::Purchase { event.value_minor() } else { 0 };
+        let spent = if event.kind == EventKind::Purchase {
+            event.value_minor()
+        } else {
+            0
+        };
         count(&mut self.days, event.at.day(), event.kind, spent);
     }
 
@@ -53,8 +57,13 @@ impl Tiles {
     }
 
     pub(crate) fn spent_minor(&self, window: Window, now: Millis) -> i64 {
-        let inside = self.days.iter().filter(|tile| tile.touches(Millis::DAY, window, now));
-        inside.map(|tile| tile.spent_minor).fold(0, i64::saturating_add)
+        let inside = self
+            .days
+            .iter()
+            .filter(|tile| tile.touches(Millis::DAY, window, now));
+        inside
+            .map(|tile| tile.spent_minor)
+            .fold(0, i64::saturating_add)
     }
 }
 
@@ -68,7 +77,10 @@ impl Tile {
 
 fn count(tiles: &mut Vec<Tile>, index: i64, kind: EventKind, spent_minor: i64) {
     if tiles.last().is_none_or(|tile| tile.index < index) {
-        tiles.push(Tile { index, ..Tile::default() });
+        tiles.push(Tile {
+            index,
+            ..Tile::default()
+        });
     }
     let Some(tile) = tiles.last_mut() else { return };
     if let Some(cell) = tile.counts.get_mut(kind.index()) {
@@ -82,13 +94,7 @@ fn drop_before(tiles: &mut Vec<Tile>, index: i64) {
     tiles.drain(..gone);
 }
 
-fn add_tiles(
-    tiles: &[Tile],
-    width: i64,
-    window: Window,
-    now: Millis,
-    counts: &mut WindowCounts,
-) {
+fn add_tiles(tiles: &[Tile], width: i64, window: Window, now: Millis, counts: &mut WindowCounts) {
     for tile in tiles.iter().filter(|tile| tile.touches(width, window, now)) {
         for (kind, count) in EventKind::ALL.into_iter().zip(tile.counts) {
             counts.add(kind, window, count);

@@ -16,8 +16,18 @@ use crate::view::{AddIntervals, LastTimes, MessageRecord, Session};
 
 /// Every text of the base.
 pub(super) fn texts(base: &Base) -> impl Iterator<Item = &Arc<str>> {
-    let categories = base.interests.categories.entries().iter().map(|entry| &entry.key);
-    let brands = base.interests.brands.entries().iter().map(|entry| &entry.key);
+    let categories = base
+        .interests
+        .categories
+        .entries()
+        .iter()
+        .map(|entry| &entry.key);
+    let brands = base
+        .interests
+        .brands
+        .entries()
+        .iter()
+        .map(|entry| &entry.key);
     let lines = base.cart.lines.iter().flat_map(Line::texts);
     let recent = base.history.recent.iter().map(|known| &known.item);
     categories.chain(brands).chain(lines).chain(recent)
@@ -31,7 +41,11 @@ pub(super) fn encode_tiles(tiles: &Tiles) -> Option<wire::Tiles> {
 }
 
 fn encode_tile(tile: &Tile) -> wire::Tile {
-    let used = tile.counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+    let used = tile
+        .counts
+        .iter()
+        .rposition(|count| *count > 0)
+        .map_or(0, |last| last + 1);
     wire::Tile {
         index: tile.index,
         counts: tile.counts.iter().take(used).copied().collect(),
@@ -40,11 +54,17 @@ fn encode_tile(tile: &Tile) -> wire::Tile {
 }
 
 pub(super) fn decode_tiles(wire: wire::Tiles) -> Result<Tiles, DecodeError> {
-    Ok(Tiles { hours: decode_tile_list(wire.hours)?, days: decode_tile_list(wire.days)? })
+    Ok(Tiles {
+        hours: decode_tile_list(wire.hours)?,
+        days: decode_tile_list(wire.days)?,
+    })
 }
 
 fn decode_tile_list(wire: Vec<wire::Tile>) -> Result<Vec<Tile>, DecodeError> {
-    let tiles: Vec<Tile> = wire.into_iter().map(decode_tile).collect::<Result<_, _>>()?;
+    let tiles: Vec<Tile> = wire
+        .into_iter()
+        .map(decode_tile)
+        .collect::<Result<_, _>>()?;
     if tiles.is_sorted_by(|a, b| a.index < b.index) {
         return Ok(tiles);
     }
@@ -59,7 +79,11 @@ fn decode_tile(wire: wire::Tile) -> Result<Tile, DecodeError> {
     for (cell, count) in counts.iter_mut().zip(wire.counts) {
         *cell = count;
     }
-    Ok(Tile { index: wire.index, counts, spent_minor: wire.spent_minor })
+    Ok(Tile {
+        index: wire.index,
+        counts,
+        spent_minor: wire.spent_minor,
+    })
 }
 
 pub(super) fn encode_interests(
@@ -108,10 +132,18 @@ fn decode_affinity<K: Ord + Clone>(
     let decode = |entry: wire::Interest| {
         same_length(&[entry.days.len(), entry.weights.len()])?;
         let days = sums(&entry.days)?.into_iter().zip(entry.weights);
-        let days = days.map(|(day, weight)| DayWeight { day, weight }).collect();
-        Ok(Interest { key: key(entry.key)?, days })
+        let days = days
+            .map(|(day, weight)| DayWeight { day, weight })
+            .collect();
+        Ok(Interest {
+            key: key(entry.key)?,
+            days,
+        })
     };
-    let entries = wire.into_iter().map(decode).collect::<Result<_, DecodeError>>()?;
+    let entries = wire
+        .into_iter()
+        .map(decode)
+        .collect::<Result<_, DecodeError>>()?;
     Affinity::from_sorted(entries).ok_or(DecodeError::Corrupt("interests are not sorted"))
 }
 
@@ -145,7 +177,11 @@ pub(super) fn decode_cart(wire: wire::Cart, texts: &Texts) -> Result<CartState, 
         })
     };
     Ok(CartState {
-        lines: wire.lines.into_iter().map(line).collect::<Result<_, DecodeError>>()?,
+        lines: wire
+            .lines
+            .into_iter()
+            .map(line)
+            .collect::<Result<_, DecodeError>>()?,
         version: wire.version,
         updated_at: wire.updated_at.map(Millis),
     })
@@ -153,8 +189,12 @@ pub(super) fn decode_cart(wire: wire::Cart, texts: &Texts) -> Result<CartState, 
 
 pub(super) fn encode_history(history: &History, symbols: &Symbols<'_>) -> Option<wire::History> {
     let last_time = |kind| history.last_times.get(kind).map_or(0, |at| at.0);
-    let seen = EventKind::ALL.iter().rposition(|kind| last_time(*kind) != 0);
-    let kinds_seen = EventKind::ALL.into_iter().take(seen.map_or(0, |last| last + 1));
+    let seen = EventKind::ALL
+        .iter()
+        .rposition(|kind| last_time(*kind) != 0);
+    let kinds_seen = EventKind::ALL
+        .into_iter()
+        .take(seen.map_or(0, |last| last + 1));
     let (recent, messages) = (&history.recent, &history.messages);
     unless_default(wire::History {
         first_seen_at: history.first_seen_at.map(|at| at.0),
@@ -162,7 +202,10 @@ pub(super) fn encode_history(history: &History, symbols: &Symbols<'_>) -> Option
         last_times: kinds_seen.map(last_time).collect(),
         recent_times: steps(recent.iter().map(|known| known.at.0)),
         recent_kinds: recent.iter().map(|known| known.kind.code()).collect(),
-        recent_items: recent.iter().map(|known| symbols.number(&known.item)).collect(),
+        recent_items: recent
+            .iter()
+            .map(|known| symbols.number(&known.item))
+            .collect(),
         message_times: steps(messages.iter().map(|message| message.at.0)),
         message_kinds: messages.iter().map(|message| message.kind.code()).collect(),
         intervals: encode_intervals(&history.intervals),
@@ -201,16 +244,25 @@ fn decode_recent(wire: &wire::History, texts: &Texts) -> Result<Vec<Interaction>
     same_length(&[times.len(), kinds.len(), wire.recent_items.len()])?;
     let rows = sums(times)?.into_iter().zip(kinds).zip(&wire.recent_items);
     let decode = |((at, kind), item): ((i64, &u8), &u32)| {
-        Ok(Interaction { item: texts.get(*item)?, kind: decode_kind(*kind)?, at: Millis(at) })
+        Ok(Interaction {
+            item: texts.get(*item)?,
+            kind: decode_kind(*kind)?,
+            at: Millis(at),
+        })
     };
     rows.map(decode).collect()
 }
 
 fn decode_messages(wire: &wire::History) -> Result<Vec<MessageRecord>, DecodeError> {
     same_length(&[wire.message_times.len(), wire.message_kinds.len()])?;
-    let rows = sums(&wire.message_times)?.into_iter().zip(&wire.message_kinds);
+    let rows = sums(&wire.message_times)?
+        .into_iter()
+        .zip(&wire.message_kinds);
     let decode = |(at, kind): (i64, &u8)| {
-        Ok(MessageRecord { kind: decode_kind(*kind)?, at: Millis(at) })
+        Ok(MessageRecord {
+            kind: decode_kind(*kind)?,
+            at: Millis(at),
+        })
     };
     rows.map(decode).collect()
 }
@@ -269,7 +321,9 @@ fn steps(values: impl Iterator<Item = i64>) -> Vec<i64> {
 fn sums(steps: &[i64]) -> Result<Vec<i64>, DecodeError> {
     let mut sum = 0_i64;
     let mut add = |step: &i64| {
-        sum = sum.checked_add(*step).ok_or(DecodeError::Corrupt("a time is out of range"))?;
+        sum = sum
+            .checked_add(*step)
+            .ok_or(DecodeError::Corrupt("a time is out of range"))?;
         Ok(sum)
     };
     steps.iter().map(&mut add).collect()

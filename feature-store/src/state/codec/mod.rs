@@ -21,7 +21,10 @@ impl Shopper {
     pub fn encode(&self) -> Vec<u8> {
         let facts = tail::distinct_facts(&self.tail);
         let symbols = Symbols::new(
-            facts.iter().flat_map(|fact| fact.texts()).chain(base::texts(&self.base)),
+            facts
+                .iter()
+                .flat_map(|fact| fact.texts())
+                .chain(base::texts(&self.base)),
         );
         let wire = wire::Shopper {
             format: FORMAT,
@@ -40,7 +43,10 @@ impl Shopper {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire = wire::Shopper::decode(bytes)?;
         if wire.format != FORMAT {
-            return Err(DecodeError::Format { found: wire.format, known: FORMAT });
+            return Err(DecodeError::Format {
+                found: wire.format,
+                known: FORMAT,
+            });
         }
         let texts = Texts::new(&wire.symbols);
         Ok(Self {
@@ -73,7 +79,9 @@ fn same_length(lengths: &[usize]) -> Result<usize, DecodeError> {
     if lengths.iter().all(|length| *length == first) {
         return Ok(first);
     }
-    Err(DecodeError::Corrupt("columns of one table differ in length"))
+    Err(DecodeError::Corrupt(
+        "columns of one table differ in length",
+    ))
 }
 
 fn encode_profile(profile: &Profile) -> Option<wire::Profile> {

@@ -10,8 +10,10 @@ pub(crate) struct Symbols<'a>(Vec<&'a str>);
 
 impl<'a> Symbols<'a> {
     pub(crate) fn new(texts: impl Iterator<Item = &'a Arc<str>>) -> Self {
-        let mut symbols: Vec<&str> =
-            texts.map(AsRef::as_ref).filter(|text: &&str| !text.is_empty()).collect();
+        let mut symbols: Vec<&str> = texts
+            .map(AsRef::as_ref)
+            .filter(|text: &&str| !text.is_empty())
+            .collect();
         symbols.sort_unstable();
         symbols.dedup();
         Self(symbols)
@@ -19,7 +21,9 @@ impl<'a> Symbols<'a> {
 
     pub(crate) fn number(&self, text: &str) -> u32 {
         let place = self.0.binary_search(&text).ok();
-        place.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0)
+        place
+            .and_then(|place| u32::try_from(place + 1).ok())
+            .unwrap_or(0)
     }
 
     pub(crate) fn into_wire(self) -> Vec<String> {
@@ -34,11 +38,19 @@ pub(crate) struct Texts(Vec<Arc<str>>);
 impl Texts {
     pub(crate) fn new(symbols: &[String]) -> Self {
         let empty = std::iter::once("");
-        Self(empty.chain(symbols.iter().map(String::as_str)).map(Arc::from).collect())
+        Self(
+            empty
+                .chain(symbols.iter().map(String::as_str))
+                .map(Arc::from)
+                .collect(),
+        )
     }
 
     pub(crate) fn get(&self, number: u32) -> Result<Arc<str>, DecodeError> {
-        let text = usize::try_from(number).ok().and_then(|number| self.0.get(number));
-        text.cloned().ok_or(DecodeError::Corrupt("a text has no symbol"))
+        let text = usize::try_from(number)
+            .ok()
+            .and_then(|number| self.0.get(number));
+        text.cloned()
+            .ok_or(DecodeError::Corrupt("a text has no symbol"))
     }
 }

@@ -25,7 +25,10 @@ pub(super) fn encode(tail: &Tail, facts: &[&Fact], symbols: &Symbols<'_>) -> Opt
     let devices = distinct_devices(events);
     let place = |event: &TailEvent| facts.binary_search(&event.fact.as_ref()).unwrap_or(0);
     let column = |text: fn(&Fact) -> &Arc<str>| -> Vec<u32> {
-        facts.iter().map(|fact| symbols.number(text(fact))).collect()
+        facts
+            .iter()
+            .map(|fact| symbols.number(text(fact)))
+            .collect()
     };
     unless_default(wire::Tail {
         times: differences(events),
@@ -66,8 +69,11 @@ fn quantities(events: &[TailEvent]) -> Vec<u32> {
 }
 
 fn distinct_devices(events: &[TailEvent]) -> Vec<u64> {
-    let mut devices: Vec<u64> =
-        events.iter().map(|event| event.device).filter(|device| *device != 0).collect();
+    let mut devices: Vec<u64> = events
+        .iter()
+        .map(|event| event.device)
+        .filter(|device| *device != 0)
+        .collect();
     devices.sort_unstable();
     devices.dedup();
     devices
@@ -78,7 +84,10 @@ fn device_column(events: &[TailEvent], devices: &[u64]) -> Vec<u32> {
         return Vec::new();
     }
     let place = |device| devices.binary_search(&device).map_or(0, |place| place + 1);
-    events.iter().map(|event| position(place(event.device))).collect()
+    events
+        .iter()
+        .map(|event| position(place(event.device)))
+        .collect()
 }
 
 pub(super) fn decode(wire: wire::Tail, texts: &Texts) -> Result<Tail, DecodeError> {
@@ -91,7 +100,12 @@ pub(super) fn decode(wire: wire::Tail, texts: &Texts) -> Result<Tail, DecodeErro
     ])?;
     let quantities = column_or(wire.quantities, length, 1)?;
     let device_of = column_or(wire.device_of, length, 0)?;
-    let columns = wire.times.into_iter().zip(wire.kinds).zip(wire.ids).zip(wire.facts);
+    let columns = wire
+        .times
+        .into_iter()
+        .zip(wire.kinds)
+        .zip(wire.ids)
+        .zip(wire.facts);
     let mut at = Millis(0);
     let mut events = Vec::with_capacity(length);
     for ((((step, kind), id), fact), (quantity, device)) in
@@ -121,7 +135,12 @@ fn decode_facts(wire: &wire::Tail, texts: &Texts) -> Result<Vec<Arc<Fact>>, Deco
         wire.currencies.len(),
         wire.prices.len(),
     ])?;
-    let texts_of = wire.items.iter().zip(&wire.categories).zip(&wire.brands).zip(&wire.currencies);
+    let texts_of = wire
+        .items
+        .iter()
+        .zip(&wire.categories)
+        .zip(&wire.brands)
+        .zip(&wire.currencies);
     let fact = |((((item, category), brand), currency), price): FactRow<'_>| {
         Ok(Arc::new(Fact {
             item: texts.get(*item)?,
@@ -135,8 +154,11 @@ fn decode_facts(wire: &wire::Tail, texts: &Texts) -> Result<Vec<Arc<Fact>>, Deco
 }
 
 fn later(at: Millis, step: u64) -> Result<Millis, DecodeError> {
-    let sum = i64::try_from(step).ok().and_then(|step| at.0.checked_add(step));
-    sum.map(Millis).ok_or(DecodeError::Corrupt("a time is too late"))
+    let sum = i64::try_from(step)
+        .ok()
+        .and_then(|step| at.0.checked_add(step));
+    sum.map(Millis)
+        .ok_or(DecodeError::Corrupt("a time is too late"))
 }
 
 /// A column that is left out when it holds nothing but `usual`.
@@ -152,11 +174,19 @@ fn device_at(devices: &[u64], place: u32) -> Result<u64, DecodeError> {
     if place == 0 {
         return Ok(0);
     }
-    let device = usize::try_from(place).ok().and_then(|place| devices.get(place - 1));
-    device.copied().ok_or(DecodeError::Corrupt("an event has a device that is not listed"))
+    let device = usize::try_from(place)
+        .ok()
+        .and_then(|place| devices.get(place - 1));
+    device.copied().ok_or(DecodeError::Corrupt(
+        "an event has a device that is not listed",
+    ))
 }
 
 fn pick(facts: &[Arc<Fact>], place: u32) -> Result<Arc<Fact>, DecodeError> {
-    let fact = usize::try_from(place).ok().and_then(|place| facts.get(place));
-    fact.cloned().ok_or(DecodeError::Corrupt("an event has facts that are not listed"))
+    let fact = usize::try_from(place)
+        .ok()
+        .and_then(|place| facts.get(place));
+    fact.cloned().ok_or(DecodeError::Corrupt(
+        "an event has facts that are not listed",
+    ))
 }

@@ -1,0 +1,172 @@
+//! Values written by the first version load for ever.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and its numbers are small"
+)]
+
+use std::time::Duration;
+
+use feature_store::view::Window;
+use feature_store::{
+    ConsentRecord, Event, EventKind, Millis, Outcome, ProfileUpdate, Shopper, ShopperView,
+};
+
+const GOLDEN: &str = include_str!("goldens/shopper-v1.hex");
+const START: i64 = 1_700_000_000_000;
+/// When the last event happened.
+const NOW: Millis = Millis(START + 2 * Millis::DAY + 3 * Millis::MINUTE);
+
+fn bytes() -> Vec<u8> {
+    let digits: String = GOLDEN.split_whitespace().collect();
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal");
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+fn event(id: usize, kind: EventKind, item: &str, offset: i64, price_minor: i64) -> Event {
+    Event {
+        event_id: format!("event-{id}"),
+        shopper_id: "shopper".into(),
+        device_id: "phone".into(),
+        kind,
+        item_id: item.into(),
+        quantity: 2,
+        price_minor,
+        currency: if price_minor > 0 {
+            "EUR".into()
+        } else {
+            String::new()
+        },
+        occurred_at: Millis(START + offset),
+        category: if item.is_empty() {
+            String::new()
+        } else {
+            format!("home.{item}")
+        },
+        brand: if item == "pan" {
+            "Ferro".into()
+        } else {
+            String::new()
+        },
+        ..Event::default()
+    }
+}
+
+/// The shopper whose bytes the golden holds: two days of folded events, and a tail.
+fn shopper() -> Shopper {
+    let (minute, day) = (Millis::MINUTE, Millis::DAY);
+    let rows = [
+        (EventKind::View, "pan", 0, 0),
+        (EventKind::AddToCart, "pan", minute, 2_499),
+        (EventKind::AddToCart, "lamp", 2 * minute, 8_900),
+        (EventKind::Purchase, "lamp", 3 * minute, 8_900),
+        (EventKind::MessageSent, "", 20 * minute, 0),
+        (EventKind::MessageOpened, "", 21 * minute, 0),
+        (EventKind::View, "rug", 2 * day, 15_000),
+        (EventKind::AddToCart, "rug", 2 * day + minute, 15_000),
+        (EventKind::RemoveFromCart, "pan", 2 * day + 2 * minute, 0),
+        (EventKind::CheckoutStart, "", 2 * day + 3 * minute, 0),
+    ];
+    let mut shopper = Shopper::empty();
+    for (id, (kind, item, offset, price)) in rows.into_iter().enumerate() {
+        let event = event(id, kind, item, offset, price);
+        assert_eq!(shopper.apply(&event, NOW), Outcome::Accepted);
+    }
+    shopper.set_profile(ProfileUpdate {
+        time_zone: Some("Europe/Berlin".into()),
+        channels: Some(vec!["push".into(), "email".into()]),
+        jurisdiction: Some("DE".into()),
+    });
+    shopper.set_consent(ConsentRecord {
+        purpose: "marketing".into(),
+        channel: "email".into(),
+        granted: true,
+        wording: "2023-11".into(),
+        at: Millis(START),
+        jurisdiction: String::new(),
+    });
+    shopper
+}
+
+fn check(view: &ShopperView) {
+    let lines: Vec<_> = view
+        .cart
+        .lines
+        .iter()
+        .map(|l| (l.item_id.as_str(), l.quantity))
+        .collect();
+    assert_eq!(lines, [("rug", 2)]);
+    assert_eq!(
+        (view.cart.value_minor(), view.cart.currency()),
+        (30_000, "EUR")
+    );
+    assert_eq!(view.cart.version, 5);
+    assert_eq!(view.cart.updated_at, Some(Millis(NOW.0 - Millis::MINUTE)));
+    assert_eq!(view.first_seen_at, Some(Millis(START)));
+    assert_eq!(view.last_active_at, Some(NOW));
+    assert_eq!(view.counts.get(EventKind::AddToCart, Window::Minutes5), 1);
+    assert_eq!(view.counts.get(EventKind::AddToCart, Window::Days7), 3);
+    assert_eq!(view.portrait.spent_30d_minor, 17_800);
+    assert_eq!(view.portrait.mean_purchase_minor, Some(8_900));
+    let categories: Vec<_> = view
+        .portrait
+        .categories
+        .iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(categories, ["home.lamp", "home.rug", "home.pan"]);
+    assert_eq!(
+        view.recent.first().map(|known| known.item_id.as_str()),
+        Some("pan")
+    );
+    assert_eq!(
+        (view.messages_7d(), view.device_count, view.session.visits),
+        (1, 1, 2)
+    );
+    assert_eq!(view.profile.channels, ["email", "push"]);
+    assert_eq!(view.profile.time_zone, "Europe/Berlin");
+    assert_eq!(view.consented_channels(), ["email"]);
+    assert_eq!(view.consents[0].jurisdiction, "DE");
+}
+
+#[test]
+fn a_value_of_the_first_format_loads() {
+    let shopper = Shopper::decode(&bytes()).expect("the golden loads");
+    check(&shopper.view(NOW));
+    let idle = Duration::from_secs(1_800);
+    assert_eq!(shopper.cart_deadline(idle), Some(NOW.saturating_add(idle)));
+}
+
+/// When the format changes, this test goes with the old one, and the golden stays.
+#[test]
+fn this_version_still_writes_the_first_format() {
+    let hex = |bytes: Vec<u8>| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    assert_eq!(hex(shopper().encode()), hex(bytes()));
+    assert_eq!(
+        Shopper::decode(&bytes())
+            .expect("the golden loads")
+            .encode(),
+        bytes()
+    );
+}
+
+#[test]
+fn a_value_of_a_later_format_is_refused() {
+    let mut later = bytes();
+    assert_eq!(later[..2], [0x08, 0x01], "the format comes first");
+    later[1] = 2;
+    let error = Shopper::decode(&later).expect_err("the format is unknown");
+    assert_eq!(
+        error.to_string(),
+        "the format is 2, 1 is the newest one known"
+    );
+}
