@@ -1,0 +1,119 @@
+//! The connection: one, shared by all requests, made again when it breaks.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, Pipeline, RedisError, Value};
+
+use super::{RedisSettings, unavailable};
+use crate::store::Error;
+
+/// A connection on which sent bytes stay unacknowledged for this long is given up.
+pub(super) const DEAD_AFTER: Duration = Duration::from_secs(5);
+
+/// Attempts to connect that a request may wait for; the wait between them grows to the longest.
+const ATTEMPTS: usize = 4;
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// Requests under way at once before callers wait.
+const REQUESTS: usize = 4_096;
+
+/// How long an answer may take.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Patience {
+    /// Somebody waits for it.
+    Request,
+    /// Much data, in the background.
+    Bulk,
+}
+
+#[derive(Clone)]
+pub(super) struct Connection {
+    manager: ConnectionManager,
+    address: String,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) async fn open(settings: &RedisSettings) -> Result<Self, Error> {
+        let address = settings.address();
+        let failed = |error: RedisError| {
+            unavailable(format_args!("{address} cannot be connected to: {error}"))
+        };
+        let client = Client::open(settings.connection_info()?).map_err(failed)?;
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(ATTEMPTS)
+            .set_min_delay(FIRST_WAIT)
+            .set_max_delay(LONGEST_WAIT)
+            .set_connection_timeout(Some(settings.connect_timeout))
+            // Each request brings its own.
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(REQUESTS);
+        let manager = ConnectionManager::new_with_config(client, config).await.map_err(failed)?;
+        Ok(Self {
+            manager,
+            address,
+            timeout: settings.response_timeout,
+        })
+    }
+
+    /// Sends a pipeline in one round trip. An answer may be an error of its own.
+    pub(super) async fn send(
+        &self,
+        pipeline: &Pipeline,
+        patience: Patience,
+    ) -> Result<Vec<Value>, Error> {
+        if pipeline.is_empty() {
+            return Ok(Vec::new());
+        }
+        let timeout = match patience {
+            Patience::Request => self.timeout,
+            Patience::Bulk => self.timeout * 20,
+        };
+        let mut manager = self.manager.clone();
+        let sent = manager.send_packed_commands(pipeline, 0, pipeline.len());
+        match tokio::time::timeout(timeout, sent).await {
+            Ok(answers) => answers.map_err(|error| self.failed(&error)),
+            Err(_) => Err(self.late(timeout)),
+        }
+    }
+
+    /// Sends a pipeline of which every answer must be a success.
+    pub(super) async fn ask(
+        &self,
+        pipeline: &Pipeline,
+        patience: Patience,
+    ) -> Result<Vec<Value>, Error> {
+        let answers = self.send(pipeline, patience).await?;
+        answers.into_iter().map(|answer| self.success(answer)).collect()
+    }
+
+    /// Sends a pipeline as a transaction and waits for its end.
+    pub(super) async fn transact(&self, pipeline: &Pipeline) -> Result<(), Error> {
+        let mut manager = self.manager.clone();
+        let sent = pipeline.exec_async(&mut manager);
+        match tokio::time::timeout(self.timeout, sent).await {
+            Ok(done) => done.map_err(|error| self.failed(&error)),
+            Err(_) => Err(self.late(self.timeout)),
+        }
+    }
+
+    pub(super) fn success(&self, answer: Value) -> Result<Value, Error> {
+        answer.extract_error().map_err(|error| self.failed(&error))
+    }
+
+    fn late(&self, timeout: Duration) -> Error {
+        let (address, timeout) = (&self.address, timeout.as_millis());
+        unavailable(format_args!("no answer from {address} within {timeout} ms"))
+    }
+
+    fn failed(&self, error: &RedisError) -> Error {
+        unavailable(format_args!("{}: {error}", self.address))
+    }
+}

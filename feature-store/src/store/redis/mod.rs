@@ -1,0 +1,229 @@
+//! The production store: Redis 7, or what speaks its protocol.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `settings.rs`, `connection.rs` | reach Redis, and reach it again |
+//! | `names.rs` | key names, one hash tag for each partition |
+//! | `scripts.rs`, `*.lua` | what must happen atomically runs as a script on the server |
+//! | `commit.rs` | a commit as arguments of its script |
+//! | `answers.rs` | Redis values to ours |
+//! | `health.rs` | is this Redis set up to keep what it acknowledges |
+//!
+//! Logs are streams whose ids are `<n>-0`, with `n` from a counter of the partition, so that an
+//! entry's sequence is the same kind of number in both stores.
+
+mod answers;
+mod commit;
+mod connection;
+mod health;
+mod names;
+mod scripts;
+mod settings;
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Pipeline;
+
+use self::connection::{Connection, Patience};
+use self::names::Names;
+use self::scripts::{Call, Scripts};
+use super::{Commit, CommitOutcome, Due, Error, Health, Key, Kind, Log, LogEntry, Partition};
+use super::{Store, Versioned};
+use crate::Millis;
+
+pub use settings::RedisSettings;
+
+const NAME: &str = "redis";
+/// Values that one request may ask for before it counts as bulk.
+const MANY: usize = 2_048;
+
+/// The Redis store. Cheap to share; all requests use one connection.
+#[derive(Debug)]
+pub struct Redis {
+    connection: Connection,
+    names: Names,
+    scripts: Scripts,
+}
+
+impl Redis {
+    /// Connects. When the connection breaks later it is made again, with growing pauses, while
+    /// requests fail with [`Error::Unavailable`] within their timeout.
+    pub async fn connect(settings: RedisSettings) -> Result<Self, Error> {
+        Ok(Self {
+            connection: Connection::open(&settings).await?,
+            names: Names::new(&settings.key_prefix),
+            scripts: Scripts::new(),
+        })
+    }
+
+    /// What is due in these partitions, the longest due first.
+    async fn due(
+        &self,
+        partitions: &[Partition],
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        let mut pipeline = Pipeline::new();
+        for partition in partitions {
+            let deadlines = self.names.deadlines(*partition);
+            pipeline.cmd("ZRANGEBYSCORE").arg(deadlines).arg("-inf").arg(now.0);
+            pipeline.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
+        }
+        let answers = self.connection.ask(&pipeline, Patience::Request).await?;
+        let mut due = Vec::new();
+        for (partition, answer) in partitions.iter().zip(answers) {
+            due.extend(answers::due(*partition, answer)?);
+        }
+        due.sort_unstable_by(|a, b| (a.due_at, a).cmp(&(b.due_at, b)));
+        due.truncate(limit);
+        Ok(due)
+    }
+}
+
+#[async_trait]
+impl Store for Redis {
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(keys.len());
+        for key in keys {
+            pipeline.cmd("GET").arg(self.names.value(key));
+        }
+        let patience = if keys.len() > MANY { Patience::Bulk } else { Patience::Request };
+        let answers = self.connection.ask(&pipeline, patience).await?;
+        keys.iter().zip(answers).map(|(key, answer)| answers::versioned(key, answer)).collect()
+    }
+
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<CommitOutcome>, Error> {
+        let calls: Vec<_> = commits.iter().map(|commit| self.names.call(commit)).collect();
+        let answers = scripts::run(&self.connection, &self.scripts.commit, &calls).await?;
+        let outcomes = commits.iter().zip(answers);
+        outcomes.map(|(commit, answer)| commit::outcome(commit, &answer)).collect()
+    }
+
+    async fn list(&self, partition: Partition, kind: Kind) -> Result<Vec<String>, Error> {
+        if !kind.is_listed() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("SMEMBERS").arg(self.names.index(partition, kind));
+        let answers = self.connection.ask(&pipeline, Patience::Bulk).await?;
+        let ids = answers.into_iter().map(|answer| answers::texts(partition, answer));
+        let mut ids = ids.collect::<Result<Vec<_>, _>>()?.concat();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    async fn read_logs(
+        &self,
+        from: &[(Partition, Log, u64)],
+        limit_each: usize,
+    ) -> Result<Vec<Vec<LogEntry>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(from.len());
+        for (partition, log, after) in from {
+            pipeline.cmd("XRANGE").arg(self.names.log(*partition, *log));
+            pipeline.arg(format!("({after}-0")).arg("+").arg("COUNT").arg(limit_each);
+        }
+        let answers = self.connection.ask(&pipeline, Patience::Bulk).await?;
+        let logs = from.iter().zip(answers);
+        logs.map(|((partition, _, _), answer)| answers::entries(*partition, answer)).collect()
+    }
+
+    async fn log_ends(&self, logs: &[(Partition, Log)]) -> Result<Vec<u64>, Error> {
+        let mut pipeline = Pipeline::with_capacity(logs.len());
+        for (partition, log) in logs {
+            pipeline.cmd("HGET").arg(self.names.counters(*partition)).arg(log.code());
+        }
+        let answers = self.connection.ask(&pipeline, Patience::Request).await?;
+        let ends = logs.iter().zip(answers);
+        ends.map(|((partition, _), answer)| answers::count(*partition, answer)).collect()
+    }
+
+    async fn claim_due(
+        &self,
+        partitions: &[Partition],
+        now: Millis,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        let mut found = self.due(partitions, now, limit).await?;
+        let until = now.saturating_add(lease);
+        let mut taken: Vec<_> = found.iter().map(|due| due.partition).collect();
+        taken.sort_unstable();
+        taken.dedup();
+        let calls = taken.iter().map(|partition| {
+            let mut call = Call::default();
+            call.keys.push(self.names.deadlines(*partition));
+            call.arg(until.0.to_string());
+            for due in found.iter().filter(|due| due.partition == *partition) {
+                call.arg(&due.id);
+                call.arg(due.due_at.0.to_string());
+            }
+            call
+        });
+        let calls: Vec<_> = calls.collect();
+        let answers = scripts::run(&self.connection, &self.scripts.claim, &calls).await?;
+        let mut claimed = std::collections::BTreeSet::new();
+        for (partition, answer) in taken.into_iter().zip(answers) {
+            let ids = answers::texts(partition, answer)?;
+            claimed.extend(ids.into_iter().map(|id| (partition, id)));
+        }
+        found.retain(|due| claimed.contains(&(due.partition, due.id.clone())));
+        Ok(found)
+    }
+
+    async fn read_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        consumer: &str,
+        lease: Duration,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, Error> {
+        let mut call = Call::default();
+        call.keys.push(self.names.log(partition, log));
+        call.keys.extend(self.names.group(partition, log, group));
+        call.arg(now.0.to_string());
+        call.arg(now.saturating_add(lease).0.to_string());
+        call.arg(limit.to_string());
+        call.arg(consumer);
+        let answers = scripts::run(&self.connection, &self.scripts.deliver, &[call]).await?;
+        let answer = answers.into_iter().next().unwrap_or_default();
+        answers::entries(partition, answer)
+    }
+
+    async fn ack_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        sequences: &[u64],
+    ) -> Result<(), Error> {
+        if sequences.is_empty() {
+            return Ok(());
+        }
+        let [deliveries, holders, _] = self.names.group(partition, log, group);
+        let mut pipeline = Pipeline::new();
+        pipeline.atomic();
+        pipeline.cmd("ZREM").arg(deliveries).arg(sequences);
+        pipeline.cmd("HDEL").arg(holders).arg(sequences);
+        self.connection.transact(&pipeline).await
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn check(&self) -> Result<Health, Error> {
+        health::check(&self.connection).await
+    }
+}
+
+fn unavailable(detail: impl Display) -> Error {
+    Error::Unavailable {
+        store: NAME,
+        detail: detail.to_string(),
+    }
+}
