@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::envelope;
 use crate::ffi::{Handle, IvfBuild, compile_options};
 use crate::index::check_query;
 use crate::top::best_first;
@@ -94,8 +95,7 @@ impl FaissIndex {
     /// Reads an index file into memory.
     ///
     /// # Errors
-    /// When the file is missing, damaged or of another kind. Damage inside the codes is only
-    /// found by a checksum, which a snapshot has.
+    /// When the file is missing, damaged or of another kind.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open(path.as_ref(), false)
     }
@@ -110,22 +110,26 @@ impl FaissIndex {
     }
 
     fn open(path: &Path, mapped: bool) -> Result<Self, Error> {
+        let refused = |detail| Error::File {
+            path: path.to_owned(),
+            detail,
+        };
+        envelope::check(path).map_err(refused)?;
         Handle::load(path, mapped)
             .map(Self::from_handle)
-            .map_err(|detail| Error::File {
-                path: path.to_owned(),
-                detail,
-            })
+            .map_err(refused)
     }
 
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        self.handle.save(path).map_err(|detail| Error::File {
+        let refused = |detail| Error::File {
             path: path.to_owned(),
             detail,
-        })
+        };
+        self.handle.save(path).map_err(refused)?;
+        envelope::seal(path).map_err(|error| refused(error.to_string()))
     }
 
     fn from_handle(handle: Handle) -> Self {

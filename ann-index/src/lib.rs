@@ -14,6 +14,7 @@
 extern crate faiss_sys;
 
 mod bitmap;
+mod envelope;
 mod error;
 mod exact;
 mod faiss;

@@ -38,8 +38,8 @@ pub(crate) fn of_position(position: usize) -> f32 {
 /// source is sure of is not drowned by another that ranks everything. Popularity only fills.
 pub(crate) fn of_source(source: Source) -> f64 {
     match source {
+        Source::Revisit => 1.2,
         Source::Covisitation => 1.0,
-        Source::Revisit => 0.8,
         Source::Collaborative => 0.4,
         Source::Popularity => 0.0,
     }

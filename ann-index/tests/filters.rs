@@ -1,0 +1,180 @@
+//! Filters: whatever is allowed and however it is asked for, nothing else is answered.
+
+mod support;
+
+use std::sync::{Arc, LazyLock};
+
+use ann_index::{
+    Bitmap, BuildParams, ExactIndex, FaissIndex, Hit, Plan, PlannerSettings, SpaceIndex,
+    VectorIndex, Vectors,
+};
+use proptest::prelude::*;
+use support::{carts, clustered};
+
+const D: usize = 16;
+const ROWS: usize = 3_000;
+
+struct Setup {
+    vectors: Arc<Vectors>,
+    queries: Vec<f32>,
+    spaces: Vec<SpaceIndex>,
+}
+
+static SETUP: LazyLock<Setup> = LazyLock::new(|| {
+    let vectors = clustered(ROWS, D, 40, 1);
+    let queries = carts(&vectors, 20, 2);
+    let scan_only = PlannerSettings::default();
+    let index_only = PlannerSettings {
+        exact_rows: 0,
+        exact_eligible: 0,
+    };
+    let mixed = PlannerSettings {
+        exact_rows: 0,
+        exact_eligible: 700,
+    };
+    let spaces = [scan_only, index_only, mixed]
+        .into_iter()
+        .map(|settings| {
+            let params = BuildParams {
+                nlist: 48,
+                iterations: 5,
+                seed: 3,
+                threads: 1,
+            };
+            let index = FaissIndex::build_ivf_sq8(vectors.as_slice(), D, &params).unwrap();
+            SpaceIndex::new(Arc::clone(&vectors), Some(index), Vec::new(), settings).unwrap()
+        })
+        .collect();
+    Setup {
+        vectors,
+        queries,
+        spaces,
+    }
+});
+
+fn query(at: usize) -> &'static [f32] {
+    SETUP.queries.chunks_exact(D).nth(at % 20).unwrap()
+}
+
+/// What a reader would write first: score everything, sort, cut.
+fn plain(query: &[f32], k: usize, allowed: &Bitmap) -> Vec<u32> {
+    let score = |id: u32| -> f64 {
+        let row = SETUP.vectors.row(id).unwrap();
+        row.iter()
+            .zip(query)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
+    };
+    let mut all: Vec<(f64, u32)> = allowed.iter().map(|id| (score(id), id)).collect();
+    all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    all.into_iter().take(k).map(|(_, id)| id).collect()
+}
+
+fn ids(hits: &[Hit]) -> Vec<u32> {
+    hits.iter().map(|hit| hit.id).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn only_allowed_rows_are_answered_and_enough_of_them(
+        at in 0usize..20,
+        k in 1usize..200,
+        start in 0u32..3_000,
+        step in 1usize..40,
+        len in 1usize..3_000,
+    ) {
+        let chosen = (start..).step_by(step).take(len).filter(|&id| (id as usize) < ROWS);
+        let allowed = Bitmap::from_ids(ROWS, chosen);
+        for space in &SETUP.spaces {
+            let mut out = Vec::new();
+            let report = space.search(query(at), k, Some(&allowed), &mut out).unwrap();
+            prop_assert!(out.iter().all(|hit| allowed.contains(hit.id)));
+            let enough = k.min(usize::try_from(allowed.count()).unwrap());
+            prop_assert_eq!(out.len(), enough, "{:?}", report);
+            prop_assert_eq!(report.eligible, allowed.count());
+            let mut unique = ids(&out);
+            unique.sort_unstable();
+            unique.dedup();
+            prop_assert_eq!(unique.len(), out.len());
+            if report.plan == Plan::Exact {
+                prop_assert_eq!(ids(&out), plain(query(at), k, &allowed));
+            }
+        }
+    }
+
+    #[test]
+    fn equal_sets_get_equal_answers_however_they_were_made(
+        at in 0usize..20,
+        low in 0u32..1_500,
+        high in 1_500u32..3_000,
+    ) {
+        let direct = Bitmap::from_ids(ROWS, low..high);
+        let mut cut = Bitmap::full(ROWS);
+        cut.and_not(&Bitmap::from_ids(ROWS, 0..low));
+        cut.and_not(&Bitmap::from_ids(ROWS, high..3_000));
+        let mut joined = Bitmap::from_ids(ROWS, low..1_500);
+        joined.or(&Bitmap::from_ids(ROWS, 1_500..high));
+        for space in &SETUP.spaces {
+            let answer = |allowed| {
+                let mut out = Vec::new();
+                space.search(query(at), 30, Some(allowed), &mut out).unwrap();
+                out
+            };
+            prop_assert_eq!(answer(&cut), answer(&direct));
+            prop_assert_eq!(answer(&joined), answer(&direct));
+        }
+    }
+}
+
+#[test]
+fn no_filter_and_a_filter_that_allows_everything_are_one() {
+    let everything = Bitmap::full(ROWS);
+    for space in &SETUP.spaces {
+        let (mut free, mut full) = (Vec::new(), Vec::new());
+        space.search(query(0), 25, None, &mut free).unwrap();
+        space
+            .search(query(0), 25, Some(&everything), &mut full)
+            .unwrap();
+        assert_eq!(free, full);
+    }
+}
+
+#[test]
+fn nothing_allowed_gives_nothing() {
+    for space in &SETUP.spaces {
+        let mut out = vec![Hit { id: 1, score: 1.0 }];
+        let report = space
+            .search(query(0), 25, Some(&Bitmap::new(ROWS)), &mut out)
+            .unwrap();
+        assert_eq!((out.len(), report.eligible), (0, 0));
+    }
+}
+
+#[test]
+fn the_planner_scans_few_rows_and_probes_for_many() {
+    let mixed = &SETUP.spaces[2];
+    let mut out = Vec::new();
+    let few = Bitmap::from_ids(ROWS, 0..600);
+    assert_eq!(
+        mixed
+            .search(query(0), 10, Some(&few), &mut out)
+            .unwrap()
+            .plan,
+        Plan::Exact
+    );
+    let report = mixed.search(query(0), 10, None, &mut out).unwrap();
+    assert_eq!(report.plan, Plan::Approximate);
+    assert!(report.lists_probed > 0);
+}
+
+#[test]
+fn equal_scores_are_in_order_of_id() {
+    let same = Arc::new(Vectors::new(vec![1.0; 200], 2).unwrap());
+    let mut out = Vec::new();
+    ExactIndex::new(same)
+        .search(&[1.0, 1.0], 10, None, &mut out)
+        .unwrap();
+    assert_eq!(ids(&out), (0..10).collect::<Vec<_>>());
+}

@@ -1,0 +1,165 @@
+//! Small generations, written as a trainer writes them.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use retrieval::files::{
+    Embeddings, IndexOptions, write_covisitation, write_embeddings, write_index, write_popularity,
+};
+use retrieval::{Filter, Gate, Kind, Model, Query, Recent};
+use snapshot::{Builder, Catalogue, CatalogueItem, Manifest, Snapshot, files};
+use tempfile::TempDir;
+
+/// Everything that a model is loaded from, before it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) items: Vec<CatalogueItem>,
+    pub(crate) covisitation: Vec<Vec<(u32, f32)>>,
+    pub(crate) popularity: Vec<f32>,
+    pub(crate) embeddings: Option<Embeddings>,
+    /// Force an index over the embeddings.
+    pub(crate) indexed: bool,
+}
+
+impl Parts {
+    pub(crate) fn write(&self) -> (TempDir, Snapshot) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(dir.path().join("snapshot")).unwrap();
+        let catalogue = Catalogue::new(self.items.clone()).unwrap();
+        builder
+            .write(files::ITEMS, &catalogue.to_jsonl().unwrap())
+            .unwrap();
+        write_covisitation(&mut builder, &self.covisitation).unwrap();
+        write_popularity(&mut builder, &self.popularity).unwrap();
+        let mut manifest = Manifest::default();
+        if let Some(embeddings) = &self.embeddings {
+            let mut space = write_embeddings(&mut builder, embeddings).unwrap();
+            if self.indexed {
+                let options = IndexOptions {
+                    min_rows: 1,
+                    ..IndexOptions::default()
+                };
+                space = write_index(&mut builder, embeddings, &[], &options)
+                    .unwrap()
+                    .space;
+            }
+            manifest.spaces.push(space);
+        }
+        (dir, builder.finish(manifest).unwrap())
+    }
+
+    pub(crate) fn model(&self) -> Model {
+        let (_dir, snapshot) = self.write();
+        Model::load(&snapshot).unwrap()
+    }
+
+    /// Counts, for each pair of items, the sessions that hold both, as co-visitation does.
+    pub(crate) fn from_sessions(sessions: &[&[u32]]) -> Self {
+        let mut ids: Vec<String> = sessions.concat().iter().map(u32::to_string).collect();
+        ids.sort();
+        ids.dedup();
+        let ordinal = |item: &u32| ids.binary_search(&item.to_string()).unwrap();
+        let mut popularity = vec![0.0; ids.len()];
+        let mut counts = vec![BTreeMap::<u32, f32>::new(); ids.len()];
+        for session in sessions {
+            for a in session.iter().map(ordinal) {
+                popularity[a] += 1.0;
+                for b in session.iter().map(ordinal).filter(|&b| b != a) {
+                    *counts[a].entry(b as u32).or_default() += 1.0;
+                }
+            }
+        }
+        let item = |id: &String| CatalogueItem {
+            item_id: id.clone(),
+            ..Default::default()
+        };
+        Self {
+            items: ids.iter().map(item).collect(),
+            covisitation: counts
+                .into_iter()
+                .map(|row| row.into_iter().collect())
+                .collect(),
+            popularity,
+            embeddings: None,
+            indexed: false,
+        }
+    }
+}
+
+/// The twelve sessions of the article.
+pub(crate) const ARTICLE: [&[u32]; 12] = [
+    &[1, 2, 3],
+    &[2, 3, 4],
+    &[1, 3, 4, 6],
+    &[2, 3, 4, 6, 9],
+    &[1, 4, 6, 9],
+    &[5, 7, 8, 10],
+    &[5, 7, 8, 10],
+    &[5, 7, 8, 10],
+    &[5, 7, 8, 10],
+    &[5, 7, 8],
+    &[5, 7, 10],
+    &[5, 8, 10],
+];
+
+/// A shop of `n` items in 6 categories and 4 brands, with vectors that lie by category.
+pub(crate) fn shop(n: u32, indexed: bool) -> Parts {
+    let item = |id: u32| CatalogueItem {
+        item_id: format!("i{id:05}"),
+        category_path: vec![format!("c{}", id % 2), format!("s{}", id % 6)],
+        brand: format!("b{}", id % 4),
+        price_minor: i64::from(id % 50) * 100,
+        ..Default::default()
+    };
+    let wave = |id: u32, axis: u32| ((id * (axis + 3) + axis) % 17) as f32 / 17.0 - 0.3;
+    let near = |id: u32, axis: u32| if id % 6 == axis % 6 { 1.0 } else { 0.0 };
+    let vectors = (0..n).flat_map(|id| (0..8).map(move |axis| near(id, axis) + wave(id, axis)));
+    let neighbours = |id: u32| {
+        let others = (1..9u32).map(move |step| ((id + step * 6) % n, 10.0 - step as f32));
+        others.filter(move |(other, _)| *other != id).collect()
+    };
+    Parts {
+        items: (0..n).map(item).collect(),
+        covisitation: (0..n).map(neighbours).collect(),
+        popularity: (0..n).map(|id| ((id * 7) % 101) as f32).collect(),
+        embeddings: Some(Embeddings {
+            vectors: vectors.collect(),
+            dimension: 8,
+            alpha: 10.0,
+            regularisation: 1.0,
+        }),
+        indexed,
+    }
+}
+
+pub(crate) fn recent(item_id: &str, kind: Kind) -> Recent {
+    Recent {
+        item_id: item_id.to_owned(),
+        kind,
+        age: Duration::ZERO,
+    }
+}
+
+/// A cart of these items, which are not to be recommended again.
+pub(crate) fn cart(items: &[&str], k: usize) -> Query {
+    Query {
+        recent: items.iter().map(|id| recent(id, Kind::Add)).collect(),
+        exclude: items.iter().map(|id| (*id).to_owned()).collect(),
+        k,
+        filter: Filter::default(),
+    }
+}
+
+pub(crate) fn open(model: &Model) -> Gate {
+    Gate::open(model.catalogue().len())
+}
+
+pub(crate) fn ids(answer: &retrieval::Answer) -> Vec<&str> {
+    answer
+        .candidates
+        .iter()
+        .map(|candidate| candidate.item_id.as_str())
+        .collect()
+}
