@@ -28,9 +28,15 @@ pub(crate) fn price(cart: &[CartLine], generation: &Generation, items: &Items) -
 }
 
 fn price_with(cart: &[CartLine], facts: &[Facts<'_>]) -> PricedCart {
-    let offered: Vec<_> = cart.iter().zip(facts).map(|(line, facts)| unit_price(line, facts)).collect();
+    let offered: Vec<_> = cart
+        .iter()
+        .zip(facts)
+        .map(|(line, facts)| unit_price(line, facts))
+        .collect();
     let first = offered.iter().flatten().next();
-    let currency = first.map(|(_, currency)| (*currency).to_owned()).unwrap_or_default();
+    let currency = first
+        .map(|(_, currency)| (*currency).to_owned())
+        .unwrap_or_default();
     let mut priced = PricedCart::default();
     for ((line, facts), offer) in cart.iter().zip(facts).zip(&offered) {
         let unit = match offer {
@@ -66,7 +72,11 @@ fn priced_line(line: &CartLine, facts: &Facts<'_>, unit: i64, currency: &str) ->
     } else {
         line.category.clone()
     };
-    let brand = if line.brand.is_empty() { facts.brand() } else { &line.brand };
+    let brand = if line.brand.is_empty() {
+        facts.brand()
+    } else {
+        &line.brand
+    };
     Line {
         item_id: line.item_id.clone(),
         quantity: line.quantity,
@@ -136,13 +146,23 @@ mod tests {
         assert_eq!((cart.value_minor, cart.currency.as_str()), (2_600, "EUR"));
         assert_eq!(cart.lines[0].cost_minor, Some(400));
         assert_eq!(cart.lines[1].price_minor, 300);
-        assert_eq!((cart.lines[1].category.as_str(), cart.lines[1].brand.as_str()), ("a.b", "acme"));
+        assert_eq!(
+            (
+                cart.lines[1].category.as_str(),
+                cart.lines[1].brand.as_str()
+            ),
+            ("a.b", "acme")
+        );
     }
 
     #[test]
     fn a_lowered_price_leaves_only_todays_margin() {
         let cost = price_with(&[line(1_000, "EUR")], &[live(700, Some(600), None)]);
-        assert_eq!(cost.lines[0].cost_minor, Some(900), "1000 - 900 = 700 - 600");
+        assert_eq!(
+            cost.lines[0].cost_minor,
+            Some(900),
+            "1000 - 900 = 700 - 600"
+        );
         let rate = price_with(&[line(1_000, "EUR")], &[live(500, None, Some(0.2))]);
         assert!((rate.lines[0].margin_rate.unwrap() - 0.1).abs() < 1e-12);
     }

@@ -31,7 +31,7 @@ impl Ledger {
         let id = decision_id(&request.shopper_id, &request.request_id);
         let stored = self.store.decision(&request.shopper_id, &id).await;
         stored
-            .map_err(unavailable)?
+            .map_err(|error| unavailable(&error))?
             .map(|bytes| answer_again(request, &bytes))
             .transpose()
     }
@@ -44,8 +44,11 @@ impl Ledger {
     ) -> Result<pb::Decision, Problem> {
         let id = decision_id(&request.shopper_id, &request.request_id);
         let bytes = record.encode_to_vec().into();
-        let outcome = self.store.commit_decision(&request.shopper_id, &id, bytes).await;
-        match outcome.map_err(unavailable)? {
+        let outcome = self
+            .store
+            .commit_decision(&request.shopper_id, &id, bytes)
+            .await;
+        match outcome.map_err(|error| unavailable(&error))? {
             DecisionCommit::Stored => decode(&record.decision),
             DecisionCommit::Existing(bytes) => answer_again(request, &bytes),
         }
@@ -72,7 +75,7 @@ fn damaged(error: impl Display) -> Problem {
     Problem::Internal(format!("the logged decision cannot be read: {error}"))
 }
 
-fn unavailable(error: feature_store::store::Error) -> Problem {
+fn unavailable(error: &feature_store::store::Error) -> Problem {
     use feature_store::store::Error;
     match error {
         Error::Unavailable { .. } => Problem::Unavailable(format!("the decision log: {error}")),

@@ -75,23 +75,39 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         if !(1..=LONGEST_DEADLINE_MS).contains(&self.default_deadline_ms) {
-            report.add("default_deadline_ms", self.default_deadline_ms, "1 to 60000");
+            report.add(
+                "default_deadline_ms",
+                self.default_deadline_ms,
+                "1 to 60000",
+            );
         }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':');
         if self.key_prefix.len() > 64 || !self.key_prefix.chars().all(is_plain) {
             let allowed = "up to 64 letters, digits, `-`, `_` or `:`";
             report.add("key_prefix", &self.key_prefix, allowed);
         }
-        for (key, url) in [("features", &self.features), ("candidates", &self.candidates)] {
-            if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
+        for (key, url) in [
+            ("features", &self.features),
+            ("candidates", &self.candidates),
+        ] {
+            if !["http://", "https://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+            {
                 report.add(key, url, "http://host:port or https://host:port");
             }
         }
         let schemes = ["redis://", "rediss://", "unix://"];
         if let Some(url) = &self.redis
-            && !schemes.iter().any(|scheme| url.expose().starts_with(scheme))
+            && !schemes
+                .iter()
+                .any(|scheme| url.expose().starts_with(scheme))
         {
-            report.add("redis", url, "redis://host:port, rediss://host:port or unix://path");
+            report.add(
+                "redis",
+                url,
+                "redis://host:port, rediss://host:port or unix://path",
+            );
         }
     }
 }

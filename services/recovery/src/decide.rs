@@ -67,11 +67,13 @@ struct Question {
     request: Request,
     now_ms: i64,
     notes: Notes,
+    shopper: Result<Shopper, Miss>,
 }
 
-/// A request after its first look: answered already, or on its way.
+/// A request after its first look.
 enum Opened {
-    Answered(Answer),
+    /// Refused, or committed before.
+    Done(Box<Answer>),
     Asked(Box<Question>),
 }
 
@@ -82,7 +84,9 @@ impl Decider {
     pub(crate) async fn decide(&self, request: Request, deadline: Deadline) -> Answer {
         let mut answers = self.decide_all(vec![Ok(request)], deadline).await;
         answers.pop().unwrap_or_else(|| {
-            Err(Problem::Internal("a request was left unanswered".to_owned()))
+            Err(Problem::Internal(
+                "a request was left unanswered".to_owned(),
+            ))
         })
     }
 
@@ -97,13 +101,13 @@ impl Decider {
             Err(problem) => return requests.iter().map(|_| Err(problem.clone())).collect(),
         };
         let clock_ms = self.clock.now_ms();
-        let opened: Vec<Opened> = stream::iter(requests)
+        let mut opened: Vec<Opened> = stream::iter(requests)
             .map(|request| self.open(request, &generation, clock_ms, deadline))
             .buffered(AT_A_TIME)
             .collect()
             .await;
-        let read = self.with_shoppers(opened, &generation, deadline).await;
-        stream::iter(read)
+        self.read(&mut opened, &generation, deadline).await;
+        stream::iter(opened)
             .map(|one| self.finish(one, &generation, deadline))
             .buffered(AT_A_TIME)
             .collect()
@@ -124,39 +128,35 @@ impl Decider {
         clock_ms: i64,
         deadline: Deadline,
     ) -> Opened {
-        let looked_up = match request {
-            Ok(request) => self.look_up(request, deadline).await,
-            Err(problem) => return Opened::Answered(Err(problem)),
+        let opened = match request {
+            Ok(request) => self.look_up(request, generation, clock_ms, deadline).await,
+            Err(problem) => Err(problem),
         };
-        match looked_up {
-            Ok(Opened::Asked(mut question)) => {
-                question.now_ms = question.request.now_ms.unwrap_or(clock_ms);
-                match held(generation, &question.request.generation) {
-                    Ok(()) => Opened::Asked(question),
-                    Err(problem) => Opened::Answered(Err(problem)),
-                }
-            }
-            Ok(answered @ Opened::Answered(_)) => answered,
-            Err(problem) => Opened::Answered(Err(problem)),
-        }
+        opened.unwrap_or_else(|problem| Opened::Done(Box::new(Err(problem))))
     }
 
-    async fn look_up(&self, request: Request, deadline: Deadline) -> Result<Opened, Problem> {
-        let mut question = Box::new(Question {
-            request,
-            now_ms: 0,
-            notes: Notes::default(),
-        });
-        if question.request.mode == Mode::Commit {
+    async fn look_up(
+        &self,
+        request: Request,
+        generation: &Generation,
+        clock_ms: i64,
+        deadline: Deadline,
+    ) -> Result<Opened, Problem> {
+        let mut notes = Notes::default();
+        if request.mode == Mode::Commit {
             let started = Instant::now();
-            let find = self.ledger()?.find(&question.request);
-            if let Some(before) = within(deadline, find).await? {
-                return Ok(Opened::Answered(Ok(before)));
+            if let Some(before) = within(deadline, self.ledger()?.find(&request)).await? {
+                return Ok(Opened::Done(Box::new(Ok(before))));
             }
-            let metrics = &self.stages.metrics;
-            question.notes.took(Stage::Commit, started, metrics);
+            notes.took(Stage::Commit, started, &self.stages.metrics);
         }
-        Ok(Opened::Asked(question))
+        held(generation, &request.generation)?;
+        Ok(Opened::Asked(Box::new(Question {
+            now_ms: request.now_ms.unwrap_or(clock_ms),
+            request,
+            notes,
+            shopper: Err(Miss::Odd("no row".to_owned())),
+        })))
     }
 
     fn ledger(&self) -> Result<&Ledger, Problem> {
@@ -167,72 +167,64 @@ impl Decider {
         })
     }
 
-    async fn with_shoppers(
-        &self,
-        opened: Vec<Opened>,
-        generation: &Generation,
-        deadline: Deadline,
-    ) -> Vec<Result<(Box<Question>, Result<Shopper, Miss>), Answer>> {
+    /// Reads the shoppers of all questions.
+    async fn read(&self, opened: &mut [Opened], generation: &Generation, deadline: Deadline) {
         let started = Instant::now();
-        let wanted: Vec<(&str, i64)> = opened
+        let mut asked: Vec<&mut Question> = opened.iter_mut().filter_map(Opened::asked).collect();
+        let wanted: Vec<(&str, i64)> = asked
             .iter()
-            .filter_map(|one| match one {
-                Opened::Asked(question) => {
-                    Some((question.request.shopper_id.as_str(), question.now_ms))
-                }
-                Opened::Answered(_) => None,
-            })
+            .map(|question| (question.request.shopper_id.as_str(), question.now_ms))
             .collect();
-        let mut shoppers = self.stages.read(&wanted, generation, deadline).await.into_iter();
-        opened
-            .into_iter()
-            .map(|one| match one {
-                Opened::Answered(answer) => Err(answer),
-                Opened::Asked(mut question) => {
-                    question.notes.took(Stage::Features, started, &self.stages.metrics);
-                    let none = || Err(Miss::Odd("no row".to_owned()));
-                    Ok((question, shoppers.next().unwrap_or_else(none)))
-                }
-            })
-            .collect()
+        let shoppers = self.stages.read(&wanted, generation, deadline).await;
+        for (question, shopper) in asked.iter_mut().zip(shoppers) {
+            question.shopper = shopper;
+            question
+                .notes
+                .took(Stage::Features, started, &self.stages.metrics);
+        }
     }
 
-    async fn finish(
-        &self,
-        asked: Result<(Box<Question>, Result<Shopper, Miss>), Answer>,
-        generation: &Generation,
-        deadline: Deadline,
-    ) -> Answer {
-        let (mut question, shopper) = match asked {
-            Ok(asked) => asked,
-            Err(answer) => return answer,
+    async fn finish(&self, opened: Opened, generation: &Generation, deadline: Deadline) -> Answer {
+        let mut question = match opened {
+            Opened::Done(answer) => return *answer,
+            Opened::Asked(question) => question,
         };
-        let shopper = self.shopper_or_request(shopper, &mut question);
+        let shopper = self.shopper_or_request(&mut question);
         let given = !question.request.cart.is_empty();
-        let lines = if given { &question.request.cart } else { &shopper.cart.lines };
+        let lines = if given {
+            &question.request.cart
+        } else {
+            &shopper.cart.lines
+        };
         let cart = cart::price(lines, generation, &self.stages.items);
         let (now_ms, notes) = (question.now_ms, &mut question.notes);
         let candidates = if lines.is_empty() {
             Vec::new()
         } else {
             let query = candidates::query(lines, &shopper.recent, now_ms);
-            self.stages.find(&query, generation, now_ms, deadline, notes).await
+            self.stages
+                .find(&query, generation, now_ms, deadline, notes)
+                .await
         };
         let ranked = self.stages.rank(generation, &cart, candidates, notes);
         let decided = self.choose(&mut question, &shopper, &cart, ranked, generation);
-        self.answer(&question.request, &decided, generation, deadline).await
+        self.answer(&question.request, &decided, generation, deadline)
+            .await
     }
 
     /// No features: the cart of the request is all there is, and no consent is known.
-    fn shopper_or_request(&self, read: Result<Shopper, Miss>, question: &mut Question) -> Shopper {
-        read.unwrap_or_else(|miss| {
+    fn shopper_or_request(&self, question: &mut Question) -> Shopper {
+        let nobody = Ok(Shopper::default());
+        std::mem::replace(&mut question.shopper, nobody).unwrap_or_else(|miss| {
             let instead = if question.request.cart.is_empty() {
                 "no cart is known"
             } else {
                 "only the cart of the request is known, and no consent"
             };
             let why = format!("{miss}; {instead}");
-            question.notes.degrade(Stage::Features, &why, &self.stages.metrics);
+            question
+                .notes
+                .degrade(Stage::Features, &why, &self.stages.metrics);
             Shopper::default()
         })
     }
@@ -245,7 +237,12 @@ impl Decider {
         mut ranked: Vec<Ranked>,
         generation: &Generation,
     ) -> Decided {
-        let Question { request, now_ms, notes } = question;
+        let Question {
+            request,
+            now_ms,
+            notes,
+            ..
+        } = question;
         let started = Instant::now();
         let inputs = inputs::assemble(request, shopper, cart, generation, *now_ms);
         let seed = record::seed(&request.shopper_id, &request.request_id, *now_ms);
@@ -267,7 +264,11 @@ impl Decider {
             notes: std::mem::take(notes),
             generation: generation.id().to_owned(),
             cart_value_minor: cart.value_minor,
-            cart_version: if request.cart.is_empty() { shopper.cart.version } else { 0 },
+            cart_version: if request.cart.is_empty() {
+                shopper.cart.version
+            } else {
+                0
+            },
         }
     }
 
@@ -292,6 +293,15 @@ impl Decider {
     }
 }
 
+impl Opened {
+    fn asked(&mut self) -> Option<&mut Question> {
+        match self {
+            Self::Done(_) => None,
+            Self::Asked(question) => Some(question),
+        }
+    }
+}
+
 /// Whether the generation asked for, if any, is this one.
 fn held(generation: &Generation, asked: &str) -> Result<(), Problem> {
     if asked.is_empty() || asked == generation.id() {
@@ -310,7 +320,8 @@ async fn within<T>(
 ) -> Result<T, Problem> {
     deadline.bound(work).await.unwrap_or_else(|| {
         Err(Problem::Deadline(
-            "the decision log did not answer in time; ask again with the same request_id".to_owned(),
+            "the decision log did not answer in time; ask again with the same request_id"
+                .to_owned(),
         ))
     })
 }

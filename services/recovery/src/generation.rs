@@ -1,6 +1,5 @@
 //! One generation of models: everything that a decision is made with, loaded as a whole.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,8 +82,11 @@ impl Generation {
     pub(crate) fn load(dir: &Path, policy: Option<&Path>, now_ms: i64) -> Result<Self, LoadError> {
         let opened = open(dir)?;
         let fallback = Model::load_without_index(&opened)?;
-        let risk = RiskModel::parse(&text(&opened, files::RISK)?)
-            .map_err(|source| LoadError::Model { file: files::RISK, source })?;
+        let risk =
+            RiskModel::parse(&text(&opened, files::RISK)?).map_err(|source| LoadError::Model {
+                file: files::RISK,
+                source,
+            })?;
         let policy = load_policy(&opened, policy)?;
         Ok(Self {
             id: opened.id().to_owned(),
@@ -127,13 +129,17 @@ impl Generation {
     }
 }
 
+/// In the registry, the features that a rule reads as `shopper.…` carry this before their name.
+const SHOPPER: &str = "shopper.";
+
 /// Which features to ask for, and who reads them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Features {
     /// Every feature once, those of the risk model first and in its order.
     names: Vec<String>,
     risk: usize,
-    rules: BTreeSet<String>,
+    /// Features of rules: place in `names`, and the name that rules know.
+    rules: Vec<(usize, String)>,
 }
 
 impl Features {
@@ -151,13 +157,25 @@ impl Features {
         }
     }
 
-    pub(crate) fn of(risk: &[String], rules: &[String]) -> Self {
-        let further = rules.iter().filter(|name| !risk.contains(name));
-        Self {
-            names: risk.iter().chain(further).cloned().collect(),
+    fn of(risk: &[String], rules: &[String]) -> Self {
+        let mut features = Self {
+            names: risk.to_vec(),
             risk: risk.len(),
-            rules: rules.iter().cloned().collect(),
+            rules: Vec::new(),
+        };
+        for rule in rules {
+            let place = features.place(&format!("{SHOPPER}{rule}"));
+            features.rules.push((place, rule.clone()));
         }
+        features
+    }
+
+    fn place(&mut self, name: &str) -> usize {
+        let known = self.names.iter().position(|one| one == name);
+        known.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        })
     }
 
     pub(crate) fn names(&self) -> &[String] {
@@ -169,13 +187,12 @@ impl Features {
         values.get(..self.risk).unwrap_or(values)
     }
 
-    /// The values that rules read, by name; those without a value are absent.
+    /// The values that rules read, by the names that rules know; those without a value are absent.
     pub(crate) fn of_rules(&self, values: &[Option<f64>]) -> impl Iterator<Item = (String, f64)> {
-        self.names
-            .iter()
-            .zip(values)
-            .filter(|(name, _)| self.rules.contains(*name))
-            .filter_map(|(name, value)| Some((name.clone(), (*value)?)))
+        self.rules.iter().filter_map(|(place, rule)| {
+            let value = values.get(*place).copied().flatten()?;
+            Some((rule.clone(), value))
+        })
     }
 }
 
@@ -191,7 +208,9 @@ fn unreadable(dir: &Path, source: snapshot::Error) -> LoadError {
 }
 
 fn text(opened: &Snapshot, name: &str) -> Result<String, LoadError> {
-    let bytes = opened.read(name).map_err(|source| unreadable(opened.dir(), source))?;
+    let bytes = opened
+        .read(name)
+        .map_err(|source| unreadable(opened.dir(), source))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -199,23 +218,29 @@ fn load_ranker(opened: &Snapshot) -> Result<Option<Box<dyn Ranker>>, LoadError> 
     if !opened.has(files::RANKER) {
         return Ok(None);
     }
-    let ranker = LinearRanker::parse(&text(opened, files::RANKER)?).map_err(|source| {
-        LoadError::Model {
+    let ranker =
+        LinearRanker::parse(&text(opened, files::RANKER)?).map_err(|source| LoadError::Model {
             file: files::RANKER,
             source,
-        }
-    })?;
+        })?;
     Ok(Some(Box::new(ranker)))
 }
 
 fn load_policy(opened: &Snapshot, instead: Option<&Path>) -> Result<Policy, LoadError> {
     let (path, toml) = match instead {
         Some(path) => (path.to_owned(), read_policy(path)?),
-        None => (opened.dir().join(files::POLICY), text(opened, files::POLICY)?),
+        None => (
+            opened.dir().join(files::POLICY),
+            text(opened, files::POLICY)?,
+        ),
     };
     Policy::parse(&toml).map_err(|problems| LoadError::Policy {
         path,
-        problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        problems: problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; "),
     })
 }
 
@@ -227,7 +252,11 @@ fn read_policy(path: &Path) -> Result<String, LoadError> {
 }
 
 fn categories(catalogue: &Catalogue) -> Vec<String> {
-    catalogue.items().iter().map(|item| item.category_path.join(".")).collect()
+    catalogue
+        .items()
+        .iter()
+        .map(|item| item.category_path.join("."))
+        .collect()
 }
 
 #[cfg(test)]
@@ -240,18 +269,21 @@ mod tests {
 
     #[test]
     fn asks_for_each_feature_once() {
-        let features = Features::of(&names(&["a", "b"]), &names(&["b", "c"]));
-        assert_eq!(features.names(), names(&["a", "b", "c"]));
+        let features = Features::of(&names(&["shopper.a", "item.b"]), &names(&["a", "c"]));
+        assert_eq!(
+            features.names(),
+            names(&["shopper.a", "item.b", "shopper.c"])
+        );
         let values = [Some(1.0), None, Some(3.0)];
         assert_eq!(features.of_risk(&values), [Some(1.0), None]);
         let rules: Vec<_> = features.of_rules(&values).collect();
-        assert_eq!(rules, [("c".to_owned(), 3.0)]);
+        assert_eq!(rules, [("a".to_owned(), 1.0), ("c".to_owned(), 3.0)]);
     }
 
     #[test]
     fn without_values_there_is_nothing_to_read() {
-        let features = Features::of(&names(&["a", "b"]), &names(&["b"]));
+        let features = Features::of(&names(&["shopper.a"]), &names(&["b"]));
         assert!(features.of_risk(&[]).is_empty());
-        assert_eq!(features.of_rules(&[]).count(), 0);
+        assert_eq!(features.of_rules(&[Some(1.0)]).count(), 0);
     }
 }

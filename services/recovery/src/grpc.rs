@@ -88,11 +88,21 @@ impl SnapshotService for Snapshots {
         _request: Request<pb::GetStatusRequest>,
     ) -> Result<Response<pb::GetStatusResponse>, Status> {
         let held = self.decider.generation().ok();
-        let store = self.decider.ledger.as_ref().map_or("none", |one| one.store_name());
+        let store = self
+            .decider
+            .ledger
+            .as_ref()
+            .map_or("none", |one| one.store_name());
         Ok(Response::new(pb::GetStatusResponse {
             role: crate::ROLE.to_owned(),
-            live_generation: held.as_ref().map(|one| one.id().to_owned()).unwrap_or_default(),
-            generations: held.iter().map(|one| convert::generation_info(one)).collect(),
+            live_generation: held
+                .as_ref()
+                .map(|one| one.id().to_owned())
+                .unwrap_or_default(),
+            generations: held
+                .iter()
+                .map(|one| convert::generation_info(one))
+                .collect(),
             schema_fingerprint: Registry::standard().fingerprint().to_owned(),
             version: kit::VERSION.to_owned(),
             now: Some(convert::timestamp(self.clock.now_ms())),

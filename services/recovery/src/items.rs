@@ -19,7 +19,6 @@ impl Items {
         Self { table }
     }
 
-
     pub(crate) fn facts<'a>(&self, generation: &'a Generation, item_id: &str) -> Facts<'a> {
         Facts {
             live: self.table.get(item_id).and_then(|row| row.item.clone()),
@@ -88,8 +87,13 @@ impl<'a> Facts<'a> {
 
     /// What one unit costs the shop and which share of its price is margin, as far as known.
     pub(crate) fn margin(&self) -> (Option<i64>, Option<f64>) {
-        let live = self.live.as_ref().map(|item| (item.cost_minor, item.margin_rate));
-        let known = self.known.map(|(item, _)| (item.cost_minor, item.margin_rate));
+        let live = self
+            .live
+            .as_ref()
+            .map(|item| (item.cost_minor, item.margin_rate));
+        let known = self
+            .known
+            .map(|(item, _)| (item.cost_minor, item.margin_rate));
         let stated = |margin: &(Option<i64>, Option<f64>)| margin.0.is_some() || margin.1.is_some();
         live.filter(stated).or(known).unwrap_or_default()
     }
@@ -140,7 +144,11 @@ mod tests {
         assert_eq!(facts.category(), "shoes.boots");
         assert_eq!(facts.price(), Some((900, "EUR")));
         assert_eq!(facts.live_price(), None);
-        assert_eq!(facts.margin(), (None, Some(0.25)), "a cost and a rate never mix");
+        assert_eq!(
+            facts.margin(),
+            (None, Some(0.25)),
+            "a cost and a rate never mix"
+        );
     }
 
     #[test]

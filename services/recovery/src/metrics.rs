@@ -72,7 +72,9 @@ impl Metrics {
     }
 
     pub(crate) fn decided(&self, action: &'static str, mode: &'static str) {
-        self.decisions.get_or_create(&ActionLabels { action, mode }).inc();
+        self.decisions
+            .get_or_create(&ActionLabels { action, mode })
+            .inc();
     }
 
     pub(crate) fn degraded(&self, stage: Stage) {
@@ -82,7 +84,9 @@ impl Metrics {
 
     pub(crate) fn took(&self, stage: Stage, time: Duration) {
         let stage = stage.as_str();
-        self.stages.get_or_create(&StageLabel { stage }).observe(time.as_secs_f64());
+        self.stages
+            .get_or_create(&StageLabel { stage })
+            .observe(time.as_secs_f64());
     }
 
     pub(crate) fn items(&self, items: usize, lag_ms: i64) {

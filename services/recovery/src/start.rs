@@ -61,7 +61,11 @@ pub async fn run(
     let follower = Follower::new(features, table, clock.clone(), metrics);
     running.attach(tokio::spawn(follower.run(stop.clone())));
     let generation = load(&config, &clock).await.inspect_err(|_| stop.cancel())?;
-    tracing::info!(generation = generation.id(), risk = generation.risk.describe(), "loaded");
+    tracing::info!(
+        generation = generation.id(),
+        risk = generation.risk.describe(),
+        "loaded"
+    );
     decider.live.store(Arc::new(Some(Arc::new(generation))));
     running.ready().await;
     Ok(running)
@@ -113,5 +117,7 @@ async fn load(config: &Config, clock: &Clock) -> Result<Generation, Error> {
     let policy = config.policy.clone();
     let now_ms = clock.now_ms();
     let load = move || Generation::load(&dir, policy.as_deref(), now_ms);
-    Ok(tokio::task::spawn_blocking(load).await.map_err(Error::Loading)??)
+    Ok(tokio::task::spawn_blocking(load)
+        .await
+        .map_err(Error::Loading)??)
 }

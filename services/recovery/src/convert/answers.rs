@@ -14,7 +14,12 @@ use crate::record::{FORMAT, Record, fingerprint};
 use crate::request::Request;
 
 pub(crate) fn decision(decided: &Decided) -> pb::Decision {
-    let Decided { decision, inputs, notes, .. } = decided;
+    let Decided {
+        decision,
+        inputs,
+        notes,
+        ..
+    } = decided;
     let stage = |(stage, took): &(crate::decide::Stage, _)| pb::StageLatency {
         stage: stage.as_str().to_owned(),
         latency: Some(time::duration(*took)),

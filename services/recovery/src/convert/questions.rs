@@ -18,7 +18,11 @@ pub(crate) fn features_request(
     let entity = |shopper: &&str| pb::Entity {
         id: Some(pb::entity::Id::ShopperId((*shopper).to_owned())),
     };
-    let include = [pb::Include::Cart, pb::Include::RecentItems, pb::Include::Profile];
+    let include = [
+        pb::Include::Cart,
+        pb::Include::RecentItems,
+        pb::Include::Profile,
+    ];
     pb::GetFeaturesRequest {
         entities: shoppers.iter().map(entity).collect(),
         features: names.to_vec(),
@@ -176,7 +180,10 @@ pub(crate) fn own_candidate(candidate: retrieval::Candidate) -> Candidate {
 
 /// Changes of the item table, in their order.
 pub(crate) fn item_updates(updates: pb::ItemUpdates) -> Vec<ItemUpdate> {
-    let items = updates.items.into_iter().map(|one| ItemUpdate::Item(item(one)));
+    let items = updates
+        .items
+        .into_iter()
+        .map(|one| ItemUpdate::Item(item(one)));
     let stats = updates.stats.into_iter().map(|stats| ItemUpdate::Stats {
         stats: item_stats(&stats),
         item_id: stats.item_id,
@@ -208,7 +215,13 @@ fn item_stats(stats: &pb::ItemStats) -> ItemStats {
         views_30d: stats.views_30d,
         carts_30d: stats.carts_30d,
         purchases_30d: stats.purchases_30d,
-        as_of: Millis(stats.as_of.as_ref().and_then(time::millis).unwrap_or_default()),
+        as_of: Millis(
+            stats
+                .as_of
+                .as_ref()
+                .and_then(time::millis)
+                .unwrap_or_default(),
+        ),
     }
 }
 
@@ -227,16 +240,31 @@ mod tests {
     #[test]
     fn only_present_numbers_are_numbers() {
         let bits = |status, of| number(&value(status, of)).map(f64::to_bits);
-        assert_eq!(bits(Status::Present, Value::Int64Value(3)), Some(3_f64.to_bits()));
-        assert_eq!(bits(Status::Present, Value::BoolValue(true)), Some(1_f64.to_bits()));
+        assert_eq!(
+            bits(Status::Present, Value::Int64Value(3)),
+            Some(3_f64.to_bits())
+        );
+        assert_eq!(
+            bits(Status::Present, Value::BoolValue(true)),
+            Some(1_f64.to_bits())
+        );
         assert_eq!(bits(Status::OutsideMaxAge, Value::Int64Value(3)), None);
         assert_eq!(bits(Status::NotFound, Value::Int64Value(3)), None);
-        assert_eq!(bits(Status::Present, Value::StringValue("3".to_owned())), None);
+        assert_eq!(
+            bits(Status::Present, Value::StringValue("3".to_owned())),
+            None
+        );
     }
 
     #[test]
     fn interactions_keep_their_kind_on_the_wire() {
-        for of in [Kind::View, Kind::Add, Kind::Remove, Kind::Checkout, Kind::Purchase] {
+        for of in [
+            Kind::View,
+            Kind::Add,
+            Kind::Remove,
+            Kind::Checkout,
+            Kind::Purchase,
+        ] {
             assert_eq!(kind(event_type(of)), Some(of));
         }
         assert_eq!(kind(6), None, "a message is no interaction with an item");

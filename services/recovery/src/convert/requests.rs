@@ -76,7 +76,10 @@ fn mode(number: i32, found: &mut Violations) -> Mode {
         Ok(pb::decide_request::Mode::Preview) => Mode::Preview,
         Ok(pb::decide_request::Mode::Commit) => Mode::Commit,
         Err(_) => {
-            found.add("mode", format!("is {number}, 0 (PREVIEW) or 1 (COMMIT) is allowed"));
+            found.add(
+                "mode",
+                format!("is {number}, 0 (PREVIEW) or 1 (COMMIT) is allowed"),
+            );
             Mode::Preview
         }
     }
@@ -115,7 +118,10 @@ fn now(at: Option<&prost_types::Timestamp>, found: &mut Violations) -> Option<i6
 fn cart(lines: Vec<pb::CartLine>, found: &mut Violations) -> Vec<CartLine> {
     let count = lines.len();
     if count > CART_LINES {
-        found.add("cart", format!("has {count} lines, at most {CART_LINES} are allowed"));
+        found.add(
+            "cart",
+            format!("has {count} lines, at most {CART_LINES} are allowed"),
+        );
         return Vec::new();
     }
     for (at, line) in lines.iter().enumerate() {
@@ -132,9 +138,11 @@ fn check_line(line: &pb::CartLine, at: usize, found: &mut Violations) {
         format!("is {quantity}, at most {QUANTITY} is allowed")
     });
     let price = line.price_minor;
-    found.check((0..=PRICE_MINOR).contains(&price), &field("price_minor"), || {
-        format!("is {price}, 0 to {PRICE_MINOR} is allowed")
-    });
+    found.check(
+        (0..=PRICE_MINOR).contains(&price),
+        &field("price_minor"),
+        || format!("is {price}, 0 to {PRICE_MINOR} is allowed"),
+    );
     check_currency(line, &field("currency"), found);
     check_at_most(&line.category, CATEGORY_BYTES, &field("category"), found);
     check_at_most(&line.brand, ID_BYTES, &field("brand"), found);
@@ -200,10 +208,10 @@ mod tests {
     use super::*;
 
     fn fields(problem: Problem) -> Vec<String> {
-        match problem {
-            Problem::Invalid(found) => found.into_iter().map(|(field, _)| field).collect(),
-            other => panic!("not a refusal of fields: {other:?}"),
-        }
+        let Problem::Invalid(found) = problem else {
+            panic!("not a refusal of fields: {problem:?}");
+        };
+        found.into_iter().map(|(field, _)| field).collect()
     }
 
     fn good() -> pb::DecideRequest {
@@ -237,12 +245,24 @@ mod tests {
         assert_eq!(refused(|m| m.mode = 1), ["request_id"]);
         assert_eq!(refused(|m| m.mode = 9), ["mode"]);
         assert_eq!(refused(|m| m.generation = "x".repeat(129)), ["generation"]);
-        assert_eq!(refused(|m| m.cart[2].quantity = 10_001), ["cart[2].quantity"]);
+        assert_eq!(
+            refused(|m| m.cart[2].quantity = 10_001),
+            ["cart[2].quantity"]
+        );
         assert_eq!(refused(|m| m.cart[1].item_id.clear()), ["cart[1].item_id"]);
         assert_eq!(refused(|m| m.cart[0].price_minor = 5), ["cart[0].currency"]);
-        assert_eq!(refused(|m| m.cart[0].currency = "eur".to_owned()), ["cart[0].currency"]);
-        assert_eq!(refused(|m| m.cart[0].brand = "x".repeat(129)), ["cart[0].brand"]);
-        assert_eq!(refused(|m| m.cart = vec![pb::CartLine::default(); 201]), ["cart"]);
+        assert_eq!(
+            refused(|m| m.cart[0].currency = "eur".to_owned()),
+            ["cart[0].currency"]
+        );
+        assert_eq!(
+            refused(|m| m.cart[0].brand = "x".repeat(129)),
+            ["cart[0].brand"]
+        );
+        assert_eq!(
+            refused(|m| m.cart = vec![pb::CartLine::default(); 201]),
+            ["cart"]
+        );
     }
 
     #[test]
@@ -261,10 +281,18 @@ mod tests {
     fn refuses_a_context_out_of_bounds() {
         let context = |channel: &str, count: usize, value: &str| pb::Context {
             channel: channel.to_owned(),
-            attributes: (0..count).map(|at| (format!("k{at}"), value.to_owned())).collect(),
+            attributes: (0..count)
+                .map(|at| (format!("k{at}"), value.to_owned()))
+                .collect(),
         };
-        assert_eq!(refused(|m| m.context = Some(context("pigeon", 0, ""))), ["context.channel"]);
-        assert_eq!(refused(|m| m.context = Some(context("", 33, ""))), ["context.attributes"]);
+        assert_eq!(
+            refused(|m| m.context = Some(context("pigeon", 0, ""))),
+            ["context.channel"]
+        );
+        assert_eq!(
+            refused(|m| m.context = Some(context("", 33, ""))),
+            ["context.attributes"]
+        );
         let long = "x".repeat(257);
         assert_eq!(
             refused(|m| m.context = Some(context("", 1, &long))),
@@ -277,7 +305,10 @@ mod tests {
         let time = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });
         assert_eq!(refused(|m| m.now = time(1 << 60, 0)), ["now"]);
         assert_eq!(refused(|m| m.now = time(1, -1)), ["now"]);
-        assert_eq!(refused(|m| m.cart[0].added_at = time(1, 1_000_000_000)), ["cart[0].added_at"]);
+        assert_eq!(
+            refused(|m| m.cart[0].added_at = time(1, 1_000_000_000)),
+            ["cart[0].added_at"]
+        );
     }
 
     #[test]
@@ -295,7 +326,13 @@ mod tests {
         assert_eq!(fields(rank("", 0, &["1"]).unwrap_err()), ["shopper_id"]);
         assert_eq!(fields(rank("s", 1, &["1"]).unwrap_err()), ["shopper_id"]);
         assert_eq!(fields(rank("s", 0, &[]).unwrap_err()), ["item_ids"]);
-        assert_eq!(fields(rank("s", 0, &["1", ""]).unwrap_err()), ["item_ids[1]"]);
-        assert_eq!(fields(rank("s", 0, &["1"; 1_001]).unwrap_err()), ["item_ids"]);
+        assert_eq!(
+            fields(rank("s", 0, &["1", ""]).unwrap_err()),
+            ["item_ids[1]"]
+        );
+        assert_eq!(
+            fields(rank("s", 0, &["1"; 1_001]).unwrap_err()),
+            ["item_ids"]
+        );
     }
 }

@@ -78,7 +78,11 @@ impl CandidatesClient {
             .map_err(|status| Miss::of(&status, given))?
             .into_inner();
         if answer.generation == generation.id() {
-            Ok(answer.candidates.into_iter().map(convert::candidate).collect())
+            Ok(answer
+                .candidates
+                .into_iter()
+                .map(convert::candidate)
+                .collect())
         } else {
             Err(Miss::Generation(answer.generation))
         }
@@ -93,7 +97,11 @@ pub(crate) fn from_own_tables(
     let gate = Gate::open(generation.catalogue().len());
     let answer = generation.fallback.retrieve(query, &gate);
     let answer = answer.map_err(|error| Miss::Odd(error.to_string()))?;
-    Ok(answer.candidates.into_iter().map(convert::own_candidate).collect())
+    Ok(answer
+        .candidates
+        .into_iter()
+        .map(convert::own_candidate)
+        .collect())
 }
 
 /// What to look for: items that go with the recent ones and the cart's, and are neither in the
@@ -137,7 +145,7 @@ pub(crate) fn interactions(
         age: age(one.at_ms, now_ms),
     });
     let mut all: Vec<_> = lines.chain(seen).collect();
-    all.sort_by(|a, b| a.age.cmp(&b.age));
+    all.sort_by_key(|one| one.age);
     all.truncate(RECENT_ITEMS);
     all
 }
@@ -182,24 +190,39 @@ mod tests {
     #[test]
     fn the_newest_interaction_comes_first_and_a_line_counts_once() {
         let recent = [seen("v", Kind::View, 900), seen("a", Kind::Add, 500)];
-        let cart = [line("a", Some(400)), line("old", Some(100)), line("given", None)];
+        let cart = [
+            line("a", Some(400)),
+            line("old", Some(100)),
+            line("given", None),
+        ];
         let found = interactions(&cart, &recent, 1_000);
         let order: Vec<_> = found.iter().map(|one| one.item_id.as_str()).collect();
         assert_eq!(order, ["given", "v", "a", "old"]);
         assert_eq!(found[1].age, Duration::from_millis(100));
-        assert_eq!(found[2].age, Duration::from_millis(500), "the add's own time counts");
+        assert_eq!(
+            found[2].age,
+            Duration::from_millis(500),
+            "the add's own time counts"
+        );
     }
 
     #[test]
     fn asks_for_no_more_than_the_contract_takes() {
-        let cart: Vec<_> = (0..200).map(|at| line(&format!("c{at}"), Some(1))).collect();
-        let recent: Vec<_> = (0..50).map(|at| seen(&format!("v{at}"), Kind::View, 5)).collect();
+        let cart: Vec<_> = (0..200)
+            .map(|at| line(&format!("c{at}"), Some(1)))
+            .collect();
+        let recent: Vec<_> = (0..50)
+            .map(|at| seen(&format!("v{at}"), Kind::View, 5))
+            .collect();
         assert_eq!(interactions(&cart, &recent, 10).len(), 200);
     }
 
     #[test]
     fn what_lies_ahead_has_no_age() {
         assert_eq!(age(5, 1), Duration::ZERO);
-        assert_eq!(age(i64::MIN, i64::MAX), Duration::from_millis(i64::MAX.unsigned_abs()));
+        assert_eq!(
+            age(i64::MIN, i64::MAX),
+            Duration::from_millis(i64::MAX.unsigned_abs())
+        );
     }
 }

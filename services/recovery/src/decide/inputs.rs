@@ -111,7 +111,11 @@ mod tests {
             "shopper.cart_max_price_minor",
         ];
         assert!(feature_store::Registry::standard().plan(&names).is_ok());
-        assert!(names.into_iter().all(|name| CartFeature::named(name).is_some()));
+        assert!(
+            names
+                .into_iter()
+                .all(|name| CartFeature::named(name).is_some())
+        );
     }
 
     #[test]

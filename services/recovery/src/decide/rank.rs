@@ -61,7 +61,11 @@ fn score(
         .as_ref()
         .ok_or("the generation has no ranker; in the order of retrieval")?;
     let summary = CartSummary::new(cart.iter().map(|line| {
-        (line.price_minor, line.category.as_str(), line.brand.as_str())
+        (
+            line.price_minor,
+            line.category.as_str(),
+            line.brand.as_str(),
+        )
     }));
     let categories: Vec<_> = facts.iter().map(Facts::category).collect();
     let rows: Vec<ItemFacts<'_>> = candidates
@@ -95,7 +99,9 @@ fn row<'a>(candidate: &Candidate, facts: &'a Facts<'_>, category: &'a str) -> It
 }
 
 fn best_first(a: &Ranked, b: &Ranked) -> Ordering {
-    b.score.total_cmp(&a.score).then_with(|| a.item_id.cmp(&b.item_id))
+    b.score
+        .total_cmp(&a.score)
+        .then_with(|| a.item_id.cmp(&b.item_id))
 }
 
 /// The items of a `Rank` request that the generation does not know, after those that it knows.

@@ -89,10 +89,12 @@ impl Stages {
             // Nothing to go by is no question for the role: what is popular is known here too.
             candidates::from_own_tables(query, generation)
         } else {
-            self.candidates.retrieve(query, generation, now_ms, stage).await
+            self.candidates
+                .retrieve(query, generation, now_ms, stage)
+                .await
         };
-        let mut found = answer
-            .unwrap_or_else(|miss| self.fall_back(&miss, query, generation, notes));
+        let mut found =
+            answer.unwrap_or_else(|miss| self.fall_back(&miss, query, generation, notes));
         // A source may lag behind the item table, or answer oddly: what is shown is checked here.
         found.retain(|one| !query.exclude.contains(&one.item_id));
         found.retain(|one| !self.items.facts(generation, &one.item_id).is_blocked());
@@ -112,7 +114,11 @@ impl Stages {
             Ok(found) => (found, "co-visitation and popularity instead".to_owned()),
             Err(miss) => (Vec::new(), format!("and here: {miss}")),
         };
-        notes.degrade(Stage::Candidates, &format!("{miss}; {instead}"), &self.metrics);
+        notes.degrade(
+            Stage::Candidates,
+            &format!("{miss}; {instead}"),
+            &self.metrics,
+        );
         found
     }
 

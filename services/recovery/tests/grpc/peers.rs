@@ -88,7 +88,9 @@ impl CandidateService for Peers {
         request: Request<pb::RetrieveRequest>,
     ) -> Result<Response<pb::RetrieveResponse>, Status> {
         let timeout = request.metadata().get("grpc-timeout");
-        let timeout = timeout.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let timeout = timeout
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         self.seen.timeouts.lock().unwrap().push(timeout.to_owned());
         let request = request.into_inner();
         self.seen.candidates.lock().unwrap().push(request.clone());

@@ -1,0 +1,10 @@
+//! A real server between peers on real sockets.
+
+#[cfg(test)]
+mod commit;
+#[cfg(test)]
+mod decide;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod world;
