@@ -27,11 +27,13 @@ pub mod time;
 pub mod view;
 
 pub use event::{Event, EventKind, Outcome, RejectCode, Rejection};
-pub use facade::*;
+pub use facade::{DecisionCommit, FeatureStore, Settings};
 pub use features::{
     EntityKind, FeatureDef, FeatureValue, Plan, Registry, Status, UnknownFeature, Value, ValueType,
 };
-pub use items::*;
+pub use items::{
+    Availability, Item, ItemRejection, ItemRow, ItemStats, ItemTable, ItemUpdate, Tally,
+};
 pub use log::LoggedEvent;
 pub use replay::Replay;
 pub use state::{ConsentRecord, DecodeError, ProfileUpdate, Shopper};

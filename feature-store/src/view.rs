@@ -169,8 +169,8 @@ pub struct Profile {
 /// Interests, preferences and spending power.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Portrait {
-    /// Share of the decayed interest of the last 30 days, strongest first, ties by name; the shares
-    /// of a list sum to at most 1.
+    /// Share of the decayed interest of the last 30 days, strongest first, ties by name, at most
+    /// 10; the shares of a list sum to at most 1.
     pub categories: Vec<(String, f64)>,
     /// The same, by the first part of the category path.
     pub category_roots: Vec<(String, f64)>,

@@ -141,7 +141,7 @@ const TASTE_ROWS: &[Row] = &[
         "The shares of the 5 strongest category paths.",
         |v| taste(v, top_shares(&v.portrait.categories))),
     ("shopper.category_concentration", ValueType::Double, MONTH, TASTE,
-        "Sum of the squared category shares (Herfindahl): 1 = one category only.",
+        "Sum of the 10 largest squared category shares (Herfindahl): 1 = one category only.",
         |v| taste(v, concentration(&v.portrait.categories))),
     ("shopper.top_brand", ValueType::Text, MONTH, TASTE,
         "Brand with the largest share of decayed interest.",

@@ -11,6 +11,8 @@ use crate::time::Millis;
 
 /// At most this many keys of a dimension are told apart; a new one replaces the weakest.
 const MAX_KEYS: usize = 32;
+/// At most this many shares are told.
+const MAX_SHARES: usize = 10;
 /// Days that still weigh in.
 const DAYS: i64 = 30;
 /// 65536 × 2^(−days / 7), rounded: a half-life of a week in Q16.
@@ -77,15 +79,12 @@ fn decayed(tile: DayWeight, today: i64) -> u64 {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Affinity<K> {
     entries: Vec<Interest<K>>,
-    /// Day of the newest fold; older weights are already dropped against it.
-    newest_day: i64,
 }
 
 impl<K> Default for Affinity<K> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
-            newest_day: i64::MIN,
         }
     }
 }
@@ -98,12 +97,7 @@ impl<K: Ord + Clone> Affinity<K> {
             && entries
                 .iter()
                 .all(|entry| days_ascend(entry) && !entry.days.is_empty());
-        let last_days = entries.iter().filter_map(|entry| entry.days.last());
-        let newest_day = last_days.map(|tile| tile.day).max().unwrap_or(i64::MIN);
-        sound.then_some(Self {
-            entries,
-            newest_day,
-        })
+        sound.then_some(Self { entries })
     }
 
     pub(crate) fn entries(&self) -> &[Interest<K>] {
@@ -111,12 +105,6 @@ impl<K: Ord + Clone> Affinity<K> {
     }
 
     fn fold(&mut self, key: &K, day: i64, weight: u32) {
-        if day > self.newest_day {
-            // The bound follows the folded event and not the clock: what is evicted below then
-            // depends on the events before this one and on nothing else.
-            self.prune(day);
-            self.newest_day = day;
-        }
         let index = match self.entries.binary_search_by(|entry| entry.key.cmp(key)) {
             Ok(index) => index,
             Err(index) => {
@@ -151,7 +139,8 @@ impl<K: Ord + Clone> Affinity<K> {
         }
     }
 
-    /// Drops the weights that no longer count at `day` or later.
+    /// Drops the weights that no longer count at `day` or later. They weigh nothing when the
+    /// weakest is looked for either, so it does not matter when they go.
     fn prune(&mut self, day: i64) {
         let oldest = day.saturating_sub(DAYS);
         for entry in &mut self.entries {
@@ -252,8 +241,8 @@ fn shares<K>(strengths: &[(K, u64)], name: impl Fn(&K) -> String) -> Vec<(String
         .map(|(_, strength)| *strength)
         .fold(0, u64::saturating_add);
     let share = |strength: u64| strength as f64 / total as f64;
-    strengths
-        .iter()
+    let strongest = strengths.iter().take(MAX_SHARES);
+    strongest
         .map(|(key, strength)| (name(key), share(*strength)))
         .collect()
 }

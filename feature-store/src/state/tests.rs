@@ -55,6 +55,16 @@ fn lateness_is_measured_against_the_shoppers_own_newest_event() {
 }
 
 #[test]
+fn the_tail_holds_exactly_a_day() {
+    let mut shopper = Shopper::empty();
+    take(&mut shopper, &view_of(0, 0));
+    take(&mut shopper, &view_of(1, Millis::DAY));
+    assert_eq!(shopper.tail_len(), 2);
+    take(&mut shopper, &view_of(2, Millis::DAY + 1));
+    assert_eq!(shopper.tail_len(), 2);
+}
+
+#[test]
 fn an_event_may_be_five_minutes_ahead_of_the_clock() {
     let mut shopper = Shopper::empty();
     let (ahead, limit) = (
