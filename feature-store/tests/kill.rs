@@ -1,4 +1,10 @@
 //! What is acknowledged survives `kill -9`, and state, log and deadline agree after it.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what it expects"
+)]
 
 mod support;
 
@@ -26,17 +32,34 @@ fn partition(writer: u16) -> Partition {
 }
 
 fn key(writer: u16) -> Key {
-    Key { partition: partition(writer), kind: Kind::Shopper, id: "n".to_owned() }
+    Key {
+        partition: partition(writer),
+        kind: Kind::Shopper,
+        id: "n".to_owned(),
+    }
 }
 
 /// One commit that says the same number thrice.
 fn step(writer: u16, n: u64) -> Commit {
     let value = Bytes::from(format!("{n}"));
-    let put = Op::Put { key: key(writer), expected: n - 1, value: value.clone() };
+    let put = Op::Put {
+        key: key(writer),
+        expected: n - 1,
+        value: value.clone(),
+    };
     let due_at = Millis(i64::try_from(n).expect("is small"));
-    let schedule = Op::Schedule { id: "n".to_owned(), due_at };
-    let append = Op::Append { log: Log::Events, value };
-    Commit { partition: partition(writer), ops: vec![put, schedule, append] }
+    let schedule = Op::Schedule {
+        id: "n".to_owned(),
+        due_at,
+    };
+    let append = Op::Append {
+        log: Log::Events,
+        value,
+    };
+    Commit {
+        partition: partition(writer),
+        ops: vec![put, schedule, append],
+    }
 }
 
 /// Commits one number after the other until the store is gone, and tells of each.
@@ -54,20 +77,51 @@ async fn work(store: Arc<dyn Store>, writer: u16, tell: impl Fn(u16, u64)) -> Re
 /// Checks that nothing acknowledged is missing and that all three say the same.
 async fn check(store: &dyn Store, acknowledged: &[u64]) {
     for writer in 0..WRITERS {
-        let stored = store.get_many(&[key(writer)]).await.expect("answers").remove(0);
+        let stored = store
+            .get_many(&[key(writer)])
+            .await
+            .expect("answers")
+            .remove(0);
         let n = stored.as_ref().map_or(0, |stored| stored.version);
         let least = acknowledged[usize::from(writer)];
-        assert!(n >= least, "writer {writer}: {least} was acknowledged, {n} is there");
+        assert!(
+            n >= least,
+            "writer {writer}: {least} was acknowledged, {n} is there"
+        );
         let value = stored.map_or("0".into(), |stored| stored.value);
-        assert_eq!(value, n.to_string(), "writer {writer}: the value is another");
+        assert_eq!(
+            value,
+            n.to_string(),
+            "writer {writer}: the value is another"
+        );
         let p = partition(writer);
-        let log = store.read_logs(&[(p, Log::Events, 0)], 1 << 20).await.expect("answers").remove(0);
-        assert!(log.iter().map(|entry| entry.sequence).eq(1..=n), "writer {writer}: the log");
-        assert!(log.iter().all(|entry| entry.value == entry.sequence.to_string()));
-        let due = store.claim_due(&[p], Millis(i64::MAX), Duration::ZERO, 2).await;
-        let due: Vec<_> = due.expect("answers").into_iter().map(|due| due.due_at).collect();
+        let log = store
+            .read_logs(&[(p, Log::Events, 0)], 1 << 20)
+            .await
+            .expect("answers")
+            .remove(0);
+        assert!(
+            log.iter().map(|entry| entry.sequence).eq(1..=n),
+            "writer {writer}: the log"
+        );
+        assert!(
+            log.iter()
+                .all(|entry| entry.value == entry.sequence.to_string())
+        );
+        let due = store
+            .claim_due(&[p], Millis(i64::MAX), Duration::ZERO, 2)
+            .await;
+        let due: Vec<_> = due
+            .expect("answers")
+            .into_iter()
+            .map(|due| due.due_at)
+            .collect();
         let expected = (n > 0).then(|| Millis(i64::try_from(n).expect("is small")));
-        assert_eq!(due, Vec::from_iter(expected), "writer {writer}: the deadline");
+        assert_eq!(
+            due,
+            Vec::from_iter(expected),
+            "writer {writer}: the deadline"
+        );
     }
 }
 
@@ -90,7 +144,7 @@ async fn child_that_is_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_loses_nothing_acknowledged() {
-    let fixture = Fixture::embedded().await;
+    let fixture = Fixture::embedded();
     let mut acknowledged = vec![0; usize::from(WRITERS)];
     for life in LIVES {
         let mut child = Command::new(std::env::current_exe().expect("has a path"))
@@ -104,9 +158,15 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         let (told, mut acks) = mpsc::unbounded_channel();
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let Some(ack) = line.split("ack ").nth(1) else { continue };
-                let Some((writer, n)) = ack.split_once(' ') else { continue };
-                let (Ok(writer), Ok(n)) = (writer.parse::<usize>(), n.parse::<u64>()) else { continue };
+                let Some(ack) = line.split("ack ").nth(1) else {
+                    continue;
+                };
+                let Some((writer, n)) = ack.split_once(' ') else {
+                    continue;
+                };
+                let (Ok(writer), Ok(n)) = (writer.parse::<usize>(), n.parse::<u64>()) else {
+                    continue;
+                };
                 let _ = told.send((writer, n));
             }
         });
@@ -177,12 +237,22 @@ async fn a_killed_redis_loses_nothing_acknowledged() {
 async fn check_unmoved(store: &dyn Store, acknowledged: &[u64]) {
     check(store, acknowledged).await;
     for writer in 0..WRITERS {
-        let stored = store.get_many(&[key(writer)]).await.expect("answers").remove(0);
+        let stored = store
+            .get_many(&[key(writer)])
+            .await
+            .expect("answers")
+            .remove(0);
         let Some(n) = stored.and_then(|stored| i64::try_from(stored.version).ok()) else {
             continue;
         };
-        let back = Op::Schedule { id: "n".to_owned(), due_at: Millis(n) };
-        let commit = Commit { partition: partition(writer), ops: vec![back] };
+        let back = Op::Schedule {
+            id: "n".to_owned(),
+            due_at: Millis(n),
+        };
+        let commit = Commit {
+            partition: partition(writer),
+            ops: vec![back],
+        };
         store.commit(vec![commit]).await.expect("answers");
     }
 }

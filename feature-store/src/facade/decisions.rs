@@ -44,11 +44,7 @@ impl FeatureStore {
     }
 
     /// A decision as it was stored.
-    pub async fn decision(
-        &self,
-        shopper: &str,
-        decision_id: &str,
-    ) -> Result<Option<Bytes>, Error> {
+    pub async fn decision(&self, shopper: &str, decision_id: &str) -> Result<Option<Bytes>, Error> {
         let stored = read_one(self, &decision_key(shopper, decision_id)).await?;
         Ok(stored.map(|stored| stored.value))
     }

@@ -75,7 +75,9 @@ impl Follower {
         let store = self.features.store();
         let counting = match &mut self.counting {
             Some(counting) => counting,
-            None => self.counting.insert(Counting::load(store.as_ref(), closed).await?),
+            None => self
+                .counting
+                .insert(Counting::load(store.as_ref(), closed).await?),
         };
         if let Some(changed) = counting.catch_up(store.as_ref(), closed).await? {
             let rows = changed
@@ -90,12 +92,17 @@ impl Follower {
 /// Loads all items; returns from where to follow the log, which repeats a few of them.
 async fn load_items(features: &FeatureStore) -> Result<Vec<(Partition, Log, u64)>, Error> {
     let store = features.store();
-    let logs: Vec<_> = Partition::all().map(|partition| (partition, Log::Catalog)).collect();
+    let logs: Vec<_> = Partition::all()
+        .map(|partition| (partition, Log::Catalog))
+        .collect();
     let ends = store.log_ends(&logs).await?;
     let mut keys = Vec::new();
     for partition in Partition::all() {
         let ids = store.list(partition, Kind::Item).await?;
-        keys.extend(ids.into_iter().map(|id| Key::new(partition, Kind::Item, id)));
+        keys.extend(
+            ids.into_iter()
+                .map(|id| Key::new(partition, Kind::Item, id)),
+        );
     }
     let mut rows = Vec::new();
     for keys in keys.chunks(READ) {
@@ -113,7 +120,9 @@ async fn load_items(features: &FeatureStore) -> Result<Vec<(Partition, Log, u64)
     }
     features.items().change(rows, None);
     let from = logs.into_iter().zip(ends);
-    Ok(from.map(|((partition, log), end)| (partition, log, end)).collect())
+    Ok(from
+        .map(|((partition, log), end)| (partition, log, end))
+        .collect())
 }
 
 /// Applies all catalogue entries that came since the last time.

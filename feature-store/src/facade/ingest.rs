@@ -26,7 +26,10 @@ impl FeatureStore {
         let mut batch = Batch::new();
         for (position, event) in events.iter().enumerate() {
             let shoppers = batch.entry(Partition::of(&event.shopper_id)).or_default();
-            shoppers.entry(&event.shopper_id).or_default().push(position);
+            shoppers
+                .entry(&event.shopper_id)
+                .or_default()
+                .push(position);
         }
         let _lanes = self.lanes(batch.keys().copied()).await;
         let mut attempts = Attempts::default();
@@ -72,7 +75,13 @@ impl FeatureStore {
                 let Some((key, value)) = stored.next() else {
                     continue;
                 };
-                let change = Change { events, positions, key, now, idle: self.inner.settings.idle };
+                let change = Change {
+                    events,
+                    positions,
+                    key,
+                    now,
+                    idle: self.inner.settings.idle,
+                };
                 ops.extend(change.make(value.as_ref(), outcomes));
                 turn += 1;
                 if turn % SHOPPERS_A_TURN == 0 {
@@ -80,7 +89,10 @@ impl FeatureStore {
                 }
             }
             if !ops.is_empty() {
-                commits.push(Commit { partition: *partition, ops });
+                commits.push(Commit {
+                    partition: *partition,
+                    ops,
+                });
             }
         }
         Ok(commits)

@@ -51,7 +51,8 @@ impl ItemChange {
 impl FeatureStore {
     /// Creates or replaces items. An item that is stored as it is already writes nothing.
     pub async fn upsert_items(&self, items: Vec<Item>, now: Millis) -> Result<Results, Error> {
-        self.change_items(items.into_iter().map(ItemChange::Upsert).collect(), now).await
+        self.change_items(items.into_iter().map(ItemChange::Upsert).collect(), now)
+            .await
     }
 
     /// Changes stock, price or availability of items that exist.
@@ -60,7 +61,11 @@ impl FeatureStore {
         changes: Vec<Availability>,
         now: Millis,
     ) -> Result<Results, Error> {
-        self.change_items(changes.into_iter().map(ItemChange::Availability).collect(), now).await
+        self.change_items(
+            changes.into_iter().map(ItemChange::Availability).collect(),
+            now,
+        )
+        .await
     }
 
     async fn change_items(&self, changes: Vec<ItemChange>, _now: Millis) -> Result<Results, Error> {
@@ -69,7 +74,10 @@ impl FeatureStore {
         for (position, change) in changes.iter().enumerate() {
             if results.get(position).is_some_and(Result::is_ok) {
                 let items = batch.entry(Partition::of(change.item_id())).or_default();
-                items.entry(change.item_id().to_owned()).or_default().push(position);
+                items
+                    .entry(change.item_id().to_owned())
+                    .or_default()
+                    .push(position);
             }
         }
         let _lanes = self.lanes(batch.keys().copied()).await;
@@ -122,11 +130,20 @@ impl FeatureStore {
                 if let Some(item) = after {
                     let expected = value.map_or(0, |value| value.version);
                     ops.extend(write(key, expected, &item));
-                    rows.push(Change::Item { item: Arc::new(item), version: expected + 1 });
+                    rows.push(Change::Item {
+                        item: Arc::new(item),
+                        version: expected + 1,
+                    });
                 }
             }
             if !ops.is_empty() {
-                commits.push((Commit { partition: *partition, ops }, rows));
+                commits.push((
+                    Commit {
+                        partition: *partition,
+                        ops,
+                    },
+                    rows,
+                ));
             }
         }
         Ok(commits)
@@ -141,7 +158,9 @@ fn fold(
     positions: &[usize],
     results: &mut Results,
 ) -> Option<Item> {
-    let before = stored.map(|value| Item::decode(key, &value.value)).transpose();
+    let before = stored
+        .map(|value| Item::decode(key, &value.value))
+        .transpose();
     let mut item = before.as_ref().ok().cloned().flatten();
     for position in positions {
         let (Some(change), Some(result)) = (changes.get(*position), results.get_mut(*position))
@@ -157,7 +176,11 @@ fn fold(
             }
         };
     }
-    if before.is_ok_and(|before| before == item) { None } else { item }
+    if before.is_ok_and(|before| before == item) {
+        None
+    } else {
+        item
+    }
 }
 
 fn write(key: &Key, expected: u64, item: &Item) -> [Op; 2] {

@@ -64,10 +64,9 @@ impl FeatureStore {
         let mut attempts = Attempts::default();
         loop {
             let stored = read_one(self, &key).await?;
-            let mut state = stored.as_ref().map_or_else(
-                || Ok(Shopper::empty()),
-                |value| decode(&key, value),
-            )?;
+            let mut state = stored
+                .as_ref()
+                .map_or_else(|| Ok(Shopper::empty()), |value| decode(&key, value))?;
             change(&mut state);
             let put = Op::Put {
                 key: key.clone(),
@@ -99,9 +98,15 @@ pub(super) async fn commit_one(
     partition: crate::store::Partition,
     ops: Vec<Op>,
 ) -> Result<CommitOutcome, Error> {
-    let outcomes = features.store().commit(vec![Commit { partition, ops }]).await?;
-    outcomes.into_iter().next().ok_or_else(|| Error::Unavailable {
-        store: features.store().name(),
-        detail: "a commit was not answered".to_owned(),
-    })
+    let outcomes = features
+        .store()
+        .commit(vec![Commit { partition, ops }])
+        .await?;
+    outcomes
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::Unavailable {
+            store: features.store().name(),
+            detail: "a commit was not answered".to_owned(),
+        })
 }

@@ -3,10 +3,12 @@
 
 mod counting;
 mod item;
+mod progress;
 mod record;
 mod stats;
 mod table;
 mod tally;
+mod tidying;
 mod tiles;
 
 pub use item::{Availability, Item, ItemRejection};
@@ -15,5 +17,5 @@ pub use table::{ItemTable, ItemUpdate};
 pub use tally::Tally;
 
 pub(crate) use counting::Counting;
-pub(crate) use table::Change;
 pub(crate) use record::CatalogEntry;
+pub(crate) use table::Change;

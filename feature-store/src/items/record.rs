@@ -139,7 +139,13 @@ mod tests {
         let key = Key::item("1");
         assert_eq!(Item::decode(&key, &full().encode()), Ok(full()));
         let entry = CatalogEntry::decode(&CatalogEntry::encode(7, &full()));
-        assert_eq!(entry, Some(CatalogEntry { version: 7, item: full() }));
+        assert_eq!(
+            entry,
+            Some(CatalogEntry {
+                version: 7,
+                item: full()
+            })
+        );
     }
 
     #[test]

@@ -114,7 +114,10 @@ impl ItemTable {
             .iter()
             .flat_map(|shard| {
                 let shard = shard.load();
-                shard.values().map(|slot| self.stamped(&slot.row)).collect::<Vec<_>>()
+                shard
+                    .values()
+                    .map(|slot| self.stamped(&slot.row))
+                    .collect::<Vec<_>>()
             })
             .collect();
         rows.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
@@ -145,7 +148,11 @@ impl ItemTable {
             };
             let mut next = Shard::clone(&shard.load());
             let before = next.len();
-            changed.extend(changes.into_iter().filter_map(|change| change.make(&mut next)));
+            changed.extend(
+                changes
+                    .into_iter()
+                    .filter_map(|change| change.make(&mut next)),
+            );
             self.rows.fetch_add(next.len() - before, Ordering::Relaxed);
             shard.store(Arc::new(next));
         }
@@ -248,7 +255,10 @@ fn shard_of(item_id: &str) -> usize {
 fn by_shard(changes: Vec<Change>) -> BTreeMap<usize, Vec<Change>> {
     let mut shards = BTreeMap::<_, Vec<_>>::new();
     for change in changes {
-        shards.entry(shard_of(change.item_id())).or_default().push(change);
+        shards
+            .entry(shard_of(change.item_id()))
+            .or_default()
+            .push(change);
     }
     shards
 }
@@ -317,15 +327,26 @@ mod tests {
         table.apply(vec![viewed("b", 1, 120_000)]);
         let row = table.get("a").expect("is there");
         assert_eq!((row.stats.views_24h, row.stats.as_of), (3, Millis(120_000)));
-        assert!(table.snapshot().iter().all(|row| row.stats.as_of == Millis(120_000)));
+        assert!(
+            table
+                .snapshot()
+                .iter()
+                .all(|row| row.stats.as_of == Millis(120_000))
+        );
     }
 
     #[test]
     fn snapshots_are_sorted_by_id() {
         let table = ItemTable::new();
-        let updates = (0..500).rev().map(|n| ItemUpdate::Item(item(&format!("{n:04}"), n)));
+        let updates = (0..500)
+            .rev()
+            .map(|n| ItemUpdate::Item(item(&format!("{n:04}"), n)));
         table.apply(updates.collect());
-        let ids: Vec<_> = table.snapshot().iter().map(|row| row.item_id.to_string()).collect();
+        let ids: Vec<_> = table
+            .snapshot()
+            .iter()
+            .map(|row| row.item_id.to_string())
+            .collect();
         assert_eq!(ids.len(), 500);
         assert!(ids.is_sorted());
     }
@@ -334,7 +355,10 @@ mod tests {
     fn tells_subscribers_what_changed() {
         let table = ItemTable::new();
         let mut changes = table.subscribe();
-        table.apply(vec![ItemUpdate::Item(item("b", 1)), ItemUpdate::Item(item("a", 1))]);
+        table.apply(vec![
+            ItemUpdate::Item(item("b", 1)),
+            ItemUpdate::Item(item("a", 1)),
+        ]);
         let ids = changes.try_recv().expect("was told");
         assert_eq!(ids.iter().map(|id| &**id).collect::<Vec<_>>(), ["a", "b"]);
         table.change(Vec::new(), Some(Millis(60_000)));

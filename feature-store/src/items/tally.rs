@@ -28,7 +28,10 @@ impl Counts {
         match kind {
             EventKind::View => Some(Self { views: 1, ..none }),
             EventKind::AddToCart => Some(Self { carts: 1, ..none }),
-            EventKind::Purchase => Some(Self { purchases: 1, ..none }),
+            EventKind::Purchase => Some(Self {
+                purchases: 1,
+                ..none
+            }),
             EventKind::RemoveFromCart
             | EventKind::CheckoutStart
             | EventKind::MessageSent
@@ -127,14 +130,20 @@ impl Tally {
     pub fn advance(&mut self, as_of: Millis) {
         self.as_of = self.as_of.max(as_of);
         let kept = self.hours.split_off(&first_hour(self.as_of));
-        for (id, counts) in std::mem::replace(&mut self.hours, kept).into_values().flatten() {
+        for (id, counts) in std::mem::replace(&mut self.hours, kept)
+            .into_values()
+            .flatten()
+        {
             if let Some(windows) = self.totals.get_mut(&id) {
                 windows.day.subtract(counts);
             }
             self.touched.insert(id);
         }
         let kept = self.days.split_off(&first_day(self.as_of));
-        for (id, counts) in std::mem::replace(&mut self.days, kept).into_values().flatten() {
+        for (id, counts) in std::mem::replace(&mut self.days, kept)
+            .into_values()
+            .flatten()
+        {
             if let Some(windows) = self.totals.get_mut(&id) {
                 windows.month.subtract(counts);
             }
@@ -167,7 +176,11 @@ impl Tally {
         let touched = std::mem::take(&mut self.touched);
         let changed = touched.into_iter().map(|id| {
             let stats = self.stats(&id);
-            if self.totals.get(&id).is_some_and(|windows| windows.month == Counts::default()) {
+            if self
+                .totals
+                .get(&id)
+                .is_some_and(|windows| windows.month == Counts::default())
+            {
                 self.totals.remove(&id);
             }
             (id, stats)
@@ -177,7 +190,10 @@ impl Tally {
 
     /// The one shared copy of an id, marked as touched.
     fn id(&mut self, item_id: &str) -> Arc<str> {
-        let known = self.totals.get_key_value(item_id).map(|(id, _)| Arc::clone(id));
+        let known = self
+            .totals
+            .get_key_value(item_id)
+            .map(|(id, _)| Arc::clone(id));
         let id = known.unwrap_or_else(|| Arc::from(item_id));
         self.touched.insert(Arc::clone(&id));
         id
@@ -192,7 +208,8 @@ fn add(tile: &mut PerItem<Counts>, id: &Arc<str>, counts: Counts) {
 mod tests {
     use super::*;
 
-    const NOON: Millis = Millis(1_700_000_000_000 - 1_700_000_000_000 % Millis::DAY + Millis::DAY / 2);
+    const NOON: Millis =
+        Millis(1_700_000_000_000 - 1_700_000_000_000 % Millis::DAY + Millis::DAY / 2);
 
     fn ago(millis: i64) -> Millis {
         Millis(NOON.0 - millis)
@@ -212,8 +229,14 @@ mod tests {
         }
         tally.count("", EventKind::View, NOON);
         let stats = tally.stats("a");
-        assert_eq!((stats.views_24h, stats.carts_24h, stats.purchases_24h), (1, 1, 1));
-        assert_eq!((stats.views_30d, stats.carts_30d, stats.purchases_30d), (1, 1, 1));
+        assert_eq!(
+            (stats.views_24h, stats.carts_24h, stats.purchases_24h),
+            (1, 1, 1)
+        );
+        assert_eq!(
+            (stats.views_30d, stats.carts_30d, stats.purchases_30d),
+            (1, 1, 1)
+        );
         assert_eq!(tally.take_touched().len(), 1);
     }
 
@@ -222,8 +245,16 @@ mod tests {
         let mut tally = at_noon();
         tally.count("hour in", EventKind::View, ago(23 * Millis::HOUR));
         tally.count("hour out", EventKind::View, ago(23 * Millis::HOUR + 1));
-        tally.count("day in", EventKind::View, ago(29 * Millis::DAY + Millis::DAY / 2));
-        tally.count("day out", EventKind::View, ago(29 * Millis::DAY + Millis::DAY / 2 + 1));
+        tally.count(
+            "day in",
+            EventKind::View,
+            ago(29 * Millis::DAY + Millis::DAY / 2),
+        );
+        tally.count(
+            "day out",
+            EventKind::View,
+            ago(29 * Millis::DAY + Millis::DAY / 2 + 1),
+        );
         let views = |id| (tally.stats(id).views_24h, tally.stats(id).views_30d);
         assert_eq!(views("hour in"), (1, 1));
         assert_eq!(views("hour out"), (0, 1));
@@ -235,7 +266,9 @@ mod tests {
     fn does_not_depend_on_when_the_windows_moved() {
         let events: Vec<_> = (0..2_000).map(|n| ago(n * 31 * Millis::MINUTE)).collect();
         let mut late = Tally::new();
-        events.iter().for_each(|at| late.count("a", EventKind::View, *at));
+        events
+            .iter()
+            .for_each(|at| late.count("a", EventKind::View, *at));
         late.advance(ago(-Millis::DAY));
         let mut stepwise = Tally::new();
         for at in events.iter().rev() {

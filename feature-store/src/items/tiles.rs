@@ -167,9 +167,18 @@ mod tests {
     #[test]
     fn a_day_is_folded_when_its_last_hour_left_the_window() {
         let last_hour = at(DAY, 23);
-        assert_eq!(TileId::of(last_hour, at(DAY + 1, 22)), Some(TileId::Hour(DAY * 24 + 23)));
-        assert_eq!(TileId::of(last_hour, at(DAY + 1, 23)), Some(TileId::Day(DAY)));
-        assert_eq!(TileId::of(last_hour, at(DAY + 29, 0)), Some(TileId::Day(DAY)));
+        assert_eq!(
+            TileId::of(last_hour, at(DAY + 1, 22)),
+            Some(TileId::Hour(DAY * 24 + 23))
+        );
+        assert_eq!(
+            TileId::of(last_hour, at(DAY + 1, 23)),
+            Some(TileId::Day(DAY))
+        );
+        assert_eq!(
+            TileId::of(last_hour, at(DAY + 29, 0)),
+            Some(TileId::Day(DAY))
+        );
         assert_eq!(TileId::of(last_hour, at(DAY + 30, 0)), None);
     }
 
@@ -198,9 +207,28 @@ mod tests {
         assert_eq!(TileId::parse("x1"), None);
         assert_eq!(TileId::parse(""), None);
         let mut tile = Tile::default();
-        tile.add("b", Counts { views: 1, carts: 2, purchases: 3 });
-        tile.add("a", Counts { views: 4, ..Counts::default() });
-        tile.add("b", Counts { views: 1, ..Counts::default() });
+        tile.add(
+            "b",
+            Counts {
+                views: 1,
+                carts: 2,
+                purchases: 3,
+            },
+        );
+        tile.add(
+            "a",
+            Counts {
+                views: 4,
+                ..Counts::default()
+            },
+        );
+        tile.add(
+            "b",
+            Counts {
+                views: 1,
+                ..Counts::default()
+            },
+        );
         let key = TileId::Day(1).key(partition);
         assert_eq!(Tile::decode(&key, &tile.encode()), Ok(tile));
     }

@@ -22,6 +22,10 @@ pub enum Error {
 }
 
 impl Error {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over what they have: a key, an error, or a line of text"
+    )]
     pub(crate) fn corrupt(key: impl ToString, detail: impl ToString) -> Self {
         Self::Corrupt {
             key: key.to_string(),

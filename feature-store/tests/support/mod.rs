@@ -109,7 +109,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    pub async fn embedded() -> Self {
+    pub fn embedded() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self {
             folder,
@@ -154,7 +154,7 @@ macro_rules! on_both_stores {
         mod embedded {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name(&$crate::support::Fixture::embedded().await).await;
+                super::$name(&$crate::support::Fixture::embedded()).await;
             })*
         }
         mod redis {

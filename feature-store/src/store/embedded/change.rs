@@ -39,7 +39,11 @@ impl Writer {
         let mut change = Change::default();
         for op in &commit.ops {
             match op {
-                Op::Put { key, expected, value } => {
+                Op::Put {
+                    key,
+                    expected,
+                    value,
+                } => {
                     let packed = Versioned::pack(expected.saturating_add(1), value);
                     change.values.insert(layout::value(key), Some(packed));
                 }
@@ -94,7 +98,8 @@ impl Writer {
             return Ok(None);
         };
         let at = stored.first_chunk::<8>().copied().map(layout::parse_time);
-        let at = at.ok_or_else(|| Error::corrupt(format_args!("{partition}:due:{id}"), "too short"));
+        let at =
+            at.ok_or_else(|| Error::corrupt(format_args!("{partition}:due:{id}"), "too short"));
         at.map(Some)
     }
 }

@@ -25,7 +25,11 @@ impl Writer {
         }
         match after {
             Some(after) => {
-                batch.insert(deadlines, layout::deadline(partition, id), layout::time(after));
+                batch.insert(
+                    deadlines,
+                    layout::deadline(partition, id),
+                    layout::time(after),
+                );
                 batch.insert(deadlines, layout::due(partition, after, id), []);
             }
             None => batch.remove(deadlines, layout::deadline(partition, id)),

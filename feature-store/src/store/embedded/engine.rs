@@ -32,7 +32,9 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let database = Database::builder(path).open().map_err(|error| opening(path, &error))?;
+        let database = Database::builder(path)
+            .open()
+            .map_err(|error| opening(path, &error))?;
         let keyspace = |name| {
             let opened = database.keyspace(name, KeyspaceCreateOptions::default);
             opened.map_err(|error| opening(path, &error))
@@ -66,14 +68,18 @@ impl Engine {
             }
             None => {
                 meta.insert("format", FORMAT).map_err(unavailable)?;
-                self.database.persist(fjall::PersistMode::SyncAll).map_err(unavailable)
+                self.database
+                    .persist(fjall::PersistMode::SyncAll)
+                    .map_err(unavailable)
             }
         }
     }
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Versioned>, Error> {
         let stored = self.values.get(layout::value(key)).map_err(unavailable)?;
-        stored.map(|stored| Versioned::unpack(key, copy(&stored))).transpose()
+        stored
+            .map(|stored| Versioned::unpack(key, copy(&stored)))
+            .transpose()
     }
 
     pub(super) fn list(&self, partition: Partition, kind: Kind) -> Result<Vec<String>, Error> {
@@ -107,7 +113,10 @@ impl Engine {
             let (key, value) = entry.into_inner().map_err(unavailable)?;
             let sequence = key.last_chunk().copied().map(u64::from_be_bytes);
             let sequence = sequence.ok_or_else(|| Error::corrupt(partition, "a log key is short"));
-            Ok(LogEntry { sequence: sequence?, value: copy(&value) })
+            Ok(LogEntry {
+                sequence: sequence?,
+                value: copy(&value),
+            })
         });
         entries.collect()
     }
@@ -127,7 +136,11 @@ impl Engine {
                 let key = entry.key().map_err(unavailable)?;
                 let (due_at, id) = layout::parse_due(&key)
                     .ok_or_else(|| Error::corrupt(partition, "a deadline cannot be read"))?;
-                found.push(Due { partition: *partition, id, due_at });
+                found.push(Due {
+                    partition: *partition,
+                    id,
+                    due_at,
+                });
             }
         }
         found.sort_unstable_by(|a, b| (a.due_at, a).cmp(&(b.due_at, b)));
@@ -169,5 +182,8 @@ fn opening(path: &Path, error: &fjall::Error) -> Error {
     } else {
         format!("{path} cannot be opened: {error}")
     };
-    Error::Unavailable { store: NAME, detail }
+    Error::Unavailable {
+        store: NAME,
+        detail,
+    }
 }

@@ -20,7 +20,11 @@ impl Group {
         name.extend_from_slice(group.as_bytes());
         // No text holds this byte, so no group's keys begin with those of another.
         name.push(0xff);
-        Self { partition, log, name }
+        Self {
+            partition,
+            log,
+            name,
+        }
     }
 
     /// Under this lies the last sequence that was handed out.
@@ -55,7 +59,9 @@ impl Writer {
         let cursor = self.cursor(group)?;
         let left = delivery.limit.saturating_sub(entries.len());
         let end = self.end(group.partition, group.log);
-        let new = self.engine.read_log(group.partition, group.log, cursor, end, left)?;
+        let new = self
+            .engine
+            .read_log(group.partition, group.log, cursor, end, left)?;
         let last = new.last().map_or(cursor, |entry| entry.sequence);
         entries.extend(new);
         let lease = [&layout::time(delivery.until), delivery.consumer.as_bytes()].concat();
@@ -78,8 +84,14 @@ impl Writer {
     }
 
     fn cursor(&self, group: &Group) -> Result<u64, Error> {
-        let stored = self.engine.groups.get(group.cursor()).map_err(unavailable)?;
-        Ok(stored.and_then(|stored| stored.first_chunk().copied()).map_or(0, u64::from_be_bytes))
+        let stored = self
+            .engine
+            .groups
+            .get(group.cursor())
+            .map_err(unavailable)?;
+        Ok(stored
+            .and_then(|stored| stored.first_chunk().copied())
+            .map_or(0, u64::from_be_bytes))
     }
 
     /// Entries whose lease ran out.
@@ -99,7 +111,13 @@ impl Writer {
             }
             let sequence = u64::from_be_bytes(*sequence);
             let before = sequence.saturating_sub(1);
-            entries.extend(self.engine.read_log(group.partition, group.log, before, sequence, 1)?);
+            entries.extend(self.engine.read_log(
+                group.partition,
+                group.log,
+                before,
+                sequence,
+                1,
+            )?);
         }
         Ok(entries)
     }

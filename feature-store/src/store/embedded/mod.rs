@@ -69,11 +69,14 @@ pub struct Embedded {
 impl Embedded {
     /// Opens the folder, or creates it.
     pub fn open(settings: EmbeddedSettings) -> Result<Self, Error> {
-        let engine = Arc::new(Engine::open(&settings.path)?);
+        let EmbeddedSettings { path, durability } = settings;
+        let engine = Arc::new(Engine::open(&path)?);
         let (requests, received) = mpsc::channel(QUEUE);
-        let writer = Writer::new(Arc::clone(&engine), settings.durability)?;
+        let writer = Writer::new(Arc::clone(&engine), durability)?;
         let thread = std::thread::Builder::new().name("embedded-store".to_owned());
-        let writer = thread.spawn(move || writer.run(received)).map_err(unavailable)?;
+        let writer = thread
+            .spawn(move || writer.run(received))
+            .map_err(unavailable)?;
         Ok(Self {
             engine,
             requests: Some(requests),
@@ -148,7 +151,13 @@ impl Store for Embedded {
         let from = from.to_vec();
         self.read(move |engine| {
             let logs = from.iter().map(|(partition, log, after)| {
-                engine.read_log(*partition, *log, *after, engine.end(*partition, *log), limit_each)
+                engine.read_log(
+                    *partition,
+                    *log,
+                    *after,
+                    engine.end(*partition, *log),
+                    limit_each,
+                )
             });
             logs.collect()
         })
@@ -156,7 +165,10 @@ impl Store for Embedded {
     }
 
     async fn log_ends(&self, logs: &[(Partition, Log)]) -> Result<Vec<u64>, Error> {
-        Ok(logs.iter().map(|(partition, log)| self.engine.end(*partition, *log)).collect())
+        Ok(logs
+            .iter()
+            .map(|(partition, log)| self.engine.end(*partition, *log))
+            .collect())
     }
 
     async fn claim_due(
@@ -167,12 +179,15 @@ impl Store for Embedded {
         limit: usize,
     ) -> Result<Vec<Due>, Error> {
         let partitions = partitions.to_vec();
-        let due = self.read(move |engine| engine.due(&partitions, now, limit)).await?;
+        let due = self
+            .read(move |engine| engine.due(&partitions, now, limit))
+            .await?;
         if due.is_empty() {
             return Ok(due);
         }
         let until = now.saturating_add(lease);
-        self.write(move |writer: &mut Writer| writer.claim(due, until)).await
+        self.write(move |writer: &mut Writer| writer.claim(due, until))
+            .await
     }
 
     async fn read_group(
@@ -192,7 +207,8 @@ impl Store for Embedded {
             until: now.saturating_add(lease),
             limit,
         };
-        self.write(move |writer: &mut Writer| writer.deliver(&delivery)).await
+        self.write(move |writer: &mut Writer| writer.deliver(&delivery))
+            .await
     }
 
     async fn ack_group(
@@ -204,7 +220,8 @@ impl Store for Embedded {
     ) -> Result<(), Error> {
         let group = groups::Group::new(partition, log, group);
         let sequences = sequences.to_vec();
-        self.write(move |writer: &mut Writer| writer.acknowledge(&group, &sequences)).await
+        self.write(move |writer: &mut Writer| writer.acknowledge(&group, &sequences))
+            .await
     }
 
     fn name(&self) -> &'static str {

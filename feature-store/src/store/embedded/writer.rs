@@ -14,10 +14,7 @@ use crate::store::{Error, Log, Partition};
 const GROUP: usize = 256;
 
 /// Work for the writer.
-pub(super) trait Work<T>:
-    FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static
-{
-}
+pub(super) trait Work<T>: FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static {}
 
 impl<T, F: FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static> Work<T> for F {}
 
@@ -57,7 +54,10 @@ impl Writer {
             Durability::Power => PersistMode::SyncData,
         };
         // What a crash left in the journal was acknowledged by nobody; make it count or not now.
-        engine.database.persist(PersistMode::SyncAll).map_err(unavailable)?;
+        engine
+            .database
+            .persist(PersistMode::SyncAll)
+            .map_err(unavailable)?;
         Ok(Self {
             engine,
             mode,
@@ -102,7 +102,10 @@ impl Writer {
     }
 
     /// Writes a batch into the journal's buffer and the tables; [`Writer::run`] makes it durable.
-    pub(super) fn apply(&self, fill: impl FnOnce(&mut fjall::OwnedWriteBatch)) -> Result<(), Error> {
+    pub(super) fn apply(
+        &self,
+        fill: impl FnOnce(&mut fjall::OwnedWriteBatch),
+    ) -> Result<(), Error> {
         let mut batch = self.engine.database.batch().durability(None);
         fill(&mut batch);
         batch.commit().map_err(unavailable)

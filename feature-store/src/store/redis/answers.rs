@@ -20,7 +20,9 @@ pub(super) fn texts(partition: Partition, answer: Value) -> Result<Vec<String>, 
 /// A number that is absent before the first is counted.
 pub(super) fn count(partition: Partition, answer: Value) -> Result<u64, Error> {
     let count = Option::<u64>::from_redis_value(answer);
-    count.map(Option::unwrap_or_default).map_err(|error| Error::corrupt(partition, error))
+    count
+        .map(Option::unwrap_or_default)
+        .map_err(|error| Error::corrupt(partition, error))
 }
 
 /// Members with their scores.
@@ -45,10 +47,13 @@ fn millis(score: f64) -> Millis {
 
 /// What XRANGE gives: `[[id, [field, value]], …]`.
 pub(super) fn entries(partition: Partition, answer: Value) -> Result<Vec<LogEntry>, Error> {
-    match answer {
-        Value::Array(entries) => entries.into_iter().map(|value| entry(partition, value)).collect(),
-        other => Err(unexpected(partition, &other)),
-    }
+    let Value::Array(entries) = answer else {
+        return Err(unexpected(partition, &answer));
+    };
+    entries
+        .into_iter()
+        .map(|value| entry(partition, value))
+        .collect()
 }
 
 fn entry(partition: Partition, value: Value) -> Result<LogEntry, Error> {
@@ -56,8 +61,12 @@ fn entry(partition: Partition, value: Value) -> Result<LogEntry, Error> {
     let (id, fields) = pair(value).ok_or_else(malformed)?;
     let (_, value) = pair(fields).ok_or_else(malformed)?;
     let id = bytes(id).ok().flatten().ok_or_else(malformed)?;
-    let sequence = std::str::from_utf8(&id).ok().and_then(|id| id.strip_suffix("-0"));
-    let sequence = sequence.and_then(|number| number.parse().ok()).ok_or_else(malformed)?;
+    let sequence = std::str::from_utf8(&id)
+        .ok()
+        .and_then(|id| id.strip_suffix("-0"));
+    let sequence = sequence
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(malformed)?;
     let value = bytes(value).ok().flatten().ok_or_else(malformed)?;
     Ok(LogEntry { sequence, value })
 }

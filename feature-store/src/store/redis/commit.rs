@@ -17,7 +17,11 @@ impl Names {
         call.keys.push(self.deadlines(commit.partition));
         for op in &commit.ops {
             match op {
-                Op::Put { key, expected, value } => self.put(&mut call, key, *expected, value),
+                Op::Put {
+                    key,
+                    expected,
+                    value,
+                } => self.put(&mut call, key, *expected, value),
                 Op::Delete { key, expected } => self.delete(&mut call, key, *expected),
                 Op::Schedule { id, due_at } => {
                     call.arg("s");
@@ -43,7 +47,8 @@ impl Names {
         let listed = key.kind.is_listed();
         call.arg(if listed { "P" } else { "p" });
         call.arg(stored_version(expected));
-        call.args.push(Versioned::pack(expected.saturating_add(1), value));
+        call.args
+            .push(Versioned::pack(expected.saturating_add(1), value));
         self.key(call, key, listed);
     }
 
@@ -65,13 +70,19 @@ impl Names {
 
 /// The bytes in front of a stored value of this version.
 fn stored_version(version: u64) -> Vec<u8> {
-    if version == 0 { Vec::new() } else { version.to_le_bytes().to_vec() }
+    if version == 0 {
+        Vec::new()
+    } else {
+        version.to_le_bytes().to_vec()
+    }
 }
 
 /// What the script's answer says: 0, or where in its keys the conflict is.
 pub(super) fn outcome(commit: &Commit, answer: &Value) -> Result<CommitOutcome, Error> {
     let Value::Int(number) = answer else {
-        return Err(unavailable(format_args!("a commit was answered with {answer:?}")));
+        return Err(unavailable(format_args!(
+            "a commit was answered with {answer:?}"
+        )));
     };
     if *number == 0 {
         return Ok(CommitOutcome::Done);
@@ -90,5 +101,7 @@ pub(super) fn outcome(commit: &Commit, answer: &Value) -> Result<CommitOutcome, 
         };
         place += keys;
     }
-    Err(unavailable(format_args!("a commit conflicts at key {number}, which it does not have")))
+    Err(unavailable(format_args!(
+        "a commit conflicts at key {number}, which it does not have"
+    )))
 }

@@ -36,7 +36,9 @@ pub(super) struct Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,7 +57,9 @@ impl Connection {
             // Each request brings its own.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(REQUESTS);
-        let manager = ConnectionManager::new_with_config(client, config).await.map_err(failed)?;
+        let manager = ConnectionManager::new_with_config(client, config)
+            .await
+            .map_err(failed)?;
         Ok(Self {
             manager,
             address,
@@ -91,7 +95,10 @@ impl Connection {
         patience: Patience,
     ) -> Result<Vec<Value>, Error> {
         let answers = self.send(pipeline, patience).await?;
-        answers.into_iter().map(|answer| self.success(answer)).collect()
+        answers
+            .into_iter()
+            .map(|answer| self.success(answer))
+            .collect()
     }
 
     /// Sends a pipeline as a transaction and waits for its end.

@@ -12,7 +12,10 @@ pub(super) async fn check(connection: &Connection) -> Result<Health, Error> {
     for setting in ["appendonly", "appendfsync", "maxmemory", "maxmemory-policy"] {
         pipeline.cmd("CONFIG").arg("GET").arg(setting);
     }
-    let mut answers = connection.send(&pipeline, Patience::Request).await?.into_iter();
+    let mut answers = connection
+        .send(&pipeline, Patience::Request)
+        .await?
+        .into_iter();
     connection.success(answers.next().unwrap_or_default())?;
     let mut settings = answers.map(setting);
     let mut next = || settings.next().flatten();
@@ -51,7 +54,11 @@ fn durability(appendonly: Option<&str>, appendfsync: Option<&str>) -> Option<Str
 /// Without a memory limit nothing is evicted, but a limit may be set later.
 fn eviction(maxmemory: Option<&str>, policy: Option<&str>) -> Option<String> {
     let policy = policy.filter(|policy| *policy != "noeviction")?;
-    let when = if maxmemory == Some("0") { "once it has a maxmemory" } else { "when it is full" };
+    let when = if maxmemory == Some("0") {
+        "once it has a maxmemory"
+    } else {
+        "when it is full"
+    };
     Some(format!(
         "Redis will delete shoppers {when}: set maxmemory-policy noeviction (it is {policy})"
     ))

@@ -68,7 +68,11 @@ impl Redis {
         let mut pipeline = Pipeline::new();
         for partition in partitions {
             let deadlines = self.names.deadlines(*partition);
-            pipeline.cmd("ZRANGEBYSCORE").arg(deadlines).arg("-inf").arg(now.0);
+            pipeline
+                .cmd("ZRANGEBYSCORE")
+                .arg(deadlines)
+                .arg("-inf")
+                .arg(now.0);
             pipeline.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
         }
         let answers = self.connection.ask(&pipeline, Patience::Request).await?;
@@ -89,16 +93,28 @@ impl Store for Redis {
         for key in keys {
             pipeline.cmd("GET").arg(self.names.value(key));
         }
-        let patience = if keys.len() > MANY { Patience::Bulk } else { Patience::Request };
+        let patience = if keys.len() > MANY {
+            Patience::Bulk
+        } else {
+            Patience::Request
+        };
         let answers = self.connection.ask(&pipeline, patience).await?;
-        keys.iter().zip(answers).map(|(key, answer)| answers::versioned(key, answer)).collect()
+        keys.iter()
+            .zip(answers)
+            .map(|(key, answer)| answers::versioned(key, answer))
+            .collect()
     }
 
     async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<CommitOutcome>, Error> {
-        let calls: Vec<_> = commits.iter().map(|commit| self.names.call(commit)).collect();
+        let calls: Vec<_> = commits
+            .iter()
+            .map(|commit| self.names.call(commit))
+            .collect();
         let answers = scripts::run(&self.connection, &self.scripts.commit, &calls).await?;
         let outcomes = commits.iter().zip(answers);
-        outcomes.map(|(commit, answer)| commit::outcome(commit, &answer)).collect()
+        outcomes
+            .map(|(commit, answer)| commit::outcome(commit, &answer))
+            .collect()
     }
 
     async fn list(&self, partition: Partition, kind: Kind) -> Result<Vec<String>, Error> {
@@ -106,9 +122,13 @@ impl Store for Redis {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("SMEMBERS").arg(self.names.index(partition, kind));
+        pipeline
+            .cmd("SMEMBERS")
+            .arg(self.names.index(partition, kind));
         let answers = self.connection.ask(&pipeline, Patience::Bulk).await?;
-        let ids = answers.into_iter().map(|answer| answers::texts(partition, answer));
+        let ids = answers
+            .into_iter()
+            .map(|answer| answers::texts(partition, answer));
         let mut ids = ids.collect::<Result<Vec<_>, _>>()?.concat();
         ids.sort_unstable();
         Ok(ids)
@@ -122,21 +142,30 @@ impl Store for Redis {
         let mut pipeline = Pipeline::with_capacity(from.len());
         for (partition, log, after) in from {
             pipeline.cmd("XRANGE").arg(self.names.log(*partition, *log));
-            pipeline.arg(format!("({after}-0")).arg("+").arg("COUNT").arg(limit_each);
+            pipeline
+                .arg(format!("({after}-0"))
+                .arg("+")
+                .arg("COUNT")
+                .arg(limit_each);
         }
         let answers = self.connection.ask(&pipeline, Patience::Bulk).await?;
         let logs = from.iter().zip(answers);
-        logs.map(|((partition, _, _), answer)| answers::entries(*partition, answer)).collect()
+        logs.map(|((partition, _, _), answer)| answers::entries(*partition, answer))
+            .collect()
     }
 
     async fn log_ends(&self, logs: &[(Partition, Log)]) -> Result<Vec<u64>, Error> {
         let mut pipeline = Pipeline::with_capacity(logs.len());
         for (partition, log) in logs {
-            pipeline.cmd("HGET").arg(self.names.counters(*partition)).arg(log.code());
+            pipeline
+                .cmd("HGET")
+                .arg(self.names.counters(*partition))
+                .arg(log.code());
         }
         let answers = self.connection.ask(&pipeline, Patience::Request).await?;
         let ends = logs.iter().zip(answers);
-        ends.map(|((partition, _), answer)| answers::count(*partition, answer)).collect()
+        ends.map(|((partition, _), answer)| answers::count(*partition, answer))
+            .collect()
     }
 
     async fn claim_due(

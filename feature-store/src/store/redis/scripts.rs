@@ -79,7 +79,10 @@ pub(super) async fn run(
             }
         }
     }
-    answers.into_iter().map(|answer| connection.success(answer)).collect()
+    answers
+        .into_iter()
+        .map(|answer| connection.success(answer))
+        .collect()
 }
 
 async fn send(

@@ -59,7 +59,9 @@ impl RedisSettings {
     pub(super) fn connection_info(&self) -> Result<ConnectionInfo, Error> {
         if self.key_prefix.contains(['{', '}']) {
             let prefix = &self.key_prefix;
-            return Err(unavailable(format_args!("key_prefix is {prefix:?}, it may hold no braces")));
+            return Err(unavailable(format_args!(
+                "key_prefix is {prefix:?}, it may hold no braces"
+            )));
         }
         let info = self.url.as_str().into_connection_info();
         let info = info.map_err(|error| unavailable(format_args!("redis url: {error}")))?;
