@@ -1,4 +1,4 @@
-//! Settings of the recovery role. Every one has a default but the snapshot.
+//! Settings of the recovery role. `deploy/config/recovery.toml` explains each.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use kit::client::PeerSettings;
 use kit::config::{Period, Report, Secret, Settings};
 use kit::security::Security;
 use kit::shell::Listen;
+use kit::telemetry;
 use serde::{Deserialize, Serialize};
 
 /// Longest time that a decision may take by default, in milliseconds.
@@ -45,6 +46,8 @@ pub struct Config {
     pub default_deadline_ms: u64,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Period,
+    /// Logs.
+    pub log: telemetry::Settings,
     /// TLS and tokens of this server.
     pub security: Security,
     /// How this role shows itself to features and candidates.
@@ -65,7 +68,8 @@ impl Default for Config {
             key_prefix: String::new(),
             clock: ClockSettings::Real,
             default_deadline_ms: 100,
-            drain: Period::seconds(10),
+            drain: Period::seconds(30),
+            log: telemetry::Settings::default(),
             security: Security::default(),
             peer: PeerSettings::default(),
         }

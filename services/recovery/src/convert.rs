@@ -3,11 +3,19 @@
 mod answers;
 mod questions;
 mod requests;
-mod time;
+
+use std::time::Duration;
 
 pub(crate) use answers::{decision, generation_info, ordered, record, results};
 pub(crate) use questions::{
     candidate, cart_line, features_request, item_updates, own_candidate, retrieve_request, shopper,
 };
 pub(crate) use requests::{decide_request, rank_request};
-pub(crate) use time::{millis, timestamp};
+
+/// The longest that fits where it is longer than 292 billion years.
+fn duration(length: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(length.subsec_nanos()).unwrap_or_default(),
+    }
+}

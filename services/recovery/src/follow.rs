@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feature_store::ItemTable;
 use kit::client::PeerChannel;
-use kit::{CancellationToken, Clock};
+use kit::{CancellationToken, Clock, timestamp};
 use proto::v1 as pb;
 use proto::v1::catalog_service_client::CatalogServiceClient;
 use tonic::Status;
@@ -74,7 +74,10 @@ impl Follower {
 
     fn take(&self, updates: pb::ItemUpdates) {
         let now_ms = self.clock.now_ms();
-        let sent_ms = updates.sent_at.as_ref().and_then(convert::millis);
+        let sent_ms = updates
+            .sent_at
+            .as_ref()
+            .and_then(|at| timestamp::decode(at).ok());
         self.table.apply(convert::item_updates(updates));
         let lag_ms = now_ms.saturating_sub(sent_ms.unwrap_or(now_ms));
         self.metrics.items(self.table.len(), lag_ms);

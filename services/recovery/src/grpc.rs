@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feature_store::Registry;
 use kit::auth::Scope;
-use kit::{Clock, Deadline, Problem};
+use kit::{Clock, Deadline, Violations, timestamp};
 use proto::v1 as pb;
 use proto::v1::recovery_service_server::RecoveryService;
 use proto::v1::snapshot_service_server::SnapshotService;
@@ -65,13 +65,10 @@ impl RecoveryService for Recovery {
     }
 }
 
-fn check_batch(count: usize) -> Result<(), Problem> {
-    if (1..=BATCH).contains(&count) {
-        Ok(())
-    } else {
-        let allowed = format!("has {count} entries, 1 to {BATCH} are allowed");
-        Err(Problem::Invalid(vec![("requests".to_owned(), allowed)]))
-    }
+fn check_batch(count: usize) -> Result<(), Status> {
+    let mut found = Violations::new();
+    found.check_count("requests", count, BATCH);
+    found.into_result()
 }
 
 /// `SnapshotService` of this role.
@@ -105,7 +102,7 @@ impl SnapshotService for Snapshots {
                 .collect(),
             schema_fingerprint: Registry::standard().fingerprint().to_owned(),
             version: kit::VERSION.to_owned(),
-            now: Some(convert::timestamp(self.clock.now_ms())),
+            now: Some(timestamp::encode(self.clock.now_ms())),
             store: store.to_owned(),
         }))
     }

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`config`](Config), [`error`](Error), `start` | settings, why it did not start, how it starts |
+//! | [`config`](Config), [`error`](Error), `role` | settings, why it did not start, how it starts |
 //! | `grpc`, `convert` | the thin adapters, and protobuf ↔ domain |
 //! | `request`, `shopper`, `cart`, `items` | the question, the person, the priced cart, item facts |
 //! | `generation` | everything loaded from one snapshot, replaced as a whole |
@@ -27,14 +27,14 @@ mod items;
 mod metrics;
 pub mod record;
 mod request;
+mod role;
 mod shopper;
-mod start;
 
 pub use config::Config;
 pub use error::Error;
 pub use generation::LoadError;
 pub use kit::Running;
-pub use start::run;
+pub use role::run;
 
 /// The name of this role.
 pub const ROLE: &str = "recovery";

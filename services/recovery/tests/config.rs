@@ -1,5 +1,7 @@
 //! What the settings take, and how they refuse.
 
+use std::path::Path;
+
 use kit::config::{Layers, load};
 use recovery::Config;
 
@@ -22,6 +24,24 @@ fn works_without_any_setting() {
     assert_eq!(config.addr.to_string(), "127.0.0.1:7103");
     assert_eq!(config.admin.unwrap().to_string(), "127.0.0.1:7113");
     assert_eq!(config.default_deadline_ms, 100);
+}
+
+#[test]
+fn the_shipped_config_is_the_defaults_with_a_snapshot_and_a_store() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/recovery.toml");
+    let layers = Layers {
+        role: "recovery".to_owned(),
+        file: Some(file),
+        ..Layers::default()
+    };
+    let shipped: Config = load(&layers).unwrap();
+    let defaults = Config {
+        snapshot: shipped.snapshot.clone(),
+        redis: shipped.redis.clone(),
+        ..Config::default()
+    };
+    assert!(shipped.snapshot.is_some() && shipped.redis.is_some());
+    assert_eq!(shipped, defaults);
 }
 
 #[test]

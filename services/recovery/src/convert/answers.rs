@@ -1,11 +1,10 @@
 //! What this role answers.
 
-use kit::Problem;
+use kit::{Problem, timestamp};
 use policy::{Action, Inputs, Offer, RunnerUp};
 use prost::Message as _;
 use proto::v1 as pb;
 
-use super::time;
 use crate::decide::candidates::SourceScore;
 use crate::decide::rank::Ranked;
 use crate::decide::{Decided, Ordered};
@@ -22,7 +21,7 @@ pub(crate) fn decision(decided: &Decided) -> pb::Decision {
     } = decided;
     let stage = |(stage, took): &(crate::decide::Stage, _)| pb::StageLatency {
         stage: stage.as_str().to_owned(),
-        latency: Some(time::duration(*took)),
+        latency: Some(super::duration(*took)),
     };
     pb::Decision {
         decision_id: decided.decision_id.clone(),
@@ -40,7 +39,7 @@ pub(crate) fn decision(decided: &Decided) -> pb::Decision {
         stage_latencies: notes.stages.iter().map(stage).collect(),
         cart_value_minor: decided.cart_value_minor,
         currency: inputs.currency.clone(),
-        decided_at: Some(time::timestamp(inputs.now_ms)),
+        decided_at: Some(timestamp::encode(inputs.now_ms)),
         cart_version: decided.cart_version,
     }
 }
@@ -62,7 +61,7 @@ fn offer(offer: &Offer, inputs: &Inputs) -> pb::Offer {
         discount_minor: offer.discount_minor,
         max_discount_minor: offer.max_discount_minor,
         currency: inputs.currency.clone(),
-        valid_for: Some(time::duration(offer.valid_for)),
+        valid_for: Some(super::duration(offer.valid_for)),
     }
 }
 
@@ -143,7 +142,7 @@ pub(crate) fn ordered(ordered: Ordered) -> pb::RankResponse {
 pub(crate) fn generation_info(generation: &Generation) -> pb::GenerationInfo {
     pb::GenerationInfo {
         id: generation.id().to_owned(),
-        loaded_at: Some(time::timestamp(generation.loaded_at_ms())),
+        loaded_at: Some(timestamp::encode(generation.loaded_at_ms())),
         items: u64::try_from(generation.catalogue().len()).unwrap_or(u64::MAX),
         resident_bytes: generation.resident_bytes(),
     }

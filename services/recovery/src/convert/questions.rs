@@ -1,11 +1,11 @@
 //! What this role asks of others, and what they answer.
 
 use feature_store::{Item, ItemStats, ItemUpdate, Millis};
+use kit::timestamp;
 use proto::v1 as pb;
 use proto::v1::feature_value::{Status, Value};
 use retrieval::{Filter, Kind, Query};
 
-use super::time;
 use crate::decide::candidates::{Candidate, SourceScore};
 use crate::request::CartLine;
 use crate::shopper::{Cart, Profile, Recent, Shopper};
@@ -26,7 +26,7 @@ pub(crate) fn features_request(
     pb::GetFeaturesRequest {
         entities: shoppers.iter().map(entity).collect(),
         features: names.to_vec(),
-        now: Some(time::timestamp(now_ms)),
+        now: Some(timestamp::encode(now_ms)),
         include: include.map(i32::from).to_vec(),
     }
 }
@@ -57,11 +57,16 @@ fn number(value: &pb::FeatureValue) -> Option<f64> {
     }
 }
 
+/// What another role calls a time and is none counts as no time.
+fn millis(at: &prost_types::Timestamp) -> Option<i64> {
+    timestamp::decode(at).ok()
+}
+
 fn cart(cart: pb::Cart) -> Cart {
     Cart {
         lines: cart.lines.into_iter().map(cart_line).collect(),
         version: cart.version,
-        last_active_ms: cart.last_active_at.as_ref().and_then(time::millis),
+        last_active_ms: cart.last_active_at.as_ref().and_then(millis),
     }
 }
 
@@ -70,7 +75,7 @@ pub(crate) fn cart_line(line: pb::CartLine) -> CartLine {
     CartLine {
         quantity: line.quantity.max(1),
         price_minor: line.price_minor,
-        added_at_ms: line.added_at.as_ref().and_then(time::millis),
+        added_at_ms: line.added_at.as_ref().and_then(millis),
         item_id: line.item_id,
         currency: line.currency,
         category: line.category,
@@ -82,7 +87,7 @@ pub(crate) fn cart_line(line: pb::CartLine) -> CartLine {
 fn recent(item: pb::RecentItem) -> Option<Recent> {
     Some(Recent {
         kind: kind(item.event_type)?,
-        at_ms: item.occurred_at.as_ref().and_then(time::millis)?,
+        at_ms: item.occurred_at.as_ref().and_then(millis)?,
         item_id: item.item_id,
     })
 }
@@ -131,7 +136,7 @@ pub(crate) fn retrieve_request(
     let interaction = |one: &retrieval::Recent| pb::RecentInteraction {
         item_id: one.item_id.clone(),
         event_type: event_type(one.kind),
-        age: Some(time::duration(one.age)),
+        age: Some(super::duration(one.age)),
     };
     pb::RetrieveRequest {
         shopper_id: String::new(),
@@ -140,7 +145,7 @@ pub(crate) fn retrieve_request(
         k: u32::try_from(query.k).unwrap_or(u32::MAX),
         filter: filter(&query.filter),
         generation: generation.to_owned(),
-        now: Some(time::timestamp(now_ms)),
+        now: Some(timestamp::encode(now_ms)),
     }
 }
 
@@ -215,13 +220,7 @@ fn item_stats(stats: &pb::ItemStats) -> ItemStats {
         views_30d: stats.views_30d,
         carts_30d: stats.carts_30d,
         purchases_30d: stats.purchases_30d,
-        as_of: Millis(
-            stats
-                .as_of
-                .as_ref()
-                .and_then(time::millis)
-                .unwrap_or_default(),
-        ),
+        as_of: Millis(stats.as_of.as_ref().and_then(millis).unwrap_or_default()),
     }
 }
 

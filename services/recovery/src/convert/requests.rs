@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use kit::{Problem, Violations};
+use kit::{Problem, Violations, timestamp};
 use proto::v1 as pb;
 
-use super::time;
 use crate::request::{CartLine, Context, Mode, RankRequest, Request};
 
-/// Limits of the contract, as stated in `recovery.proto` and `features.proto`.
-pub(crate) const ID_BYTES: usize = 128;
+// Limits of the contract, as stated in `recovery.proto` and `features.proto`.
+const TEXT_BYTES: usize = 128;
 const CATEGORY_BYTES: usize = 256;
 const CART_LINES: usize = 200;
 const QUANTITY: u32 = 10_000;
@@ -22,9 +21,9 @@ const CHANNELS: [&str; 4] = ["email", "sms", "push", "onsite"];
 pub(crate) fn decide_request(message: pb::DecideRequest) -> Result<Request, Problem> {
     let mut found = Violations::new();
     let mode = mode(message.mode, &mut found);
-    check_id(&message.shopper_id, "shopper_id", &mut found);
+    found.check_id("shopper_id", &message.shopper_id);
     check_request_id(&message.request_id, mode, &mut found);
-    check_at_most(&message.generation, ID_BYTES, "generation", &mut found);
+    check_bytes(&message.generation, TEXT_BYTES, "generation", &mut found);
     let request = Request {
         cart: cart(message.cart, &mut found),
         context: context(message.context.unwrap_or_default(), &mut found),
@@ -42,17 +41,14 @@ pub(crate) fn rank_request(message: pb::RankRequest) -> Result<RankRequest, Prob
     match (message.shopper_id.is_empty(), message.cart.is_empty()) {
         (true, true) => found.add("shopper_id", "is empty: give either the shopper or a cart"),
         (false, false) => found.add("shopper_id", "is given with a cart: give one of them"),
-        (false, true) => check_id(&message.shopper_id, "shopper_id", &mut found),
+        (false, true) => found.check_id("shopper_id", &message.shopper_id),
         (true, false) => {}
     }
-    let count = message.item_ids.len();
-    found.check((1..=RANKED_ITEMS).contains(&count), "item_ids", || {
-        format!("has {count} entries, 1 to {RANKED_ITEMS} are allowed")
-    });
+    found.check_count("item_ids", message.item_ids.len(), RANKED_ITEMS);
     for (at, item_id) in message.item_ids.iter().take(RANKED_ITEMS).enumerate() {
-        check_id(item_id, &format!("item_ids[{at}]"), &mut found);
+        found.check_id(&format!("item_ids[{at}]"), item_id);
     }
-    check_at_most(&message.generation, ID_BYTES, "generation", &mut found);
+    check_bytes(&message.generation, TEXT_BYTES, "generation", &mut found);
     let request = RankRequest {
         cart: cart(message.cart, &mut found),
         now_ms: now(message.now.as_ref(), &mut found),
@@ -87,19 +83,12 @@ fn mode(number: i32, found: &mut Violations) -> Mode {
 
 fn check_request_id(request_id: &str, mode: Mode, found: &mut Violations) {
     match mode {
-        Mode::Commit => check_id(request_id, "request_id", found),
-        Mode::Preview => check_at_most(request_id, ID_BYTES, "request_id", found),
+        Mode::Commit => found.check_id("request_id", request_id),
+        Mode::Preview => check_bytes(request_id, TEXT_BYTES, "request_id", found),
     }
 }
 
-fn check_id(id: &str, field: &str, found: &mut Violations) {
-    let length = id.len();
-    found.check((1..=ID_BYTES).contains(&length), field, || {
-        format!("has {length} bytes, 1 to {ID_BYTES} are allowed")
-    });
-}
-
-fn check_at_most(text: &str, limit: usize, field: &str, found: &mut Violations) {
+fn check_bytes(text: &str, limit: usize, field: &str, found: &mut Violations) {
     let length = text.len();
     found.check(length <= limit, field, || {
         format!("has {length} bytes, at most {limit} are allowed")
@@ -107,12 +96,8 @@ fn check_at_most(text: &str, limit: usize, field: &str, found: &mut Violations) 
 }
 
 fn now(at: Option<&prost_types::Timestamp>, found: &mut Violations) -> Option<i64> {
-    let at = at?;
-    let millis = time::millis(at);
-    found.check(millis.is_some(), "now", || {
-        "is no time of the years 1 to 9999".to_owned()
-    });
-    millis
+    let decoded = timestamp::decode(at?);
+    decoded.map_err(|why| found.add("now", why)).ok()
 }
 
 fn cart(lines: Vec<pb::CartLine>, found: &mut Violations) -> Vec<CartLine> {
@@ -132,7 +117,7 @@ fn cart(lines: Vec<pb::CartLine>, found: &mut Violations) -> Vec<CartLine> {
 
 fn check_line(line: &pb::CartLine, at: usize, found: &mut Violations) {
     let field = |name: &str| format!("cart[{at}].{name}");
-    check_id(&line.item_id, &field("item_id"), found);
+    found.check_id(&field("item_id"), &line.item_id);
     let quantity = line.quantity;
     found.check(quantity <= QUANTITY, &field("quantity"), || {
         format!("is {quantity}, at most {QUANTITY} is allowed")
@@ -144,14 +129,11 @@ fn check_line(line: &pb::CartLine, at: usize, found: &mut Violations) {
         || format!("is {price}, 0 to {PRICE_MINOR} is allowed"),
     );
     check_currency(line, &field("currency"), found);
-    check_at_most(&line.category, CATEGORY_BYTES, &field("category"), found);
-    check_at_most(&line.brand, ID_BYTES, &field("brand"), found);
-    let added_at = line.added_at.as_ref();
-    found.check(
-        added_at.is_none_or(|time| time::millis(time).is_some()),
-        &field("added_at"),
-        || "is no time of the years 1 to 9999".to_owned(),
-    );
+    check_bytes(&line.category, CATEGORY_BYTES, &field("category"), found);
+    check_bytes(&line.brand, TEXT_BYTES, &field("brand"), found);
+    if let Some(Err(why)) = line.added_at.as_ref().map(timestamp::decode) {
+        found.add(field("added_at"), why);
+    }
 }
 
 fn check_currency(line: &pb::CartLine, field: &str, found: &mut Violations) {

@@ -7,4 +7,6 @@ mod decide;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod start;
+#[cfg(test)]
 mod world;

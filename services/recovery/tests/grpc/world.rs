@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) peers: Option<Peers>,
     pub(crate) store: Option<FeatureStore>,
     pub(crate) ranker: bool,
+    /// In place of the snapshot's.
+    pub(crate) policy: Option<String>,
     pub(crate) deadline_ms: u64,
 }
 
@@ -48,6 +50,7 @@ impl Default for Setup {
             peers: Some(healthy()),
             store: None,
             ranker: true,
+            policy: None,
             // Far from what a busy machine needs; tests of slow peers set their own.
             deadline_ms: 10_000,
         }
@@ -71,7 +74,13 @@ impl Setup {
             }
             None => dead_url().await,
         };
+        let policy = self.policy.map(|text| {
+            let path = dir.path().join("policy.toml");
+            std::fs::write(&path, text).unwrap();
+            path
+        });
         let config = Config {
+            policy,
             addr: "127.0.0.1:0".parse().unwrap(),
             admin: None,
             features: url.clone(),
@@ -109,7 +118,7 @@ fn named(
 }
 
 /// Ten items, `1` to `10`; each goes with the next two, and `1` is the most popular.
-fn generation(dir: &Path, ranker: bool) -> Snapshot {
+pub(crate) fn generation(dir: &Path, ranker: bool) -> Snapshot {
     let items = (1..=10).map(|number| CatalogueItem {
         item_id: number.to_string(),
         name: format!("item {number}"),
@@ -185,8 +194,9 @@ pub(crate) fn proposals(items: &[&str]) -> pb::RetrieveResponse {
 /// The row of a shopper: nothing is known of `nobody`.
 pub(crate) fn row(entity: &pb::Entity, request: &pb::GetFeaturesRequest) -> pb::FeatureRow {
     let values = request.features.iter().map(|_| pb::FeatureValue {
-        status: pb::feature_value::Status::Null.into(),
-        ..Default::default()
+        status: pb::feature_value::Status::Present.into(),
+        value: Some(pb::feature_value::Value::Int64Value(3)),
+        event_time: None,
     });
     let mut row = pb::FeatureRow {
         entity: Some(entity.clone()),

@@ -60,7 +60,14 @@ pub async fn run(
     let mut running = shell.start(routes, &SERVICES, scope_of).await?;
     let follower = Follower::new(features, table, clock.clone(), metrics);
     running.attach(tokio::spawn(follower.run(stop.clone())));
-    let generation = load(&config, &clock).await.inspect_err(|_| stop.cancel())?;
+    let generation = match load(&config, &clock).await {
+        Ok(generation) => generation,
+        Err(error) => {
+            running.stop();
+            running.wait().await?;
+            return Err(error);
+        }
+    };
     tracing::info!(
         generation = generation.id(),
         risk = generation.risk.describe(),
