@@ -13,18 +13,24 @@ use std::time::Duration;
 
 use feature_store::view::Window;
 use feature_store::{
-    ConsentRecord, Event, EventKind, Millis, Outcome, ProfileUpdate, Shopper, ShopperView,
+    ConsentRecord, Event, EventKind, LoggedEvent, Millis, Outcome, ProfileUpdate, Shopper,
+    ShopperView,
 };
 
 const GOLDEN: &str = include_str!("goldens/shopper-v1.hex");
+const LOGGED: &str = include_str!("goldens/event-v1.hex");
 const START: i64 = 1_700_000_000_000;
 /// When the last event happened.
 const NOW: Millis = Millis(START + 2 * Millis::DAY + 3 * Millis::MINUTE);
 
-fn bytes() -> Vec<u8> {
-    let digits: String = GOLDEN.split_whitespace().collect();
+fn bytes(golden: &str) -> Vec<u8> {
+    let digits: String = golden.split_whitespace().collect();
     let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal");
     (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn event(id: usize, kind: EventKind, item: &str, offset: i64, price_minor: i64) -> Event {
@@ -135,7 +141,7 @@ fn check(view: &ShopperView) {
 
 #[test]
 fn a_value_of_the_first_format_loads() {
-    let shopper = Shopper::decode(&bytes()).expect("the golden loads");
+    let shopper = Shopper::decode(&bytes(GOLDEN)).expect("the golden loads");
     check(&shopper.view(NOW));
     let idle = Duration::from_secs(1_800);
     assert_eq!(shopper.cart_deadline(idle), Some(NOW.saturating_add(idle)));
@@ -144,24 +150,18 @@ fn a_value_of_the_first_format_loads() {
 /// When the format changes, this test goes with the old one, and the golden stays.
 #[test]
 fn this_version_still_writes_the_first_format() {
-    let hex = |bytes: Vec<u8>| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    assert_eq!(hex(shopper().encode()), hex(bytes()));
+    assert_eq!(hex(&shopper().encode()), hex(&bytes(GOLDEN)));
     assert_eq!(
-        Shopper::decode(&bytes())
+        Shopper::decode(&bytes(GOLDEN))
             .expect("the golden loads")
             .encode(),
-        bytes()
+        bytes(GOLDEN)
     );
 }
 
 #[test]
 fn a_value_of_a_later_format_is_refused() {
-    let mut later = bytes();
+    let mut later = bytes(GOLDEN);
     assert_eq!(later[..2], [0x08, 0x01], "the format comes first");
     later[1] = 2;
     let error = Shopper::decode(&later).expect_err("the format is unknown");
@@ -169,4 +169,20 @@ fn a_value_of_a_later_format_is_refused() {
         error.to_string(),
         "the format is 2, 1 is the newest one known"
     );
+}
+
+#[test]
+fn a_logged_event_of_the_first_format_loads() {
+    let mut event = event(7, EventKind::Purchase, "pan", 5, 2_499);
+    event.session_id = "session".into();
+    event.order_id = "order".into();
+    let logged = LoggedEvent {
+        accepted_at: NOW,
+        partition: 255,
+        sequence: 42,
+        event,
+    };
+    assert_eq!(hex(&logged.encode()), hex(&bytes(LOGGED)));
+    let loaded = LoggedEvent::decode(&bytes(LOGGED)).expect("the golden loads");
+    assert_eq!(loaded, logged);
 }

@@ -77,6 +77,9 @@ fn a_real_log_gives_the_known_counts() {
     }
     assert_eq!((accepted, duplicates, shoppers.len()), (17_429, 5, 4_504));
     assert_eq!(carted.len(), 111);
+    for (id, reversed) in backwards(&events) {
+        assert_eq!(reversed.encode(), shoppers[id].encode(), "{id}");
+    }
 
     let end = events
         .iter()
@@ -104,4 +107,15 @@ fn a_real_log_gives_the_known_counts() {
         at(1.0)
     );
     assert!(at(0.99) <= 8 * 1_024 && at(1.0) <= 16 * 1_024);
+}
+
+/// Every shopper, from the log read backwards: it spans less than a day, so nothing is too late.
+fn backwards(events: &[Event]) -> BTreeMap<&str, Shopper> {
+    let mut shoppers: BTreeMap<&str, Shopper> = BTreeMap::new();
+    for event in events.iter().rev() {
+        let shopper = shoppers.entry(&event.shopper_id).or_default();
+        let outcome = shopper.apply(event, Millis(i64::MAX));
+        assert!(!matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+    }
+    shoppers
 }

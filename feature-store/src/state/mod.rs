@@ -17,7 +17,7 @@ mod wire;
 
 use std::time::Duration;
 
-use crate::event::{Event, EventKind, Outcome, RejectCode, Rejection};
+use crate::event::{Event, Outcome, RejectCode, Rejection};
 use crate::state::base::Base;
 use crate::state::tail::{LATENESS_MS, MAX_TAIL, Tail, TailEvent, horizon};
 use crate::time::Millis;
@@ -183,26 +183,6 @@ impl Shopper {
         of_tail
             .map(|event| event.at)
             .or(self.base.history.last_active_at)
-    }
-
-    /// Number of events in the tail, for reports.
-    #[must_use]
-    pub fn tail_len(&self) -> usize {
-        self.tail.len()
-    }
-
-    /// When an event of this kind was last seen, whatever the clock says.
-    #[must_use]
-    pub fn last_time(&self, kind: EventKind) -> Option<Millis> {
-        let of_tail = self
-            .tail
-            .events()
-            .iter()
-            .rev()
-            .find(|event| event.kind == kind);
-        of_tail
-            .map(|event| event.at)
-            .or_else(|| self.base.history.last_times.get(kind))
     }
 }
 

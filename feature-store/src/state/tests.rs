@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::EventKind;
 use crate::view::Window;
 
 const START: Millis = Millis(1_700_000_000_000);
@@ -59,9 +60,9 @@ fn the_tail_holds_exactly_a_day() {
     let mut shopper = Shopper::empty();
     take(&mut shopper, &view_of(0, 0));
     take(&mut shopper, &view_of(1, Millis::DAY));
-    assert_eq!(shopper.tail_len(), 2);
+    assert_eq!(shopper.tail.len(), 2);
     take(&mut shopper, &view_of(2, Millis::DAY + 1));
-    assert_eq!(shopper.tail_len(), 2);
+    assert_eq!(shopper.tail.len(), 2);
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn an_event_beyond_what_a_person_does_in_a_day_is_refused() {
     let one_more = view_of(MAX_TAIL, Millis::HOUR);
     assert_eq!(refusal(&mut shopper, &one_more, LATE), RejectCode::BotRate);
     take(&mut shopper, &view_of(MAX_TAIL, 2 * Millis::DAY));
-    assert_eq!(shopper.tail_len(), 1);
+    assert_eq!(shopper.tail.len(), 1);
     let counts = shopper.view(Millis(START.0 + 2 * Millis::DAY)).counts;
     assert_eq!(counts.get(EventKind::View, Window::Days7), 2_049);
 }
