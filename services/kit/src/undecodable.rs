@@ -28,7 +28,8 @@ pub fn refusal(status: Status) -> Status {
     }
 }
 
-/// Takes `PushEventsRequest.events: Event.event_id: why` apart into `events.event_id` and `why`.
+/// Takes `Event.event_id: PushEventsRequest.events: why` apart into `events.event_id` and `why`: the
+/// codec names the innermost field first.
 fn place(said: &str) -> (String, String) {
     let mut fields = Vec::new();
     let mut rest = said;
@@ -36,7 +37,7 @@ fn place(said: &str) -> (String, String) {
         && let Some((message, field)) = step.split_once('.')
         && !message.contains(' ')
     {
-        fields.push(field);
+        fields.insert(0, field);
         rest = after;
     }
     let field = if fields.is_empty() {
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn names_the_field_by_its_path() {
         let status = refusal(Status::internal(
-            "failed to decode Protobuf message: PushEventsRequest.events: Event.event_id: invalid string value: data is not UTF-8 encoded",
+            "failed to decode Protobuf message: Event.event_id: PushEventsRequest.events: invalid string value: data is not UTF-8 encoded",
         ));
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(
