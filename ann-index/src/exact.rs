@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::ffi::{dot, score_rows};
+use crate::ffi::{score_ids, score_rows};
 use crate::index::check_query;
 use crate::top::Top;
 use crate::{Bitmap, Error, Hit, Plan, SearchReport, VectorIndex, Vectors};
@@ -32,15 +32,56 @@ impl ExactIndex {
         }
     }
 
+    /// Dense stretches are scanned as they lie; the ids of others are gathered first.
     fn scan_allowed(&self, query: &[f32], allowed: &Bitmap, top: &mut Top<'_>) {
-        let rows = self.vectors.as_slice().chunks(BLOCK * query.len());
-        for ((first, block), &word) in (0u32..).step_by(BLOCK).zip(rows).zip(allowed.words()) {
-            match word {
-                0 => {}
-                u64::MAX => scan_block(query, first, block, top),
-                _ => scan_word(query, first, block, word, top),
+        let rows = self.vectors.as_slice();
+        let mut gathered = Gathered {
+            ids: [0; GATHER],
+            len: 0,
+        };
+        for ((first, block), &word) in (0u32..)
+            .step_by(BLOCK)
+            .zip(rows.chunks(BLOCK * query.len()))
+            .zip(allowed.words())
+        {
+            if word == u64::MAX {
+                scan_block(query, first, block, top);
+                continue;
+            }
+            gathered.add(first, word);
+            if gathered.len > GATHER - BLOCK {
+                gathered.score(query, rows, top);
             }
         }
+        gathered.score(query, rows, top);
+    }
+}
+
+const GATHER: usize = 4 * BLOCK;
+
+struct Gathered {
+    ids: [u32; GATHER],
+    len: usize,
+}
+
+impl Gathered {
+    /// Adds the ids of one word; there must be room for as many as a word has bits.
+    fn add(&mut self, first: u32, mut word: u64) {
+        while word != 0 {
+            self.ids[self.len] = first + word.trailing_zeros();
+            self.len += 1;
+            word &= word - 1;
+        }
+    }
+
+    fn score(&mut self, query: &[f32], rows: &[f32], top: &mut Top<'_>) {
+        let mut scores = [0.0; GATHER];
+        let ids = &self.ids[..self.len];
+        score_ids(query, rows, ids, &mut scores);
+        for (&id, &score) in ids.iter().zip(&scores) {
+            top.push(Hit { id, score });
+        }
+        self.len = 0;
     }
 }
 
@@ -82,19 +123,5 @@ fn scan_block(query: &[f32], first: u32, block: &[f32], top: &mut Top<'_>) {
     let rows = block.len() / query.len();
     for (id, &score) in (first..).zip(&scores[..rows]) {
         top.push(Hit { id, score });
-    }
-}
-
-fn scan_word(query: &[f32], first: u32, block: &[f32], mut word: u64, top: &mut Top<'_>) {
-    while word != 0 {
-        let bit = word.trailing_zeros();
-        word &= word - 1;
-        let start = bit as usize * query.len();
-        if let Some(row) = block.get(start..start + query.len()) {
-            top.push(Hit {
-                id: first + bit,
-                score: dot(query, row),
-            });
-        }
     }
 }

@@ -154,6 +154,10 @@ pub(crate) fn probe(
     })
 }
 
+/// A filter that leaves this much less than was measured counts as measured. Without it, a cart's
+/// own items left out of a full table would cost the probes of the next narrower band.
+const SLACK: f64 = 0.02;
+
 /// Lists to probe by the table, or `None` when it measured nothing as narrow as this.
 ///
 /// Rows for the nearest `k` that is not smaller, and the widest share of allowed rows that is not
@@ -170,7 +174,7 @@ fn probes_for(table: &[ProbeRow], k: usize, selectivity: f64, lists: u32) -> Opt
         .min();
     let row_k = row_k.or_else(|| table.iter().map(|row| row.k).max())?;
     let fitting = || {
-        let usable = |row: &&ProbeRow| row.k == row_k && row.selectivity <= selectivity + 1e-9;
+        let usable = |row: &&ProbeRow| row.k == row_k && row.selectivity <= selectivity + SLACK;
         table.iter().filter(usable)
     };
     let band = fitting()

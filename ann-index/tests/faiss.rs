@@ -1,5 +1,12 @@
 //! FAISS against the exact scan: recall, filters, files, threads, memory, bad input.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod support;
 
 use std::fs;

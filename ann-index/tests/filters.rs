@@ -1,5 +1,12 @@
 //! Filters: whatever is allowed and however it is asked for, nothing else is answered.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod support;
 
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,12 @@
 //! Alone in its process, so that no other test's memory is counted.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod support;
 
 use std::fs;

@@ -14,6 +14,8 @@ pub(crate) struct FilterIndex {
     brands: BTreeMap<String, Vec<u32>>,
     /// Every part of a path is a key: `a.b` is listed under `a` and under `a.b`.
     categories: BTreeMap<String, Vec<u32>>,
+    /// The catalogue's prices side by side: its rows are too wide to be read for every query.
+    prices: Vec<i64>,
 }
 
 impl FilterIndex {
@@ -32,7 +34,16 @@ impl FilterIndex {
                     .push(ordinal);
             }
         }
-        Self { brands, categories }
+        let prices = catalogue
+            .items()
+            .iter()
+            .map(|item| item.price_minor)
+            .collect();
+        Self {
+            brands,
+            categories,
+            prices,
+        }
     }
 
     /// Makes `allowed` the items that filter, gate and exclusions leave.
@@ -57,11 +68,21 @@ impl FilterIndex {
             keep_only(listed(&self.brands, &filter.brands), allowed, part);
         }
         if filter.has_price() {
-            keep_only(priced(catalogue, rules), allowed, part);
+            self.keep_priced(rules, allowed);
         }
         allowed.and_not(rules.gate.blocked());
         let excluded = rules.exclude.iter().filter_map(|id| catalogue.ordinal(id));
         excluded.for_each(|ordinal| allowed.clear(ordinal));
+    }
+
+    /// Keeps items whose price, the live one where there is one, is inside the filter's bounds.
+    fn keep_priced(&self, rules: &Rules<'_>, allowed: &mut Bitmap) {
+        allowed.retain(|ordinal| {
+            let listed = self.prices.get(ordinal as usize).copied().unwrap_or(0);
+            rules
+                .filter
+                .covers_price(rules.gate.price(ordinal).unwrap_or(listed))
+        });
     }
 }
 
@@ -88,16 +109,6 @@ fn listed<'a>(
         .filter_map(|name| lists.get(name))
         .flatten()
         .copied()
-}
-
-/// Items whose price, the live one where there is one, is inside the filter's bounds.
-fn priced<'a>(catalogue: &'a Catalogue, rules: &'a Rules<'_>) -> impl Iterator<Item = u32> + 'a {
-    let rows = (0u32..).zip(catalogue.items());
-    rows.filter(|(ordinal, item)| {
-        let price = rules.gate.price(*ordinal).unwrap_or(item.price_minor);
-        rules.filter.covers_price(price)
-    })
-    .map(|(ordinal, _)| ordinal)
 }
 
 /// `a.b.c` → `a`, `a.b`, `a.b.c`.

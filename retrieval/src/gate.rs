@@ -64,6 +64,7 @@ impl Gate {
 
     /// The live price, when one was set.
     #[must_use]
+    #[inline]
     pub fn price(&self, ordinal: u32) -> Option<i64> {
         self.prices
             .get(ordinal as usize)

@@ -79,6 +79,7 @@ impl Filter {
     }
 
     /// Whether a known price is inside the bounds.
+    #[inline]
     pub(crate) fn covers_price(&self, minor: i64) -> bool {
         minor > 0
             && self.min_price_minor.is_none_or(|min| minor >= min)

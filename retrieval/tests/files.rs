@@ -1,5 +1,12 @@
 //! Files that do not fit are refused when a generation is loaded, by name.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod support;
 
 use ann_index::MaskKind;

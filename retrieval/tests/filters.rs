@@ -1,5 +1,12 @@
 //! No item that is ruled out is ever answered, by any source, and every other one can be.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod support;
 
 use std::sync::LazyLock;

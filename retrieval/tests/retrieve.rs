@@ -1,5 +1,12 @@
 //! What is answered, in which order, and why.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod support;
 
 use std::time::Duration;

@@ -49,11 +49,14 @@ impl TensorData {
     /// Copies out of the file's bytes, which need not be aligned for the type.
     fn from_view(view: &TensorView<'_>) -> Option<Self> {
         let bytes = view.data();
-        match view.dtype() {
-            Dtype::F32 => Some(Self::F32(chunks(bytes).map(f32::from_le_bytes).collect())),
-            Dtype::U32 => Some(Self::U32(chunks(bytes).map(u32::from_le_bytes).collect())),
-            Dtype::U64 => Some(Self::U64(chunks(bytes).map(u64::from_le_bytes).collect())),
-            _ => None,
+        if view.dtype() == Dtype::F32 {
+            Some(Self::F32(chunks(bytes).map(f32::from_le_bytes).collect()))
+        } else if view.dtype() == Dtype::U32 {
+            Some(Self::U32(chunks(bytes).map(u32::from_le_bytes).collect()))
+        } else if view.dtype() == Dtype::U64 {
+            Some(Self::U64(chunks(bytes).map(u64::from_le_bytes).collect()))
+        } else {
+            None
         }
     }
 }

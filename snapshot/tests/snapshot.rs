@@ -1,5 +1,12 @@
 //! Building, opening and verifying, and what is refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

@@ -15,7 +15,7 @@ use std::ptr::{NonNull, null, null_mut};
 
 use crate::{Bitmap, Hit};
 
-pub(crate) use simd::{dot, score_rows};
+pub(crate) use simd::{dot, score_ids, score_rows};
 
 const TEXT: usize = 512;
 
