@@ -23,8 +23,10 @@ const ACCEPTED: [&str; 13] = [
 /// an `OR` (or of the old `/`) counts as a whole, and all parts of an `AND` must be accepted.
 fn acceptable(expression: &str) -> bool {
     let flat = expression.replace(['(', ')'], "").replace('/', " OR ");
-    flat.split(" AND ")
-        .all(|part| part.split(" OR ").any(|licence| ACCEPTED.contains(&licence.trim())))
+    flat.split(" AND ").all(|part| {
+        part.split(" OR ")
+            .any(|licence| ACCEPTED.contains(&licence.trim()))
+    })
 }
 
 #[test]
@@ -34,7 +36,12 @@ fn every_dependency_has_an_accepted_licence() {
         .packages
         .iter()
         .filter(|package| !package.license.as_deref().is_some_and(acceptable))
-        .map(|package| format!("{} {}: {:?}", package.name, package.version, package.license))
+        .map(|package| {
+            format!(
+                "{} {}: {:?}",
+                package.name, package.version, package.license
+            )
+        })
         .collect();
     assert!(refused.is_empty(), "not accepted:\n{}", refused.join("\n"));
 }

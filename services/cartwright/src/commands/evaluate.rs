@@ -1,0 +1,217 @@
+//! `evaluate retrieval`: how good a snapshot's candidates are, on events it has not seen.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use trainer::readers::Format;
+use trainer::{Evaluation, EvaluationOptions, Scores};
+
+use feature_store::{Event, Item};
+
+use super::train;
+use crate::failure::{Failure, OrFail as _};
+use crate::output;
+use crate::reading::{self, FORMATS, Log};
+use crate::training::{self, Settings};
+
+/// Measures the models on events that they have not seen
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  cartwright evaluate retrieval --events events.jsonl.zst")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Retrieval(Retrieval),
+}
+
+/// Measures whether retrieval finds what shoppers turn to next
+///
+/// With --events the log is split by time: the models learn from what came before and are asked
+/// about what came after. With --train and --test the split is yours.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cartwright evaluate retrieval --events OnlineRetail.csv --format online-retail
+  cartwright evaluate retrieval --train train.txt --test test.txt --format session-clicks --json")]
+struct Retrieval {
+    /// The log to split by time
+    #[arg(long, value_name = "FILE", required_unless_present = "train", conflicts_with_all = ["train", "test"])]
+    events: Option<PathBuf>,
+    /// Events to learn from
+    #[arg(long, value_name = "FILE", requires = "test")]
+    train: Option<PathBuf>,
+    /// Events to be asked about
+    #[arg(long, value_name = "FILE", requires = "train")]
+    test: Option<PathBuf>,
+    #[arg(long, value_name = "FORMAT", value_parser = reading::parse_format, help = FORMATS)]
+    format: Option<Format>,
+    /// With --events: the share of the time span to learn from
+    #[arg(long, value_name = "0-1", default_value_t = 0.8, value_parser = parse_share)]
+    share: f64,
+    /// Places that count
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    k: u16,
+    /// Predictions at most, spread evenly; all when absent
+    #[arg(long, value_name = "N")]
+    most: Option<usize>,
+    #[command(flatten)]
+    options: train::Options,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to learn from, what to ask about, and what is known of the items.
+struct Split {
+    train: Vec<Event>,
+    test: Vec<Event>,
+    items: Vec<Item>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let Command::Retrieval(args) = &args.command;
+    let split = split(args)?;
+    output::note(format!(
+        "learning from {}, asking about {}",
+        output::counted(split.train.len(), "event"),
+        output::counted(split.test.len(), "event")
+    ));
+    let evaluation = evaluate(args, &split)?;
+    if args.json {
+        return output::json(&as_json(&split, &evaluation));
+    }
+    print(&evaluation);
+    Ok(())
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        Ok(_) | Err(_) => Err("a number above 0 and below 1 is needed".to_owned()),
+    }
+}
+
+fn read(file: &PathBuf, format: Option<Format>) -> anyhow::Result<Log> {
+    Log::read(std::slice::from_ref(file), format, None)
+}
+
+fn split(args: &Retrieval) -> anyhow::Result<Split> {
+    match (&args.events, &args.train, &args.test) {
+        (Some(file), _, _) => {
+            let log = read(file, args.format)?;
+            let (train, test) = trainer::split_by_time(&log.events, args.share);
+            Ok(Split {
+                train,
+                test,
+                items: log.items,
+            })
+        }
+        (None, Some(train), Some(test)) => {
+            let (train, test) = (read(train, args.format)?, read(test, args.format)?);
+            Ok(Split {
+                train: train.events,
+                test: test.events,
+                items: train.items,
+            })
+        }
+        (None, _, _) => Err(Failure::usage("neither --events nor --train and --test").into()),
+    }
+}
+
+fn evaluate(args: &Retrieval, split: &Split) -> anyhow::Result<Evaluation> {
+    let settings = Settings {
+        options: args.options.clone(),
+        ..Settings::default()
+    };
+    let asked = EvaluationOptions {
+        k: usize::from(args.k),
+        most: args.most.unwrap_or(usize::MAX),
+    };
+    let bar = output::count_bar(None, "training");
+    let evaluation = trainer::evaluate_retrieval(
+        &split.train,
+        &split.test,
+        &split.items,
+        &training::options(&settings),
+        &asked,
+        &mut |iteration, loss| {
+            bar.set_message(format!("iteration {iteration}: loss {loss:.1}"));
+            bar.tick();
+        },
+    );
+    bar.finish_and_clear();
+    evaluation.or_hint("both parts of the split need events; --share moves the cut")
+}
+
+/// The names and scores of a table, in the order of its rows.
+fn rows(evaluation: &Evaluation) -> Vec<(String, Scores)> {
+    let mut rows = vec![("all sources, fused".to_owned(), evaluation.fused)];
+    rows.extend(
+        evaluation
+            .sources
+            .iter()
+            .map(|(name, scores)| (name.clone(), *scores)),
+    );
+    rows.push((
+        "the same popular items for all".to_owned(),
+        evaluation.baseline,
+    ));
+    rows
+}
+
+fn print(evaluation: &Evaluation) {
+    let mut table = output::table(["source", "hit rate", "MRR", "nDCG", "recall", "coverage"]);
+    for (name, scores) in rows(evaluation) {
+        let figures = [
+            scores.hit_rate,
+            scores.mrr,
+            scores.ndcg,
+            scores.recall,
+            scores.coverage,
+        ];
+        let mut row = vec![comfy_table::Cell::new(name)];
+        row.extend(
+            figures
+                .iter()
+                .map(|figure| output::number(format!("{figure:.4}"))),
+        );
+        table.add_row(row);
+    }
+    output::result(table);
+    output::note(format!(
+        "first {} places, {}: each prefix of a session predicts what comes next",
+        evaluation.k,
+        output::counted(evaluation.predictions, "prediction")
+    ));
+}
+
+fn as_json(split: &Split, evaluation: &Evaluation) -> Value {
+    let sources: serde_json::Map<String, Value> = evaluation
+        .sources
+        .iter()
+        .map(|(name, s)| (name.clone(), scores(*s)))
+        .collect();
+    json!({
+        "train_events": split.train.len(),
+        "test_events": split.test.len(),
+        "k": evaluation.k,
+        "predictions": evaluation.predictions,
+        "fused": scores(evaluation.fused),
+        "sources": sources,
+        "baseline": scores(evaluation.baseline),
+    })
+}
+
+fn scores(scores: Scores) -> Value {
+    json!({
+        "hit_rate": scores.hit_rate,
+        "mrr": scores.mrr,
+        "ndcg": scores.ndcg,
+        "recall": scores.recall,
+        "coverage": scores.coverage,
+    })
+}

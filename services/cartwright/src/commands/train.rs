@@ -1,0 +1,158 @@
+//! `train`: event files in, a snapshot out.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use trainer::TrainReport;
+use trainer::readers::Format;
+
+use super::policy;
+use crate::output;
+use crate::reading::{self, FORMATS, Log};
+use crate::training::{self, Settings};
+
+/// Learns from event files and writes a snapshot
+///
+/// The snapshot holds the item vectors with their index, co-visitation, popularity, the ranker, the
+/// risk model and the policy: all that `serve --snapshot` needs, in one immutable folder. The same
+/// events, options and seed give the same snapshot.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cartwright train --events events.jsonl.zst --out model
+  cartwright train --events 2019-Oct.csv --format rees46 --out model --dimension 32 --json")]
+pub(crate) struct Args {
+    /// Event files, plain or compressed with zstd
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    events: Vec<PathBuf>,
+    #[arg(long, value_name = "FORMAT", value_parser = reading::parse_format, help = FORMATS)]
+    format: Option<Format>,
+    /// The folder to write; must not exist
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Items as JSON lines, instead of what the events say about them
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
+    /// The policy to ship; the built-in one when absent
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Where to write lines that are no event, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What training can be told; the trainer's defaults where absent.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Dimensions of the item vectors
+    #[arg(long, value_name = "N")]
+    pub(crate) dimension: Option<usize>,
+    /// Sweeps of the factorisation
+    #[arg(long, value_name = "N")]
+    pub(crate) iterations: Option<usize>,
+    /// Weight of the factorisation's penalty
+    #[arg(long, value_name = "X")]
+    pub(crate) regularisation: Option<f64>,
+    /// How much an interaction counts against none
+    #[arg(long, value_name = "X")]
+    pub(crate) alpha: Option<f64>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let policy = policy::load(args.policy.as_deref())?;
+    let mut log = Log::read(&args.events, args.format, args.rejects.as_ref())?;
+    if let Some(items) = &args.items {
+        log.items = reading::items(items)?;
+    }
+    let settings = Settings {
+        options: args.options.clone(),
+        policy,
+        ..Settings::default()
+    };
+    let report = training::train(&log, &settings, &args.out)?;
+    if args.json {
+        return output::json(&as_json(&report, log.bad_lines));
+    }
+    print(&report, log.bad_lines);
+    output::note(format!(
+        "next: cartwright serve all --snapshot {}",
+        args.out.display()
+    ));
+    Ok(())
+}
+
+fn print(report: &TrainReport, bad_lines: u64) {
+    let manifest = report.snapshot.manifest();
+    let counts = &report.counts;
+    let loss: Vec<String> = report
+        .als_loss
+        .iter()
+        .map(|loss| format!("{loss:.1}"))
+        .collect();
+    let mut table = output::table(["snapshot", report.snapshot.id()]);
+    let rows = [
+        (
+            "events",
+            format!(
+                "{} accepted, {} duplicate",
+                counts.accepted, counts.duplicates
+            ),
+        ),
+        ("rejected", rejected(report)),
+        ("bad lines", bad_lines.to_string()),
+        ("factorisation loss", loss.join(" → ")),
+        ("ranker", report.ranker.clone()),
+        ("risk model", report.risk.clone()),
+    ];
+    for (name, value) in rows {
+        table.add_row([name, &value]);
+    }
+    output::result(table);
+    if !manifest.quality.is_empty() {
+        let mut table = output::table(["quality", "value"]);
+        for (name, value) in &manifest.quality {
+            table.add_row([name.clone(), format!("{value:.4}")]);
+        }
+        output::result(table);
+    }
+    for note in &report.notes {
+        output::note(format!("note: {note}"));
+    }
+}
+
+fn rejected(report: &TrainReport) -> String {
+    let reasons: Vec<String> = report
+        .counts
+        .rejected
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    if reasons.is_empty() {
+        "none".to_owned()
+    } else {
+        reasons.join(", ")
+    }
+}
+
+fn as_json(report: &TrainReport, bad_lines: u64) -> serde_json::Value {
+    let manifest = report.snapshot.manifest();
+    json!({
+        "id": report.snapshot.id(),
+        "accepted": report.counts.accepted,
+        "duplicate": report.counts.duplicates,
+        "rejected": report.counts.rejected,
+        "bad_lines": bad_lines,
+        "als_loss": report.als_loss,
+        "ranker": report.ranker,
+        "risk": report.risk,
+        "quality": manifest.quality,
+        "notes": report.notes,
+    })
+}

@@ -1,0 +1,93 @@
+//! Starting roles: one from its own settings, or all three in one process.
+
+mod all;
+
+use anyhow::Context as _;
+use kit::{CancellationToken, Running};
+
+use crate::failure::{Failure, OrFail as _};
+use crate::output;
+
+pub(crate) use all::{All, Together};
+
+/// How a line on stdout begins that says where a role answers.
+pub(crate) const LISTENS: &str = "listening: ";
+
+const STORE_HINT: &str =
+    "`cartwright doctor --redis URL` looks at a Redis; an embedded store has one owner at a time";
+const TRAIN_HINT: &str =
+    "`cartwright train --events FILE --out DIR` makes a snapshot; then add --snapshot DIR";
+
+/// Runs the features role until it is told to stop.
+pub(crate) async fn features(
+    config: features::Config,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let store = features::open_store(&config).await.or_hint(STORE_HINT)?;
+    let clock = config.clock.start();
+    finish(features::run(config, store, clock, stop).await?).await
+}
+
+/// Runs the candidates role until it is told to stop.
+pub(crate) async fn candidates(
+    config: candidates::Config,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    needs_snapshot("candidates", config.snapshot.is_some())?;
+    let clock = config.clock.start();
+    finish(
+        candidates::run(config, clock, stop)
+            .await
+            .or_hint(TRAIN_HINT)?,
+    )
+    .await
+}
+
+/// Runs the recovery role until it is told to stop.
+pub(crate) async fn recovery(
+    config: recovery::Config,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    needs_snapshot("recovery", config.snapshot.is_some())?;
+    let clock = config.clock.start();
+    finish(
+        recovery::run(config, None, clock, stop)
+            .await
+            .or_hint(TRAIN_HINT)?,
+    )
+    .await
+}
+
+/// Runs all three roles in this process until they are told to stop.
+pub(crate) async fn all(settings: All, stop: CancellationToken) -> anyhow::Result<()> {
+    needs_snapshot("all", settings.snapshot.is_some())?;
+    let together = Together::start(settings, stop.clone()).await?;
+    together.say();
+    stop.cancelled().await;
+    together.stop().await
+}
+
+fn needs_snapshot(role: &str, given: bool) -> anyhow::Result<()> {
+    if given {
+        return Ok(());
+    }
+    let message = format!("snapshot is not set: `serve {role}` answers from one");
+    Err(Failure::usage(message).hint(TRAIN_HINT).into())
+}
+
+/// Says where the role listens, and waits for its end.
+async fn finish(running: Running) -> anyhow::Result<()> {
+    say(&running);
+    let role = running.role;
+    running
+        .wait()
+        .await
+        .with_context(|| format!("serve {role}"))
+}
+
+fn say(running: &Running) {
+    output::result(format!("{LISTENS}{} http://{}", running.role, running.addr));
+    if let Some(admin) = running.admin {
+        output::note(format!("admin of {}: http://{admin}", running.role));
+    }
+}

@@ -1,0 +1,194 @@
+//! The three roles in one process, with real sockets between them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use kit::config::{Report, Secret, Settings};
+use kit::security::Security;
+use kit::{CancellationToken, ClockSettings, Running, admin, listen};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use super::{LISTENS, STORE_HINT, TRAIN_HINT, say};
+use crate::failure::OrFail as _;
+use crate::output;
+
+/// Settings of `serve all`: what the roles share, and each role's own under its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct All {
+    /// Address of metrics and probes of all three; `none` for nowhere.
+    #[serde(with = "kit::config::socket::optional")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Folder of the snapshot to serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// Redis that all share. Without one the embedded store in `data` is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redis: Option<Secret>,
+    /// Separates shops that share one Redis.
+    pub(crate) key_prefix: String,
+    /// Folder of the embedded store.
+    pub(crate) data: PathBuf,
+    /// Real or simulated time.
+    pub(crate) clock: ClockSettings,
+    /// TLS and tokens of all three.
+    pub(crate) security: Security,
+    /// The features role's own: addr, durability, idle, drain.
+    pub(crate) features: features::Config,
+    /// The candidates role's own: addr, drain.
+    pub(crate) candidates: candidates::Config,
+    /// The recovery role's own: addr, policy, default_deadline_ms, drain.
+    pub(crate) recovery: recovery::Config,
+}
+
+impl Default for All {
+    fn default() -> Self {
+        Self {
+            admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7100))),
+            snapshot: None,
+            redis: None,
+            key_prefix: String::new(),
+            data: PathBuf::from("data"),
+            clock: ClockSettings::Real,
+            security: Security::default(),
+            features: features::Config::default(),
+            candidates: candidates::Config::default(),
+            recovery: recovery::Config::default(),
+        }
+    }
+}
+
+impl Settings for All {
+    fn check(&self, report: &mut Report) {
+        self.features.check(report);
+        self.candidates.check(report);
+        self.recovery.check(report);
+    }
+}
+
+impl All {
+    fn features(&self) -> features::Config {
+        features::Config {
+            admin: None,
+            redis: self.redis.clone(),
+            key_prefix: self.key_prefix.clone(),
+            data: self.data.clone(),
+            clock: self.clock.clone(),
+            security: self.security.clone(),
+            ..self.features.clone()
+        }
+    }
+
+    fn candidates(&self, features: &Running) -> candidates::Config {
+        candidates::Config {
+            admin: None,
+            snapshot: self.snapshot.clone(),
+            features: url(features),
+            clock: self.clock.clone(),
+            security: self.security.clone(),
+            ..self.candidates.clone()
+        }
+    }
+
+    fn recovery(&self, features: &Running, candidates: &Running) -> recovery::Config {
+        recovery::Config {
+            admin: None,
+            snapshot: self.snapshot.clone(),
+            features: url(features),
+            candidates: url(candidates),
+            clock: self.clock.clone(),
+            security: self.security.clone(),
+            ..self.recovery.clone()
+        }
+    }
+}
+
+/// The three roles, running.
+#[derive(Debug)]
+pub(crate) struct Together {
+    features: Running,
+    candidates: Running,
+    recovery: Running,
+    admin: Option<(SocketAddr, JoinHandle<std::io::Result<()>>)>,
+    stopped: CancellationToken,
+}
+
+impl Together {
+    /// Starts what is called before its callers, on one store and one clock.
+    pub(crate) async fn start(settings: All, stop: CancellationToken) -> anyhow::Result<Self> {
+        let clock = settings.clock.start();
+        let config = settings.features();
+        let store = features::open_store(&config).await.or_hint(STORE_HINT)?;
+        let features = features::run(config, store.clone(), clock.clone(), stop.clone()).await?;
+        let config = settings.candidates(&features);
+        let candidates = candidates::run(config, clock.clone(), stop.clone())
+            .await
+            .or_hint(TRAIN_HINT)?;
+        let config = settings.recovery(&features, &candidates);
+        let recovery = recovery::run(config, Some(store), clock, stop.clone())
+            .await
+            .or_hint(TRAIN_HINT)?;
+        let stopped = CancellationToken::new();
+        let mut together = Self {
+            features,
+            candidates,
+            recovery,
+            admin: None,
+            stopped,
+        };
+        if let Some(addr) = settings.admin {
+            together.serve_admin(addr, &settings.security).await?;
+        }
+        Ok(together)
+    }
+
+    async fn serve_admin(&mut self, addr: SocketAddr, security: &Security) -> anyhow::Result<()> {
+        let listener = listen::bind(addr, security).await?;
+        let addr = listener.local_addr().context("listen on the admin port")?;
+        let shown = [&self.features, &self.candidates, &self.recovery].map(Running::shown);
+        let serving = admin::serve(listener, shown.into(), self.stopped.clone());
+        self.admin = Some((addr, tokio::spawn(serving)));
+        Ok(())
+    }
+
+    /// Says where the roles listen.
+    pub(crate) fn say(&self) {
+        for running in [&self.features, &self.candidates, &self.recovery] {
+            say(running);
+        }
+        if let Some((addr, _)) = &self.admin {
+            output::result(format!("{LISTENS}admin http://{addr}"));
+        }
+    }
+
+    /// The URLs of features, candidates and recovery.
+    pub(crate) fn urls(&self) -> [String; 3] {
+        [&self.features, &self.candidates, &self.recovery].map(url)
+    }
+
+    /// Lets requests in flight finish, callers first, and ends.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        for running in [self.recovery, self.candidates, self.features] {
+            let role = running.role;
+            running.stop();
+            running
+                .wait()
+                .await
+                .with_context(|| format!("stop {role}"))?;
+        }
+        self.stopped.cancel();
+        if let Some((_, serving)) = self.admin {
+            serving
+                .await
+                .context("stop the admin port")?
+                .context("stop the admin port")?;
+        }
+        Ok(())
+    }
+}
+
+fn url(running: &Running) -> String {
+    format!("http://{}", running.addr)
+}

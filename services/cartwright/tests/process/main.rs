@@ -1,0 +1,15 @@
+//! The real binary: started, asked, drained, killed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
+mod crash;
+mod demo;
+mod drain;
+mod learn;
+mod support;
+mod usage;
