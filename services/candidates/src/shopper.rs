@@ -1,5 +1,7 @@
 //! A shopper's recent items, read from `features`.
 
+use std::time::Duration;
+
 use kit::client::PeerChannel;
 use kit::{Deadline, MAX_MESSAGE_BYTES, Problem, timestamp};
 use proto::v1 as pb;
@@ -8,6 +10,9 @@ use retrieval::Recent;
 use tonic::{Code, Request, Status};
 
 use crate::convert;
+
+/// By how much two timers set to the same deadline may differ.
+const TIMER_SLACK: Duration = Duration::from_millis(10);
 
 /// Asks `features`, where there is one.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ impl Shoppers {
         let answer = deadline.bound(client.get_features(request)).await;
         let answer = answer
             .ok_or_else(too_late)?
-            .map_err(|status| problem(&status))?;
+            .map_err(|status| problem(&status, deadline))?;
         let rows = answer.into_inner().rows;
         let recent = rows
             .into_iter()
@@ -58,27 +63,11 @@ fn too_late() -> Problem {
     Problem::Deadline("the time ran out while features was asked".to_owned())
 }
 
-/// What a failure of `features` means to our caller.
-fn problem(status: &Status) -> Problem {
-    match status.code() {
-        Code::DeadlineExceeded => too_late(),
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::ResourceExhausted
-        | Code::FailedPrecondition
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::Unavailable
-        | Code::DataLoss
-        | Code::Unauthenticated => {
-            Problem::Unavailable(format!("features did not answer: {}", status.message()))
-        }
+/// What a failure of `features` means to our caller. A timer of either end that runs out cancels.
+fn problem(status: &Status, deadline: Deadline) -> Problem {
+    let cancelled = status.code() == Code::Cancelled && deadline.remaining() < TIMER_SLACK;
+    if status.code() == Code::DeadlineExceeded || cancelled || deadline.expired() {
+        return too_late();
     }
+    Problem::Unavailable(format!("features did not answer: {}", status.message()))
 }

@@ -1,0 +1,90 @@
+//! A role with one service that sleeps or panics when told to, through request metadata.
+
+use std::time::Duration;
+
+use kit::auth::Scope;
+use kit::security::Security;
+use kit::shell::Listen;
+use kit::{CancellationToken, Running, Shell};
+use proto::v1 as pb;
+use proto::v1::snapshot_service_client::SnapshotServiceClient;
+use proto::v1::snapshot_service_server::{self, SnapshotService, SnapshotServiceServer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tonic::service::Routes;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+#[derive(Debug)]
+struct Toy;
+
+#[tonic::async_trait]
+impl SnapshotService for Toy {
+    async fn get_status(
+        &self,
+        request: Request<pb::GetStatusRequest>,
+    ) -> Result<Response<pb::GetStatusResponse>, Status> {
+        match request
+            .metadata()
+            .get("toy")
+            .and_then(|value| value.to_str().ok())
+        {
+            Some("panic") => panic!("as told"),
+            Some("sleep") => tokio::time::sleep(Duration::from_millis(400)).await,
+            Some("hang") => std::future::pending().await,
+            Some(_) | None => {}
+        }
+        Ok(Response::new(pb::GetStatusResponse::default()))
+    }
+}
+
+pub(crate) struct Role {
+    pub(crate) running: Running,
+    pub(crate) shutdown: CancellationToken,
+}
+
+pub(crate) async fn role(security: Security, drain: Duration) -> Role {
+    let shutdown = CancellationToken::new();
+    let listen = Listen {
+        addr: "127.0.0.1:0".parse().unwrap(),
+        admin: Some("127.0.0.1:0".parse().unwrap()),
+        security,
+        drain,
+    };
+    let shell = Shell::bind("toy", listen, shutdown.clone()).await.unwrap();
+    let routes = Routes::new(SnapshotServiceServer::new(Toy));
+    let names = [snapshot_service_server::SERVICE_NAME];
+    let running = shell.start(routes, &names, |_| Scope::Read).await.unwrap();
+    Role { running, shutdown }
+}
+
+pub(crate) async fn open_role() -> Role {
+    role(Security::default(), Duration::from_secs(5)).await
+}
+
+pub(crate) fn told(word: &'static str) -> Request<pb::GetStatusRequest> {
+    let mut request = Request::new(pb::GetStatusRequest {});
+    request.metadata_mut().insert("toy", word.parse().unwrap());
+    request
+}
+
+impl Role {
+    pub(crate) async fn channel(&self) -> Channel {
+        let url = format!("http://{}", self.running.addr);
+        Channel::from_shared(url).unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> SnapshotServiceClient<Channel> {
+        SnapshotServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn admin(&self, path: &str) -> String {
+        let mut socket = tokio::net::TcpStream::connect(self.running.admin.unwrap())
+            .await
+            .unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
