@@ -65,8 +65,8 @@ fn weighted_items(session: &Session<'_>, catalogue: &Catalogue) -> Vec<(u32, u32
         else {
             continue;
         };
-        match items.iter_mut().find(|(item, _)| *item == ordinal) {
-            Some((_, greatest)) => *greatest = weight.max(*greatest),
+        match items.iter().position(|(item, _)| *item == ordinal) {
+            Some(place) => items[place].1 = weight.max(items[place].1),
             None if items.len() < LONGEST => items.push((ordinal, weight)),
             None => {}
         }

@@ -18,6 +18,8 @@ pub enum Error {
     Ranking(#[from] ranking::Error),
     #[error("a feature of the risk model is unknown: {name}")]
     Feature { name: String },
+    #[error("making a folder for drafts")]
+    Draft { source: std::io::Error },
     #[error("writing {what} as JSON")]
     Json { what: &'static str, source: serde_json::Error },
 }
