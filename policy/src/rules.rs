@@ -182,10 +182,6 @@ fn shorten(text: &str) -> String {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "cel's error is non-exhaustive"
-)]
 fn depends_on_values(error: &ExecutionError) -> bool {
     use ExecutionError as E;
     matches!(

@@ -34,8 +34,11 @@ impl<'s> Problems<'s> {
             "file".to_owned(),
             format!("is not valid TOML: {message}"),
         );
-        self.broken.push(problem.line);
-        self.found.push((at, problem));
+        // The first error of a line is the cause, the others follow from it.
+        if !self.broken.contains(&problem.line) {
+            self.broken.push(problem.line);
+            self.found.push((at, problem));
+        }
     }
 
     fn add(&mut self, at: usize, key: String, message: String) {

@@ -312,10 +312,10 @@ fn is_map(node: &IdedExpr) -> bool {
 }
 
 fn literal_text(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
-    }
+    let Expr::Literal(LiteralValue::String(text)) = &node.expr else {
+        return None;
+    };
+    Some(text.inner())
 }
 
 fn known(what: &str, name: &str, allowed: &[&str]) -> Result<(), String> {
