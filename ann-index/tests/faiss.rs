@@ -39,15 +39,6 @@ fn hits(index: &dyn VectorIndex, query: &[f32], k: usize, allowed: Option<&Bitma
     out
 }
 
-/// The planner with every scan ruled out, so that the index has to answer.
-fn forced(vectors: &Arc<Vectors>, index: FaissIndex) -> SpaceIndex {
-    let settings = PlannerSettings {
-        exact_rows: 0,
-        exact_eligible: 0,
-    };
-    SpaceIndex::new(Arc::clone(vectors), Some(index), Vec::new(), settings).unwrap()
-}
-
 #[test]
 fn faiss_is_compiled_for_avx2() {
     assert!(check_compile_options().unwrap().contains("AVX2"));
@@ -139,19 +130,19 @@ fn saved_loaded_and_mapped_indexes_answer_alike() {
 #[test]
 fn eight_threads_at_once_get_the_answers_of_one() {
     let vectors = clustered(10_000, D, 100, 8);
-    let space = forced(&vectors, built(&vectors, 64));
+    let index = built(&vectors, 64);
     let queries = carts(&vectors, 64, 9);
     let allowed = Bitmap::from_ids(10_000, (0..10_000).filter(|id| id % 3 == 0));
     let expected: Vec<Vec<Hit>> = queries
         .chunks_exact(D)
-        .map(|query| hits(&space, query, 50, Some(&allowed)))
+        .map(|query| hits(&index, query, 50, Some(&allowed)))
         .collect();
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..5 {
                     for (query, expected) in queries.chunks_exact(D).zip(&expected) {
-                        assert_eq!(&hits(&space, query, 50, Some(&allowed)), expected);
+                        assert_eq!(&hits(&index, query, 50, Some(&allowed)), expected);
                     }
                 }
             });
@@ -162,13 +153,20 @@ fn eight_threads_at_once_get_the_answers_of_one() {
 #[test]
 fn bad_queries_are_refused_with_what_was_expected() {
     let vectors = clustered(500, D, 5, 13);
-    let space = forced(&vectors, built(&vectors, 8));
+    let lists = built(&vectors, 8);
+    let space = SpaceIndex::new(
+        Arc::clone(&vectors),
+        None,
+        Vec::new(),
+        PlannerSettings::default(),
+    )
+    .unwrap();
     let flat = FaissIndex::build_flat(vectors.as_slice(), D).unwrap();
     let exact = ExactIndex::new(Arc::clone(&vectors));
     let good = vec![0.5; D];
     let mut nan = good.clone();
     nan[3] = f32::NAN;
-    for index in [&space as &dyn VectorIndex, &flat, &exact] {
+    for index in [&space as &dyn VectorIndex, &lists, &flat, &exact] {
         let mut out = Vec::new();
         let mut refusal = |query: &[f32], k, allowed: Option<&Bitmap>| {
             index.search(query, k, allowed, &mut out).unwrap_err()

@@ -12,26 +12,29 @@ mod support;
 use std::sync::{Arc, LazyLock};
 
 use ann_index::{
-    Bitmap, BuildParams, ExactIndex, FaissIndex, Hit, Plan, PlannerSettings, SpaceIndex,
-    VectorIndex, Vectors,
+    Bitmap, BuildParams, ExactIndex, FaissIndex, Hit, Plan, PlannerSettings, SearchParams,
+    SpaceIndex, VectorIndex, Vectors,
 };
 use proptest::prelude::*;
 use support::{carts, clustered};
 
 const D: usize = 16;
 const ROWS: usize = 3_000;
+const NLIST: u32 = 48;
 
 struct Setup {
     vectors: Arc<Vectors>,
     queries: Vec<f32>,
     spaces: Vec<SpaceIndex>,
+    lists: FaissIndex,
+    flat: FaissIndex,
 }
 
 static SETUP: LazyLock<Setup> = LazyLock::new(|| {
     let vectors = clustered(ROWS, D, 40, 1);
     let queries = carts(&vectors, 20, 2);
     let scan_only = PlannerSettings::default();
-    let index_only = PlannerSettings {
+    let index_first = PlannerSettings {
         exact_rows: 0,
         exact_eligible: 0,
     };
@@ -39,23 +42,25 @@ static SETUP: LazyLock<Setup> = LazyLock::new(|| {
         exact_rows: 0,
         exact_eligible: 700,
     };
-    let spaces = [scan_only, index_only, mixed]
-        .into_iter()
-        .map(|settings| {
-            let params = BuildParams {
-                nlist: 48,
-                iterations: 5,
-                seed: 3,
-                threads: 1,
-            };
-            let index = FaissIndex::build_ivf_sq8(vectors.as_slice(), D, &params).unwrap();
-            SpaceIndex::new(Arc::clone(&vectors), Some(index), Vec::new(), settings).unwrap()
-        })
-        .collect();
+    let params = BuildParams {
+        nlist: NLIST,
+        iterations: 5,
+        seed: 3,
+        threads: 1,
+    };
+    let build = || FaissIndex::build_ivf_sq8(vectors.as_slice(), D, &params).unwrap();
+    let space = |settings| {
+        SpaceIndex::new(Arc::clone(&vectors), Some(build()), Vec::new(), settings).unwrap()
+    };
+    let spaces = [scan_only, index_first, mixed].map(space).into();
+    let flat = FaissIndex::build_flat(vectors.as_slice(), D).unwrap();
+    let lists = build();
     Setup {
         vectors,
         queries,
         spaces,
+        lists,
+        flat,
     }
 });
 
@@ -109,6 +114,34 @@ proptest! {
                 prop_assert_eq!(ids(&out), plain(query(at), k, &allowed));
             }
         }
+    }
+
+    /// FAISS itself, with no planner that could scan instead.
+    #[test]
+    fn faiss_answers_only_allowed_rows_and_all_lists_hold_enough(
+        at in 0usize..20,
+        k in 1usize..200,
+        nprobe in 1u32..60,
+        start in 0u32..3_000,
+        step in 1usize..40,
+        inverted: bool,
+    ) {
+        let chosen = (start..).step_by(step).take_while(|&id| (id as usize) < ROWS);
+        let mut allowed = Bitmap::from_ids(ROWS, chosen);
+        if inverted {
+            let mut rest = Bitmap::full(ROWS);
+            rest.and_not(&allowed);
+            allowed = rest;
+        }
+        let enough = k.min(usize::try_from(allowed.count()).unwrap());
+        let mut out = Vec::new();
+        let params = SearchParams { nprobe };
+        SETUP.lists.search_with(query(at), k, params, Some(&allowed), &mut out).unwrap();
+        prop_assert!(out.iter().all(|hit| allowed.contains(hit.id)));
+        prop_assert!(nprobe < NLIST || out.len() == enough);
+        SETUP.flat.search(query(at), k, Some(&allowed), &mut out).unwrap();
+        prop_assert_eq!(out.len(), enough);
+        prop_assert!(out.iter().all(|hit| allowed.contains(hit.id)));
     }
 
     #[test]
