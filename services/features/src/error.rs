@@ -22,6 +22,10 @@ pub enum Error {
 }
 
 /// The one place where an error of the store becomes an answer.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` takes"
+)]
 pub(crate) fn status(error: store::Error) -> Status {
     problem(&error).into()
 }

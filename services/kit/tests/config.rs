@@ -1,5 +1,12 @@
 //! Settings in layers, and every mistake of them in one run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 

@@ -1,5 +1,12 @@
 //! A real server on a free port, over a small snapshot, with a stand-in for the features role.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod features;
 mod malformed;
 mod overlay;

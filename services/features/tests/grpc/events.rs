@@ -9,6 +9,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::support::{NOW_S, event, server};
 
+/// Breaks one rule of an event.
+type Spoil = fn(&mut pb::Event);
+
 fn statuses(results: &[pb::EventResult]) -> Vec<Status> {
     results.iter().map(pb::EventResult::status).collect()
 }
@@ -55,7 +58,7 @@ async fn the_same_event_twice_counts_once() {
 #[tokio::test]
 async fn a_bad_event_is_rejected_with_its_field_and_the_others_are_taken() {
     let server = server().await;
-    let bad: [(&str, fn(&mut pb::Event)); 14] = [
+    let bad: [(&str, Spoil); 14] = [
         ("event_id", |event| event.event_id.clear()),
         ("event_id", |event| event.event_id = "x".repeat(129)),
         ("shopper_id", |event| event.shopper_id.clear()),

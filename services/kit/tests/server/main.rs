@@ -1,5 +1,12 @@
 //! A role's life on real sockets: readiness, tokens, TLS, panics, metrics, draining.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 mod life;
 mod protection;
 mod toy;
