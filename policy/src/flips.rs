@@ -87,8 +87,10 @@ impl Duel {
 
     fn by_discount(&self, currency: &str) -> Option<String> {
         let (winner, runner_up) = (&self.winner, &self.runner_up);
-        if let Some(even) = self.even_discount(runner_up, winner) {
-            let stated = outward(even, false).filter(|even| *even >= 0)?;
+        let cheaper = self
+            .even_discount(runner_up, winner)
+            .and_then(|even| outward(even, false));
+        if let Some(stated) = cheaper.filter(|stated| *stated > 0) {
             return Some(format!(
                 "wins if it gave less than {} away (now {})",
                 format(stated, currency),
@@ -112,8 +114,14 @@ impl Duel {
     }
 }
 
-/// Whole minor units beyond the even point, up or down; `None` out of any sensible range.
+/// Whole minor units at or beyond the even point, up or down; `None` out of any sensible range.
 fn outward(even: f64, up: bool) -> Option<i64> {
-    let rounded = if up { even.ceil() } else { even.floor() };
+    let nearest = even.round();
+    let rounded = match up {
+        // What the last bits of the arithmetic add is not a whole minor unit.
+        _ if (even - nearest).abs() < 1e-6 => nearest,
+        true => even.ceil(),
+        false => even.floor(),
+    };
     (rounded.abs() < 1e15).then(|| round_half_away(rounded))
 }
