@@ -413,12 +413,13 @@ async fn a_batch_reads_all_shoppers_with_one_call_and_answers_each() {
 #[tokio::test]
 async fn requests_of_one_batch_may_ask_about_different_times() {
     let world = Setup::default().start().await;
-    let at = |seconds: i64| pb::DecideRequest {
+    let at = |shopper: &str, seconds: i64| pb::DecideRequest {
         now: Some(prost_types::Timestamp { seconds, nanos: 0 }),
-        ..ask(&format!("s{seconds}"))
+        ..ask(shopper)
     };
+    let (early, late) = (1_800_000_100, 1_800_000_300);
     let batch = pb::DecideBatchRequest {
-        requests: vec![at(1_800_000_300), at(1_800_000_100), at(1_800_000_300)],
+        requests: vec![at("a", late), at("nobody", early), at("c", late)],
     };
     let answer = world
         .client
@@ -427,19 +428,19 @@ async fn requests_of_one_batch_may_ask_about_different_times() {
         .await
         .unwrap()
         .into_inner();
-    let times: Vec<_> = answer
+    let decided = answer
         .results
         .into_iter()
         .map(|result| match result.outcome.unwrap() {
             pb::decide_result::Outcome::Decision(decision) => {
                 let seconds = decision.decided_at.unwrap().seconds;
-                assert_eq!(decision.shopper_id, format!("s{seconds}"));
-                seconds
+                (decision.shopper_id, seconds, decision.cart_version)
             }
             pb::decide_result::Outcome::Failure(failure) => panic!("{failure:?}"),
-        })
-        .collect();
-    assert_eq!(times, [1_800_000_300, 1_800_000_100, 1_800_000_300]);
+        });
+    let expected = [("a", late, 7), ("nobody", early, 0), ("c", late, 7)];
+    let expected = expected.map(|(shopper, at, version)| (shopper.to_owned(), at, version));
+    assert_eq!(decided.collect::<Vec<_>>(), expected);
     assert_eq!(world.features_calls(), 2);
 }
 
