@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Error, Key, Log, Partition};
+#[cfg(any(feature = "embedded", feature = "redis"))]
+use super::Error;
+use super::{Key, Log, Partition};
 use crate::Millis;
 
 /// A value and the number of times it was written.
@@ -14,6 +16,7 @@ pub struct Versioned {
     pub value: Bytes,
 }
 
+#[cfg(any(feature = "embedded", feature = "redis"))]
 impl Versioned {
     /// Both stores keep a value behind its version, so that one read gives both.
     pub(crate) fn pack(version: u64, value: &[u8]) -> Vec<u8> {

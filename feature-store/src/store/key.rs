@@ -94,10 +94,13 @@ pub enum Log {
     Decisions,
 }
 
+#[cfg(any(feature = "embedded", feature = "redis"))]
 impl Log {
+    #[cfg(feature = "embedded")]
     pub(crate) const ALL: [Self; 4] = [Self::Events, Self::Catalog, Self::Outbox, Self::Decisions];
 
     /// The part of the key that names the log. It is stored: never change one.
+    #[cfg(feature = "redis")]
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Events => "ev",

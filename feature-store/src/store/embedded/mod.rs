@@ -11,7 +11,7 @@
 //! Only the writer thread checks versions and hands out sequences, so it needs no lock. `fjall`
 //! appends a batch to its journal through a buffer inside the process; the writer flushes that
 //! buffer (and syncs the file, if asked to) before it answers, which is what makes an
-//! acknowledged commit survive.
+//! acknowledged commit survive. A value may be read an instant before that; a log entry may not.
 
 mod change;
 mod due;

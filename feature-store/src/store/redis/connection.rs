@@ -1,4 +1,5 @@
-//! The connection: one, shared by all requests, made again when it breaks.
+//! Two connections, shared by all callers and made again when they break: one for requests, and
+//! one for much data in the background, so that nobody waits behind it.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub(super) enum Patience {
 
 #[derive(Clone)]
 pub(super) struct Connection {
-    manager: ConnectionManager,
+    requests: ConnectionManager,
+    bulk: ConnectionManager,
     address: String,
     timeout: Duration,
 }
@@ -57,11 +59,10 @@ impl Connection {
             // Each request brings its own.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(REQUESTS);
-        let manager = ConnectionManager::new_with_config(client, config)
-            .await
-            .map_err(failed)?;
+        let connect = || ConnectionManager::new_with_config(client.clone(), config.clone());
         Ok(Self {
-            manager,
+            requests: connect().await.map_err(failed)?,
+            bulk: connect().await.map_err(failed)?,
             address,
             timeout: settings.response_timeout,
         })
@@ -76,11 +77,10 @@ impl Connection {
         if pipeline.is_empty() {
             return Ok(Vec::new());
         }
-        let timeout = match patience {
-            Patience::Request => self.timeout,
-            Patience::Bulk => self.timeout * 20,
+        let (mut manager, timeout) = match patience {
+            Patience::Request => (self.requests.clone(), self.timeout),
+            Patience::Bulk => (self.bulk.clone(), self.timeout * 20),
         };
-        let mut manager = self.manager.clone();
         let sent = manager.send_packed_commands(pipeline, 0, pipeline.len());
         match tokio::time::timeout(timeout, sent).await {
             Ok(answers) => answers.map_err(|error| self.failed(&error)),
@@ -103,7 +103,7 @@ impl Connection {
 
     /// Sends a pipeline as a transaction and waits for its end.
     pub(super) async fn transact(&self, pipeline: &Pipeline) -> Result<(), Error> {
-        let mut manager = self.manager.clone();
+        let mut manager = self.requests.clone();
         let sent = pipeline.exec_async(&mut manager);
         match tokio::time::timeout(self.timeout, sent).await {
             Ok(done) => done.map_err(|error| self.failed(&error)),

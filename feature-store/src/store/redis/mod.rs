@@ -39,7 +39,7 @@ const NAME: &str = "redis";
 /// Values that one request may ask for before it counts as bulk.
 const MANY: usize = 2_048;
 
-/// The Redis store. Cheap to share; all requests use one connection.
+/// The Redis store; all callers share its two connections.
 #[derive(Debug)]
 pub struct Redis {
     connection: Connection,
@@ -93,7 +93,8 @@ impl Store for Redis {
         for key in keys {
             pipeline.cmd("GET").arg(self.names.value(key));
         }
-        let patience = if keys.len() > MANY {
+        let large = |key: &Key| key.kind == Kind::ItemTiles;
+        let patience = if keys.len() > MANY || keys.iter().any(large) {
             Patience::Bulk
         } else {
             Patience::Request

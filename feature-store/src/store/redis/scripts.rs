@@ -57,6 +57,9 @@ impl Call {
     }
 }
 
+/// Bytes that one request may write before it counts as bulk.
+const MUCH: usize = 1 << 20;
+
 /// Runs a script for each call, in one round trip. Redis forgets scripts when it restarts: those
 /// calls that found none are made again after loading it.
 pub(super) async fn run(
@@ -92,13 +95,20 @@ async fn send(
     load: bool,
 ) -> Result<Vec<Value>, Error> {
     let mut pipeline = Pipeline::new();
+    let mut bytes = 0;
     if load {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(script.code);
     }
     for call in calls {
         pipeline.add_command(call.command(script));
+        bytes += call.args.iter().map(Vec::len).sum::<usize>();
     }
-    let mut answers = connection.send(&pipeline, Patience::Request).await?;
+    let patience = if bytes > MUCH {
+        Patience::Bulk
+    } else {
+        Patience::Request
+    };
+    let mut answers = connection.send(&pipeline, patience).await?;
     if load {
         answers.remove(0);
     }
