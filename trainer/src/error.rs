@@ -6,8 +6,10 @@ pub enum Error {
     Option { field: &'static str, value: String, allowed: &'static str },
     #[error("none of {events} events can be trained on: {refused}")]
     NoEvents { events: usize, refused: String },
-    #[error("policy, line {line}, column {column}: {message}")]
-    Policy { line: usize, column: usize, message: String },
+    #[error("the policy is refused: {problems}")]
+    Policy { problems: String },
+    #[error("line {line} of {file} is answered otherwise than recorded, or cannot be read")]
+    Golden { file: &'static str, line: usize },
     #[error("building the snapshot")]
     Snapshot(#[from] snapshot::Error),
     #[error("building the index")]

@@ -57,6 +57,30 @@ pub struct Evaluation {
     pub baseline: Scores,
 }
 
+impl Evaluation {
+    /// Figures by name, such as `hit_rate_at_20.fused`, for a manifest.
+    pub fn named(&self) -> BTreeMap<String, f64> {
+        let mut named = BTreeMap::new();
+        let lists = [("fused", &self.fused), ("baseline", &self.baseline)];
+        let sources = self.sources.iter().map(|(name, scores)| (name.as_str(), scores));
+        for (name, scores) in lists.into_iter().chain(sources) {
+            named.insert(format!("hit_rate_at_{}.{name}", self.k), scores.hit_rate);
+            named.insert(format!("mrr_at_{}.{name}", self.k), scores.mrr);
+        }
+        named
+    }
+
+    /// One line for people.
+    pub fn summary(&self) -> String {
+        let Self { k, fused, baseline, .. } = self;
+        format!(
+            "over {} held-out predictions of the next item hit rate@{k} is {:.4} and MRR@{k} {:.4}; \
+             the same popular items for everybody give {:.4} and {:.4}",
+            self.predictions, fused.hit_rate, fused.mrr, baseline.hit_rate, baseline.mrr
+        )
+    }
+}
+
 /// Splits events at a share of their time span, 0 to 1: those before the cut, and the rest.
 pub fn split_by_time(events: &[Event], share: f64) -> (Vec<Event>, Vec<Event>) {
     let times = || events.iter().map(|event| event.occurred_at.0);

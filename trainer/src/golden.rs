@@ -1,0 +1,222 @@
+//! Requests with the answers that the models gave when they were made. Whoever loads a snapshot
+//! asks them again; another answer means that the file or the code is not what was measured.
+
+use std::time::Duration;
+
+use feature_store::{Event, Millis};
+use policy::{Decision, Inputs, Policy};
+use ranking::RiskModel;
+use retrieval::{Filter, Gate, Kind, Model, Query, Recent};
+use serde::{Deserialize, Serialize};
+use snapshot::{Catalogue, Snapshot, files};
+
+use crate::Error;
+use crate::metrics::real;
+use crate::moments::{moments, query, thinned};
+use crate::risk::Sample;
+use crate::sessions::{GAP, sessions};
+
+/// How far a score may be from the recorded one.
+pub const TOLERANCE: f64 = 1e-6;
+
+const REQUESTS: usize = 20;
+const RISKS: usize = 20;
+const DECISIONS: usize = 10;
+const CANDIDATES: usize = 20;
+
+/// A line of `golden/retrieve.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retrieval {
+    /// (item, kind, age in ms); kinds are view, add, remove, checkout and purchase.
+    pub recent: Vec<(String, String, u64)>,
+    pub exclude: Vec<String>,
+    pub k: usize,
+    /// (item, score), best first.
+    pub answer: Vec<(String, f64)>,
+    pub tolerance: f64,
+}
+
+/// A line of `golden/risk.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Risk {
+    /// In the order of the model's feature names.
+    pub values: Vec<Option<f64>>,
+    pub risk: f64,
+    pub tolerance: f64,
+}
+
+/// A line of `golden/policy.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policed {
+    pub inputs: Inputs,
+    pub seed: u64,
+    pub decision: Decision,
+    pub tolerance: f64,
+}
+
+/// Asks every golden request of a snapshot again. Says how many lines were asked; the first that
+/// answers otherwise is an error that names its file and line.
+pub fn check(snapshot: &Snapshot) -> Result<usize, Error> {
+    let model = Model::load(snapshot)?;
+    let gate = Gate::open(model.catalogue().len());
+    let requests = lines::<Retrieval>(snapshot, files::GOLDEN_RETRIEVE)?;
+    for (golden, line) in requests.iter().zip(1..) {
+        let found = answer(&model, &golden.query()?, &gate)?;
+        let same = golden.answer.len() == found.len()
+            && golden.answer.iter().zip(&found).all(|(a, b)| {
+                a.0 == b.0 && (a.1 - b.1).abs() <= golden.tolerance
+            });
+        same.then_some(()).ok_or(Error::Golden { file: files::GOLDEN_RETRIEVE, line })?;
+    }
+    let risk = RiskModel::parse(&text(snapshot, files::RISK)?)?;
+    let risks = lines::<Risk>(snapshot, files::GOLDEN_RISK)?;
+    for (golden, line) in risks.iter().zip(1..) {
+        let same = (risk.risk(&golden.values) - golden.risk).abs() <= golden.tolerance;
+        same.then_some(()).ok_or(Error::Golden { file: files::GOLDEN_RISK, line })?;
+    }
+    let policy = parse_policy(&text(snapshot, files::POLICY)?)?;
+    let decisions = lines::<Policed>(snapshot, files::GOLDEN_POLICY)?;
+    for (golden, line) in decisions.iter().zip(1..) {
+        let found = policy.decide(&golden.inputs, golden.seed);
+        let same = found.arm == golden.decision.arm
+            && found.action == golden.decision.action
+            && (found.value - golden.decision.value).abs() <= golden.tolerance;
+        same.then_some(()).ok_or(Error::Golden { file: files::GOLDEN_POLICY, line })?;
+    }
+    Ok(requests.len() + risks.len() + decisions.len())
+}
+
+impl Retrieval {
+    fn query(&self) -> Result<Query, Error> {
+        let recent = self.recent.iter().map(|(item_id, name, age)| {
+            let kind = KINDS.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind);
+            let age = Duration::from_millis(*age);
+            kind.map(|kind| Recent { item_id: item_id.clone(), kind, age })
+        });
+        let recent: Option<Vec<Recent>> = recent.collect();
+        let recent = recent.ok_or(Error::Golden { file: files::GOLDEN_RETRIEVE, line: 0 })?;
+        Ok(Query { recent, exclude: self.exclude.clone(), k: self.k, filter: Filter::default() })
+    }
+}
+
+const KINDS: [(&str, Kind); 5] = [
+    ("view", Kind::View),
+    ("add", Kind::Add),
+    ("remove", Kind::Remove),
+    ("checkout", Kind::Checkout),
+    ("purchase", Kind::Purchase),
+];
+
+fn name(kind: Kind) -> &'static str {
+    KINDS.iter().find(|(_, known)| *known == kind).map_or("view", |(name, _)| name)
+}
+
+pub(crate) fn parse_policy(text: &str) -> Result<Policy, Error> {
+    Policy::parse(text).map_err(|problems| {
+        let shown: Vec<String> = problems
+            .iter()
+            .map(|p| format!("line {}, column {}: {}", p.line, p.column, p.message))
+            .collect();
+        Error::Policy { problems: shown.join("; ") }
+    })
+}
+
+/// Requests from moments all over the log; every other one leaves out what was seen.
+pub(crate) fn retrieve(model: &Model, events: &[Event]) -> Result<Vec<u8>, Error> {
+    let gate = Gate::open(model.catalogue().len());
+    let sessions = sessions(events, GAP);
+    let mut out = Vec::new();
+    for (moment, at) in thinned(moments(&sessions), REQUESTS).into_iter().zip(0..) {
+        let seen = || moment.before.iter().map(|event| event.item_id.clone()).collect();
+        let exclude = if at % 2 == 0 { seen() } else { Vec::new() };
+        let query = query(&moment.before, moment.next.occurred_at, exclude, CANDIDATES);
+        let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let recent = query.recent.iter();
+        let golden = Retrieval {
+            recent: recent
+                .map(|one| (one.item_id.clone(), name(one.kind).to_owned(), millis(one.age)))
+                .collect(),
+            exclude: query.exclude.clone(),
+            k: query.k,
+            answer: answer(model, &query, &gate)?,
+            tolerance: TOLERANCE,
+        };
+        push(&mut out, &golden)?;
+    }
+    Ok(out)
+}
+
+fn answer(model: &Model, query: &Query, gate: &Gate) -> Result<Vec<(String, f64)>, Error> {
+    let candidates = model.retrieve(query, gate)?.candidates;
+    Ok(candidates.into_iter().map(|one| (one.item_id, one.score)).collect())
+}
+
+/// Carts from all over the log, and one of which nothing is known.
+pub(crate) fn risk(model: &RiskModel, samples: &[Sample]) -> Result<Vec<u8>, Error> {
+    let mut rows: Vec<Vec<Option<f64>>> = thinned(samples.iter().collect(), RISKS - 1)
+        .into_iter()
+        .map(|sample| sample.values.clone())
+        .collect();
+    rows.push(vec![None; model.feature_names().len()]);
+    let mut out = Vec::new();
+    for mut values in rows {
+        values.truncate(model.feature_names().len());
+        push(&mut out, &Risk { risk: model.risk(&values), values, tolerance: TOLERANCE })?;
+    }
+    Ok(out)
+}
+
+/// Carts of growing size and value at growing risk, of items of the catalogue.
+pub(crate) fn policed(policy: &Policy, catalogue: &Catalogue, end: Millis) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    for (at, seed) in (0..DECISIONS).zip(1_u64..) {
+        let inputs = inputs(catalogue, at, end);
+        let decision = policy.decide(&inputs, seed);
+        push(&mut out, &Policed { inputs, seed, decision, tolerance: TOLERANCE })?;
+    }
+    Ok(out)
+}
+
+fn inputs(catalogue: &Catalogue, at: usize, end: Millis) -> Inputs {
+    let items = catalogue.items().iter().filter(|item| item.price_minor > 0);
+    let items: Vec<_> = items.skip(at * 7).take(1 + at % 4).collect();
+    let lines = items.iter().map(|item| policy::Line {
+        item_id: item.item_id.clone(),
+        quantity: 1,
+        price_minor: item.price_minor,
+        cost_minor: item.cost_minor,
+        margin_rate: item.margin_rate,
+        category: item.category_path.join("."),
+        brand: item.brand.clone(),
+    });
+    Inputs {
+        lines: lines.collect(),
+        currency: items.first().map(|item| item.currency.clone()).unwrap_or_default(),
+        risk: 0.05 + real(at) / real(DECISIONS),
+        consented_channels: vec!["email".to_owned()],
+        idle: GAP,
+        now_ms: end.0,
+        ..Inputs::default()
+    }
+}
+
+fn push(out: &mut Vec<u8>, line: &impl Serialize) -> Result<(), Error> {
+    let written = serde_json::to_writer(&mut *out, line);
+    written.map_err(|source| Error::Json { what: "golden requests", source })?;
+    out.push(b'\n');
+    Ok(())
+}
+
+fn text(snapshot: &Snapshot, file: &'static str) -> Result<String, Error> {
+    let bytes = snapshot.read(file)?;
+    String::from_utf8(bytes).map_err(|_| Error::Golden { file, line: 0 })
+}
+
+fn lines<T: for<'a> Deserialize<'a>>(
+    snapshot: &Snapshot,
+    file: &'static str,
+) -> Result<Vec<T>, Error> {
+    let text = text(snapshot, file)?;
+    let parsed = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    parsed.map_err(|source| Error::Json { what: file, source })
+}
