@@ -63,3 +63,52 @@ fn session_clicks_have_their_published_counts() {
         assert_eq!((found.events.len(), found.bad.len()), (rows, 0), "{file}");
     }
 }
+
+#[test]
+fn rees46_trains_to_a_snapshot_that_beats_popularity() {
+    let Some(path) = set("rees46-oct2019-head/events.csv.zst") else { return };
+    let quality = trained(&path, Format::Rees46);
+    assert!(quality["hit_rate_at_20.fused"] > 2.0 * quality["hit_rate_at_20.baseline"]);
+}
+
+#[test]
+fn online_retail_trains_to_a_snapshot_that_beats_popularity() {
+    let Some(path) = set("online-retail/online_retail.csv.zst") else { return };
+    let quality = trained(&path, Format::OnlineRetail);
+    assert!(quality["hit_rate_at_20.fused"] > quality["hit_rate_at_20.baseline"]);
+}
+
+fn trained(path: &std::path::Path, format: Format) -> std::collections::BTreeMap<String, f64> {
+    let log = read(path, format);
+    let folder = tempfile::tempdir().unwrap();
+    let start = std::time::Instant::now();
+    let mut step = |step: trainer::Step| println!("{:?} {step}", start.elapsed());
+    let options = trainer::Options::default();
+    let out = folder.path().join("out");
+    let report = trainer::train(&log.events, &log.items, &options, &out, &mut step).unwrap();
+    println!("{:?} done", start.elapsed());
+    println!("{:#?}\n{:#?}\n{:?}", report.notes, report.quality, report.als_loss);
+    println!("{:#?}", report.snapshot.manifest().probes);
+    println!("{} golden lines", trainer::golden::check(&report.snapshot).unwrap());
+    report.quality
+}
+
+/// The published figures of this set, measured the same way, are MRR@20 .3277 and hit rate .6402.
+#[test]
+fn session_clicks_are_predicted_better_than_by_popularity() {
+    let Some(folder) = set("serenade-toy") else { return };
+    let train = read(&folder.join("train.txt.zst"), Format::SessionClicks);
+    let test = read(&folder.join("test.txt"), Format::SessionClicks);
+    let found = trainer::evaluate_retrieval(
+        &train.events,
+        &test.events,
+        &[],
+        &trainer::Options::default(),
+        &trainer::EvaluationOptions::default(),
+        &mut |_, _| {},
+    )
+    .unwrap();
+    println!("{found:#?}");
+    assert_eq!(found.predictions, 931);
+    assert!(found.fused.hit_rate > 10.0 * found.baseline.hit_rate);
+}

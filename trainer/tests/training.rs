@@ -1,0 +1,164 @@
+//! From events to a snapshot and back.
+
+use std::path::Path;
+
+use feature_store::{Event, EventKind, Item, Millis};
+use retrieval::files::read_queries;
+use snapshot::{Catalogue, Snapshot, files};
+use trainer::{Error, Options, TrainReport, golden, train};
+
+/// A shop of themes: who looks at an item looks at others of its theme, and buys now and then.
+fn shop() -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut state = 12_345_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for session in 0..900_u64 {
+        let (theme, start) = (random(20), 1_700_000_000_000 + session * 600_000);
+        for step in 0..(3 + random(5)) {
+            let item = theme * 10 + random(10);
+            let kind = match random(10) {
+                0..7 => EventKind::View,
+                7..9 => EventKind::AddToCart,
+                _ => EventKind::Purchase,
+            };
+            events.push(Event {
+                event_id: format!("{session}-{step}"),
+                shopper_id: format!("s{}", session % 400),
+                kind,
+                item_id: format!("i{item:03}"),
+                quantity: 1,
+                price_minor: i64::try_from(500 + item * 10).unwrap(),
+                currency: "EUR".to_owned(),
+                occurred_at: Millis(i64::try_from(start + step * 20_000).unwrap()),
+                category: format!("shop.theme{theme}"),
+                ..Event::default()
+            });
+        }
+    }
+    events
+}
+
+fn options() -> Options {
+    Options { dimension: 16, iterations: 6, ..Options::default() }
+}
+
+fn trained(events: &[Event], options: &Options, out: &Path) -> TrainReport {
+    train(events, &[], options, out, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn a_snapshot_holds_every_file_and_answers_its_golden_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = trained(&shop(), &options(), &folder.path().join("out"));
+    let snapshot = Snapshot::open(folder.path().join("out")).unwrap();
+    snapshot.verify().unwrap();
+    for file in [
+        files::ITEMS,
+        files::EMBEDDINGS,
+        files::COVISITATION,
+        files::POPULARITY,
+        files::RANKER,
+        files::RISK,
+        files::POLICY,
+        files::GOLDEN_RETRIEVE,
+        files::GOLDEN_RISK,
+        files::GOLDEN_POLICY,
+        files::QUERIES,
+    ] {
+        assert!(snapshot.has(file), "{file}");
+    }
+    assert_eq!(golden::check(&snapshot).unwrap(), 50);
+    assert_eq!(Catalogue::load(&snapshot).unwrap().len(), 200);
+    let held_out = read_queries(&snapshot).unwrap();
+    assert_eq!((held_out.dimension, held_out.bands.len()), (16, 5));
+    assert!(!held_out.queries.is_empty());
+    assert!(report.als_loss.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-9)));
+    let quality = &snapshot.manifest().quality;
+    assert!(
+        quality["hit_rate_at_20.fused"] > quality["hit_rate_at_20.baseline"] + 0.2,
+        "{quality:?}"
+    );
+    assert_eq!(snapshot.manifest().data.events, report.counts.accepted);
+    ranking::RiskModel::parse(&String::from_utf8(snapshot.read(files::RISK).unwrap()).unwrap())
+        .unwrap();
+}
+
+#[test]
+fn the_same_input_gives_the_same_snapshot_whenever_and_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = shop();
+    let mut shuffled = events.clone();
+    shuffled.reverse();
+    let on = |threads: usize, events: &[Event], created_at_ms: i64, name: &str| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let options = Options { created_at_ms, ..options() };
+        let out = folder.path().join(name);
+        pool.install(|| trained(events, &options, &out)).snapshot.id().to_owned()
+    };
+    let first = on(2, &events, 1, "first");
+    assert_eq!(first, on(1, &shuffled, 2, "second"));
+    let other = Options { seed: 2, ..options() };
+    let other = trained(&events, &other, &folder.path().join("third"));
+    assert_ne!(first, other.snapshot.id());
+}
+
+#[test]
+fn items_that_the_shop_names_go_before_what_events_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = Item {
+        item_id: "i000".to_owned(),
+        name: "First".to_owned(),
+        price_minor: 99,
+        currency: "EUR".to_owned(),
+        margin_rate: Some(0.4),
+        ..Item::default()
+    };
+    let out = folder.path().join("out");
+    let report = train(&shop(), &[given], &options(), &out, &mut |_| {}).unwrap();
+    let catalogue = Catalogue::load(&report.snapshot).unwrap();
+    let item = catalogue.get(catalogue.ordinal("i000").unwrap()).unwrap();
+    assert_eq!((item.name.as_str(), item.price_minor), ("First", 99));
+    assert_eq!(item.margin_rate, Some(0.4));
+}
+
+#[test]
+fn progress_goes_through_every_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    let out = folder.path().join("out");
+    train(&shop(), &[], &options(), &out, &mut |step| seen.push((step.number, step.to_string())))
+        .unwrap();
+    let mut numbers: Vec<u32> = seen.iter().map(|(number, _)| *number).collect();
+    numbers.dedup();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+    assert!(seen.iter().any(|(_, text)| text.starts_with("4/7 factorisation: iteration 6 of 6")));
+}
+
+#[test]
+fn says_what_it_cannot_train_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let refused = |events: &[Event], options: &Options| {
+        train(events, &[], options, &out, &mut |_| {}).unwrap_err()
+    };
+    assert!(matches!(refused(&[], &options()), Error::NoEvents { events: 0, .. }));
+    let free = Event { kind: EventKind::Purchase, price_minor: 0, ..shop()[0].clone() };
+    let problem = refused(&[free], &options()).to_string();
+    assert_eq!(problem, "none of 1 events can be trained on: 1 invalid");
+    let flat = Options { dimension: 0, ..options() };
+    assert_eq!(refused(&shop(), &flat).to_string(), "dimension is 0, 1 to 512 is allowed");
+    let policy = Options { policy: "nonsense = [".to_owned(), ..options() };
+    assert!(matches!(refused(&shop(), &policy), Error::Policy { .. }));
+    assert!(!out.exists());
+}
+
+#[test]
+fn one_event_is_enough_for_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = trained(&shop()[..1], &options(), &folder.path().join("out"));
+    assert!(golden::check(&report.snapshot).unwrap() > 0);
+    assert!(report.risk.starts_with("stated prior: 70.0 %"), "{}", report.risk);
+}
