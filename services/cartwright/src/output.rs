@@ -6,12 +6,16 @@ use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-/// Width of tables where nobody says otherwise: a narrow terminal.
-const WIDTH_WITHOUT_TERMINAL: u16 = 120;
+/// Width of tables in a pipe or a file.
+const WIDTH_WITHOUT_TERMINAL: u16 = 132;
+
+/// One line below the header: what stands in columns needs no boxes, and copies better without.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Prints a result. A reader that went away (`| head`) is not an error.
 pub(crate) fn result(text: impl Display) {
@@ -51,7 +55,7 @@ impl Steps {
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
     if !std::io::stdout().is_terminal() {

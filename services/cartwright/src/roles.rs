@@ -3,12 +3,44 @@
 mod all;
 
 use anyhow::Context as _;
-use kit::{CancellationToken, Running};
+use kit::config::Settings;
+use kit::{CancellationToken, Running, telemetry};
+use serde::Serialize;
 
 use crate::failure::{Failure, OrFail as _};
 use crate::output;
 
 pub(crate) use all::{All, Together};
+
+/// Settings of something that can be served.
+pub(crate) trait Served: Settings + Serialize {
+    /// How it logs.
+    fn log(&self) -> &telemetry::Settings;
+}
+
+impl Served for features::Config {
+    fn log(&self) -> &telemetry::Settings {
+        &self.log
+    }
+}
+
+impl Served for candidates::Config {
+    fn log(&self) -> &telemetry::Settings {
+        &self.log
+    }
+}
+
+impl Served for recovery::Config {
+    fn log(&self) -> &telemetry::Settings {
+        &self.log
+    }
+}
+
+impl Served for All {
+    fn log(&self) -> &telemetry::Settings {
+        &self.log
+    }
+}
 
 /// How a line on stdout begins that says where a role answers.
 pub(crate) const LISTENS: &str = "listening: ";

@@ -7,12 +7,10 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use kit::CancellationToken;
 use kit::config::{self, Layers, Settings};
-use kit::telemetry;
-use serde::Serialize;
 
 use crate::failure::{Failure, OrFail as _};
 use crate::output;
-use crate::roles;
+use crate::roles::{self, Served};
 
 /// Serves one role, or all three in one process
 ///
@@ -68,13 +66,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MS", requires = "clock_start", hide = true)]
     clock_since_ms: Option<i64>,
     /// What to log: a level, or directives such as info,features=debug
-    #[arg(
-        long,
-        value_name = "FILTER",
-        default_value = "info",
-        env = "CARTWRIGHT_LOG"
-    )]
-    log: String,
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
     /// Log one JSON object a line
     #[arg(long)]
     log_json: bool,
@@ -116,7 +109,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn serve<C, F>(args: &Args, start: impl FnOnce(C, CancellationToken) -> F) -> anyhow::Result<()>
 where
-    C: Settings + Serialize,
+    C: Served,
     F: Future<Output = anyhow::Result<()>>,
 {
     let settings: C = load(args)?;
@@ -124,15 +117,7 @@ where
         output::result(config::dump(&settings)?.trim_end());
         return Ok(());
     }
-    let format = if args.log_json {
-        telemetry::Format::Json
-    } else {
-        telemetry::Format::Pretty
-    };
-    telemetry::init(&telemetry::Settings {
-        format,
-        filter: args.log.clone(),
-    });
+    kit::telemetry::init(settings.log());
     super::block_on_threads(async {
         let stop = kit::shutdown::on_signals()?;
         if args.until_stdin_closes {
@@ -164,6 +149,8 @@ fn flags(args: &Args) -> anyhow::Result<Vec<(String, String)>> {
     let given = [
         ("snapshot", path(&args.snapshot)),
         ("redis", args.redis.clone()),
+        ("log.filter", args.log.clone()),
+        ("log.format", args.log_json.then(|| "json".to_owned())),
         ("key_prefix", args.key_prefix.clone()),
         ("data", path(&args.data)),
         ("addr", args.addr.clone()),

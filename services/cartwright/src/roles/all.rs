@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use kit::config::{Report, Secret, Settings};
 use kit::security::Security;
-use kit::{CancellationToken, ClockSettings, Running, admin, listen};
+use kit::{CancellationToken, ClockSettings, Running, admin, listen, telemetry};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
@@ -33,6 +33,8 @@ pub(crate) struct All {
     pub(crate) data: PathBuf,
     /// Real or simulated time.
     pub(crate) clock: ClockSettings,
+    /// Logs of all three.
+    pub(crate) log: telemetry::Settings,
     /// TLS and tokens of all three.
     pub(crate) security: Security,
     /// The features role's own: addr, durability, idle, drain.
@@ -52,6 +54,7 @@ impl Default for All {
             key_prefix: String::new(),
             data: PathBuf::from("data"),
             clock: ClockSettings::Real,
+            log: telemetry::Settings::default(),
             security: Security::default(),
             features: features::Config::default(),
             candidates: candidates::Config::default(),

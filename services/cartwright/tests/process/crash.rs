@@ -178,6 +178,7 @@ async fn loses_nothing(features: Features) {
         assert!(again.iter().all(|status| *status == Status::Duplicate));
     }
     statistics_are_a_recount(&url, &events).await;
+    drop(client);
     server.terminate();
     assert!(server.wait().success());
 }
@@ -228,12 +229,12 @@ async fn statistics_are_a_recount(url: &str, events: &[pb::Event]) {
     assert_eq!(last, expected);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_on_the_embedded_store_loses_nothing_acknowledged() {
     loses_nothing(Features::on(None)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_on_redis_loses_nothing_acknowledged() {
     loses_nothing(Features::on(Some(Redis::start()))).await;
 }
@@ -347,7 +348,7 @@ async fn counts_all(features: Features) {
     assert_eq!(value, Some(pb::feature_value::Value::Int64Value(1_000)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_events_of_one_shopper_from_eight_connections_all_count() {
     counts_all(Features::on(None)).await;
     counts_all(Features::on(Some(Redis::start()))).await;

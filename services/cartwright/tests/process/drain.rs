@@ -86,6 +86,21 @@ fn all_three_in_one_process_drain_and_answer_before() {
 }
 
 #[test]
+fn the_sample_config_of_all_three_is_the_default() {
+    let defaults = succeed(&["serve", "all", "--dump-config"]);
+    let sample = succeed(&[
+        "serve",
+        "all",
+        "--dump-config",
+        "--config",
+        "deploy/config/all.toml",
+    ]);
+    let snapshot = "snapshot = \"/var/lib/cartwright/snapshot\"\n";
+    assert!(sample.contains(snapshot), "{sample}");
+    assert_eq!(sample.replace(snapshot, ""), defaults);
+}
+
+#[test]
 fn a_taken_port_names_its_owner() {
     let folder = tempfile::tempdir().unwrap();
     let data = text(folder.path());

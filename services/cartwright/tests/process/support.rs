@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn cartwright() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cartwright"));
-    command.current_dir(root()).env_remove("CARTWRIGHT_LOG");
+    command.current_dir(root());
     command
 }
 

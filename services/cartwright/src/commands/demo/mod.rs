@@ -20,6 +20,9 @@ use trainer::readers::Format;
 use crate::output::{self, Steps};
 use crate::reading::{self, FORMATS};
 use crate::training::{self, Settings};
+/// Half of what `train` uses: a quarter of the time, and enough for a log that fits a demo.
+const DIMENSION: usize = 32;
+
 /// Shows real decisions: trains on a log, serves it, pushes it, decides for every cart left
 ///
 /// Everything runs for real: the servers, the store, gRPC between them. Without --events a small
@@ -84,6 +87,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         ..Settings::default()
     };
     settings.options.seed = Some(args.seed);
+    settings.options.dimension = Some(DIMENSION);
     let report = training::train(&log, &settings, &folder.snapshot())?;
     for note in &report.notes {
         output::note(format!("  {note}"));

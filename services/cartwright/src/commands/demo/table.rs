@@ -12,10 +12,10 @@ use crate::commands::decide;
 use crate::{output, wire};
 
 /// Rows that fit a screen.
-const ROWS: usize = 20;
+const ROWS: usize = 15;
 /// Names in one cell; the rest is counted.
 const NAMES: usize = 2;
-const LONGEST_NAME: usize = 28;
+const LONGEST_NAME: usize = 26;
 
 /// What people call an item.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ fn row(cart: &pb::Cart, decided: &Decided, names: &Names<'_>) -> [comfy_table::C
         output::number(format!("{:.0} %", decision.risk * 100.0)),
         text(decide::action(decision)),
         text(names.list(decision.items.iter().map(|item| item.item_id.as_str()))),
-        text(decision.reasons.first().cloned().unwrap_or_default()),
+        text(why(decision)),
         output::number(output::money(
             decision.expected_value_minor,
             &decision.currency,
@@ -112,16 +112,28 @@ fn row(cart: &pb::Cart, decided: &Decided, names: &Names<'_>) -> [comfy_table::C
     ]
 }
 
+/// The main reason. What it says before the colon stands in the columns for action and worth.
+fn why(decision: &pb::Decision) -> String {
+    let reason = decision.reasons.first().map_or("", String::as_str);
+    reason
+        .split_once(": ")
+        .map_or(reason, |(_, because)| because)
+        .to_owned()
+}
+
 /// Prints what it all came to.
 pub(super) fn summary(outcome: &Outcome) {
     let events = &outcome.events;
     output::result(format!(
         "events     {} pushed: {} accepted, {} duplicate, {} rejected",
-        events.pushed, events.accepted, events.duplicate, events.rejected
+        count(events.pushed),
+        count(events.accepted),
+        count(events.duplicate),
+        count(events.rejected)
     ));
     let counts = &outcome.counts;
     output::result(format!(
-        "carts      {}: {} bought, {} left, {} still open or emptied",
+        "carts      {}: {} bought, {} left, {} in use or emptied",
         counts.total(),
         counts.purchased,
         counts.abandoned,
@@ -145,6 +157,10 @@ pub(super) fn summary(outcome: &Outcome) {
     if degraded > 0 {
         output::result(format!("degraded   {degraded} decisions used a fallback"));
     }
+}
+
+fn count(count: u64) -> String {
+    output::thousands(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 fn actions(decided: &[Decided]) -> String {
