@@ -37,7 +37,8 @@ start() { # name, command…
 echo "e2e 1 of 4: Python client"
 venv=target/e2e-venv
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --requirement examples/python/requirements.txt
+"$venv/bin/pip" install --quiet --requirement examples/python/requirements.txt \
+    --requirement services/cartwright/tests/e2e/requirements.txt
 
 echo "e2e 2 of 4: Redis and three processes"
 redis_port=$(free_port)
