@@ -58,7 +58,7 @@ impl Call {
 }
 
 /// Bytes that one request may write before it counts as bulk.
-const MUCH: usize = 1 << 20;
+const MUCH: usize = 256 << 10;
 
 /// Runs a script for each call, in one round trip. Redis forgets scripts when it restarts: those
 /// calls that found none are made again after loading it.
