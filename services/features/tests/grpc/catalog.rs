@@ -174,6 +174,9 @@ async fn the_stream_ends_when_the_server_stops() {
     let mut stream = updates(&server).await;
     whole_table(&mut stream).await;
     let stopping = tokio::spawn(server.stop());
-    while let Some(_heartbeat) = stream.message().await.unwrap() {}
+    let ended = async { while let Some(_heartbeat) = stream.message().await.unwrap() {} };
+    tokio::time::timeout(Duration::from_secs(3), ended)
+        .await
+        .expect("the stream ends");
     assert!(stopping.await.unwrap() < Duration::from_secs(3));
 }
