@@ -27,6 +27,8 @@ struct State {
     timeout: Option<String>,
     /// The whole table, told to every new reader.
     table: Vec<pb::Item>,
+    /// Tells only the first half of the table.
+    halts: bool,
     readers: Vec<Updates>,
     streams_opened: usize,
 }
@@ -63,6 +65,11 @@ impl Features {
 
     pub(crate) fn table(&self, items: Vec<pb::Item>) {
         self.change(|state| state.table = items);
+    }
+
+    /// From now on a new reader gets half of the table, and then nothing.
+    pub(crate) fn halt_halfway(&self) {
+        self.change(|state| state.halts = true);
     }
 
     pub(crate) fn timeout(&self) -> Option<String> {
@@ -143,7 +150,11 @@ impl CatalogService for Features {
         _request: Request<pb::StreamItemUpdatesRequest>,
     ) -> Result<Response<Self::StreamItemUpdatesStream>, Status> {
         let (sender, receiver) = mpsc::channel(16);
-        let table = self.0.lock().unwrap().table.clone();
+        let (mut table, mut halts) = (Vec::new(), false);
+        self.change(|state| {
+            table.clone_from(&state.table);
+            halts = state.halts;
+        });
         // In two parts, of which only the second completes the table.
         let half = table.len() / 2;
         let first = pb::ItemUpdates {
@@ -151,10 +162,10 @@ impl CatalogService for Features {
             ..message(table[..half].to_vec())
         };
         sender.send(Ok(first)).await.unwrap();
-        sender
-            .send(Ok(message(table[half..].to_vec())))
-            .await
-            .unwrap();
+        if !halts {
+            let rest = message(table[half..].to_vec());
+            sender.send(Ok(rest)).await.unwrap();
+        }
         self.change(|state| {
             state.readers.push(sender);
             state.streams_opened += 1;

@@ -75,6 +75,23 @@ async fn a_broken_stream_is_opened_again_and_brings_the_table_anew() {
 }
 
 #[tokio::test]
+async fn half_a_table_does_not_open_what_the_one_before_had_blocked() {
+    let features = Features::default();
+    features.table(vec![item("i04", 0), item("i05", 0)]);
+    let server = server_with(&features.serve().await).await;
+    server
+        .eventually(|found| !has(found, "i04") && !has(found, "i05"))
+        .await;
+    features.halt_halfway();
+    features.hang_up();
+    while features.streams_opened() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!has(&server.candidates().await, "i05"));
+}
+
+#[tokio::test]
 async fn the_lag_can_be_seen() {
     let features = Features::default();
     features.table(vec![item("i04", 0)]);
