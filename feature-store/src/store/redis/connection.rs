@@ -19,11 +19,16 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// Requests under way at once before callers wait.
 const REQUESTS: usize = 4_096;
 
+/// How much longer than a read a write may take, or a read in the background.
+const LONGER: u32 = 20;
+
 /// How long an answer may take.
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Patience {
-    /// Somebody waits for it.
+    /// Somebody waits for what it reads.
     Request,
+    /// Redis may have to wait for its disk, and giving up would not undo the write.
+    Write,
     /// Much data, in the background.
     Bulk,
 }
@@ -79,7 +84,8 @@ impl Connection {
         }
         let (mut manager, timeout) = match patience {
             Patience::Request => (self.requests.clone(), self.timeout),
-            Patience::Bulk => (self.bulk.clone(), self.timeout * 20),
+            Patience::Write => (self.requests.clone(), self.timeout * LONGER),
+            Patience::Bulk => (self.bulk.clone(), self.timeout * LONGER),
         };
         let sent = manager.send_packed_commands(pipeline, 0, pipeline.len());
         match tokio::time::timeout(timeout, sent).await {
@@ -105,9 +111,10 @@ impl Connection {
     pub(super) async fn transact(&self, pipeline: &Pipeline) -> Result<(), Error> {
         let mut manager = self.requests.clone();
         let sent = pipeline.exec_async(&mut manager);
-        match tokio::time::timeout(self.timeout, sent).await {
+        let timeout = self.timeout * LONGER;
+        match tokio::time::timeout(timeout, sent).await {
             Ok(done) => done.map_err(|error| self.failed(&error)),
-            Err(_) => Err(self.late(self.timeout)),
+            Err(_) => Err(self.late(timeout)),
         }
     }
 

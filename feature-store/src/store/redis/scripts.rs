@@ -57,9 +57,6 @@ impl Call {
     }
 }
 
-/// Bytes that one request may write before it counts as bulk.
-const MUCH: usize = 256 << 10;
-
 /// Runs a script for each call, in one round trip. Redis forgets scripts when it restarts: those
 /// calls that found none are made again after loading it.
 pub(super) async fn run(
@@ -95,20 +92,13 @@ async fn send(
     load: bool,
 ) -> Result<Vec<Value>, Error> {
     let mut pipeline = Pipeline::new();
-    let mut bytes = 0;
     if load {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(script.code);
     }
     for call in calls {
         pipeline.add_command(call.command(script));
-        bytes += call.args.iter().map(Vec::len).sum::<usize>();
     }
-    let patience = if bytes > MUCH {
-        Patience::Bulk
-    } else {
-        Patience::Request
-    };
-    let mut answers = connection.send(&pipeline, patience).await?;
+    let mut answers = connection.send(&pipeline, Patience::Write).await?;
     if load {
         answers.remove(0);
     }

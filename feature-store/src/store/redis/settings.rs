@@ -17,7 +17,8 @@ pub struct RedisSettings {
     /// Separates shops that share a Redis; empty for none. It becomes part of every hash tag, so
     /// it holds no braces.
     pub key_prefix: String,
-    /// How long a request may take. Background reads of much data may take twenty times as long.
+    /// How long a read may take that somebody waits for. Writes, and background reads of much data,
+    /// may take twenty times as long.
     pub response_timeout: Duration,
     /// How long one attempt to connect may take.
     pub connect_timeout: Duration,
