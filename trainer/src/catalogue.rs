@@ -16,10 +16,17 @@ pub(crate) fn assemble(events: &[Event], items: &[Item]) -> Result<Catalogue, sn
             hints.observe(&hint, event.occurred_at);
         }
     }
-    let said: BTreeMap<String, Item> =
-        hints.into_items().into_iter().map(|item| (item.item_id.clone(), item)).collect();
+    let said: BTreeMap<String, Item> = hints
+        .into_items()
+        .into_iter()
+        .map(|item| (item.item_id.clone(), item))
+        .collect();
     let mut known: BTreeMap<&str, CatalogueItem> = BTreeMap::new();
-    for item in said.values().chain(items).filter(|item| !item.item_id.is_empty()) {
+    for item in said
+        .values()
+        .chain(items)
+        .filter(|item| !item.item_id.is_empty())
+    {
         let entry = known.entry(&item.item_id).or_default();
         merge(entry, item);
     }
@@ -69,7 +76,10 @@ mod tests {
             cost_minor: Some(300),
             ..Item::default()
         };
-        let other = Item { item_id: "b".to_owned(), ..Item::default() };
+        let other = Item {
+            item_id: "b".to_owned(),
+            ..Item::default()
+        };
         let catalogue = assemble(&[event], &[given, other]).unwrap();
         let item = catalogue.get(0).unwrap();
         assert_eq!((item.name.as_str(), item.price_minor), ("Lamp", 450));

@@ -30,7 +30,11 @@ pub fn clean(events: &[Event]) -> Cleaned {
             }
             Outcome::Duplicate => cleaned.counts.duplicates += 1,
             Outcome::Rejected(why) => {
-                *cleaned.counts.rejected.entry(why.code.as_str().to_owned()).or_default() += 1;
+                *cleaned
+                    .counts
+                    .rejected
+                    .entry(why.code.as_str().to_owned())
+                    .or_default() += 1;
             }
         }
     }

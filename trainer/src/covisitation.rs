@@ -48,13 +48,20 @@ pub fn covisitation(sessions: &[Session<'_>], catalogue: &Catalogue) -> Rows {
 /// Sessions with more distinct items than count.
 pub fn capped(sessions: &[Session<'_>], catalogue: &Catalogue) -> usize {
     let distinct = |session: &&Session<'_>| {
-        let mut seen: Vec<u32> =
-            session.events.iter().filter_map(|event| catalogue.ordinal(&event.item_id)).collect();
+        let mut seen: Vec<u32> = session
+            .events
+            .iter()
+            .filter_map(|event| catalogue.ordinal(&event.item_id))
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         seen.len() > LONGEST
     };
-    sessions.iter().filter(|session| session.events.len() > LONGEST).filter(distinct).count()
+    sessions
+        .iter()
+        .filter(|session| session.events.len() > LONGEST)
+        .filter(distinct)
+        .count()
 }
 
 /// The latest distinct items of a session, each with the greatest weight it had there.
@@ -117,12 +124,18 @@ mod tests {
     }
 
     fn catalogue(items: usize) -> Catalogue {
-        let item = |at: usize| CatalogueItem { item_id: format!("{at:04}"), ..Default::default() };
+        let item = |at: usize| CatalogueItem {
+            item_id: format!("{at:04}"),
+            ..Default::default()
+        };
         Catalogue::new((0..items).map(item).collect()).unwrap()
     }
 
     fn rows(events: &[Event], items: usize) -> Rows {
-        covisitation(&sessions(events, Duration::from_secs(1_800)), &catalogue(items))
+        covisitation(
+            &sessions(events, Duration::from_secs(1_800)),
+            &catalogue(items),
+        )
     }
 
     #[test]

@@ -3,7 +3,11 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{field} is {value}, {allowed} is allowed")]
-    Option { field: &'static str, value: String, allowed: &'static str },
+    Option {
+        field: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
     #[error("none of {events} events can be trained on: {refused}")]
     NoEvents { events: usize, refused: String },
     #[error("the policy is refused: {problems}")]
@@ -23,5 +27,8 @@ pub enum Error {
     #[error("making a folder for drafts")]
     Draft { source: std::io::Error },
     #[error("writing {what} as JSON")]
-    Json { what: &'static str, source: serde_json::Error },
+    Json {
+        what: &'static str,
+        source: serde_json::Error,
+    },
 }

@@ -30,7 +30,10 @@ pub struct EvaluationOptions {
 
 impl Default for EvaluationOptions {
     fn default() -> Self {
-        Self { k: 20, most: usize::MAX }
+        Self {
+            k: 20,
+            most: usize::MAX,
+        }
     }
 }
 
@@ -62,7 +65,10 @@ impl Evaluation {
     pub fn named(&self) -> BTreeMap<String, f64> {
         let mut named = BTreeMap::new();
         let lists = [("fused", &self.fused), ("baseline", &self.baseline)];
-        let sources = self.sources.iter().map(|(name, scores)| (name.as_str(), scores));
+        let sources = self
+            .sources
+            .iter()
+            .map(|(name, scores)| (name.as_str(), scores));
         for (name, scores) in lists.into_iter().chain(sources) {
             named.insert(format!("hit_rate_at_{}.{name}", self.k), scores.hit_rate);
             named.insert(format!("mrr_at_{}.{name}", self.k), scores.mrr);
@@ -72,7 +78,9 @@ impl Evaluation {
 
     /// One line for people.
     pub fn summary(&self) -> String {
-        let Self { k, fused, baseline, .. } = self;
+        let Self {
+            k, fused, baseline, ..
+        } = self;
         format!(
             "over {} held-out predictions of the next item hit rate@{k} is {:.4} and MRR@{k} {:.4}; \
              the same popular items for everybody give {:.4} and {:.4}",
@@ -86,7 +94,10 @@ pub fn split_by_time(events: &[Event], share: f64) -> (Vec<Event>, Vec<Event>) {
     let times = || events.iter().map(|event| event.occurred_at.0);
     let (first, last) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
     let cut = first.saturating_add(part(last.saturating_sub(first), share));
-    events.iter().cloned().partition(|event| event.occurred_at.0 < cut)
+    events
+        .iter()
+        .cloned()
+        .partition(|event| event.occurred_at.0 < cut)
 }
 
 #[expect(
@@ -138,13 +149,23 @@ pub(crate) fn judge(
     let answers: Vec<Answer> = moments
         .par_iter()
         .map(|moment| {
-            let now = moment.before.last().map_or(moment.next.occurred_at, |e| e.occurred_at);
+            let now = moment
+                .before
+                .last()
+                .map_or(moment.next.occurred_at, |e| e.occurred_at);
             model.retrieve(&query(&moment.before, now, Vec::new(), depth), &gate)
         })
         .collect::<Result<_, _>>()?;
-    let exam = Exam { moments: &moments, catalogue: model.catalogue(), k: evaluation.k };
+    let exam = Exam {
+        moments: &moments,
+        catalogue: model.catalogue(),
+        k: evaluation.k,
+    };
     let of_source = |source: Source| {
-        (source.as_str().to_owned(), exam.mean(|at| of_source(&answers[at], source)))
+        (
+            source.as_str().to_owned(),
+            exam.mean(|at| of_source(&answers[at], source)),
+        )
     };
     let popular = most_popular(popularity, evaluation.k);
     Ok(Evaluation {
@@ -157,14 +178,21 @@ pub(crate) fn judge(
 }
 
 fn fused(answer: &Answer) -> Vec<u32> {
-    answer.candidates.iter().map(|candidate| candidate.ordinal).collect()
+    answer
+        .candidates
+        .iter()
+        .map(|candidate| candidate.ordinal)
+        .collect()
 }
 
 /// What one source named, in its own order.
 fn of_source(answer: &Answer, source: Source) -> Vec<u32> {
     let mut named: Vec<(u32, u32)> = Vec::new();
     for candidate in &answer.candidates {
-        let score = candidate.sources.iter().find(|score| score.source == source);
+        let score = candidate
+            .sources
+            .iter()
+            .find(|score| score.source == source);
         named.extend(score.map(|score| (score.rank, candidate.ordinal)));
     }
     named.sort_unstable();
@@ -174,7 +202,9 @@ fn of_source(answer: &Answer, source: Source) -> Vec<u32> {
 fn most_popular(scores: &[f32], k: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..).take(scores.len()).collect();
     order.sort_by(|a, b| {
-        scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b))
+        scores[*b as usize]
+            .total_cmp(&scores[*a as usize])
+            .then(a.cmp(b))
     });
     order.truncate(k);
     order

@@ -63,16 +63,24 @@ pub fn check(snapshot: &Snapshot) -> Result<usize, Error> {
     for (golden, line) in requests.iter().zip(1..) {
         let found = answer(&model, &golden.query()?, &gate)?;
         let same = golden.answer.len() == found.len()
-            && golden.answer.iter().zip(&found).all(|(a, b)| {
-                a.0 == b.0 && (a.1 - b.1).abs() <= golden.tolerance
-            });
-        same.then_some(()).ok_or(Error::Golden { file: files::GOLDEN_RETRIEVE, line })?;
+            && golden
+                .answer
+                .iter()
+                .zip(&found)
+                .all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() <= golden.tolerance);
+        same.then_some(()).ok_or(Error::Golden {
+            file: files::GOLDEN_RETRIEVE,
+            line,
+        })?;
     }
     let risk = RiskModel::parse(&text(snapshot, files::RISK)?)?;
     let risks = lines::<Risk>(snapshot, files::GOLDEN_RISK)?;
     for (golden, line) in risks.iter().zip(1..) {
         let same = (risk.risk(&golden.values) - golden.risk).abs() <= golden.tolerance;
-        same.then_some(()).ok_or(Error::Golden { file: files::GOLDEN_RISK, line })?;
+        same.then_some(()).ok_or(Error::Golden {
+            file: files::GOLDEN_RISK,
+            line,
+        })?;
     }
     let policy = parse_policy(&text(snapshot, files::POLICY)?)?;
     let decisions = lines::<Policed>(snapshot, files::GOLDEN_POLICY)?;
@@ -81,7 +89,10 @@ pub fn check(snapshot: &Snapshot) -> Result<usize, Error> {
         let same = found.arm == golden.decision.arm
             && found.action == golden.decision.action
             && (found.value - golden.decision.value).abs() <= golden.tolerance;
-        same.then_some(()).ok_or(Error::Golden { file: files::GOLDEN_POLICY, line })?;
+        same.then_some(()).ok_or(Error::Golden {
+            file: files::GOLDEN_POLICY,
+            line,
+        })?;
     }
     Ok(requests.len() + risks.len() + decisions.len())
 }
@@ -89,13 +100,28 @@ pub fn check(snapshot: &Snapshot) -> Result<usize, Error> {
 impl Retrieval {
     fn query(&self) -> Result<Query, Error> {
         let recent = self.recent.iter().map(|(item_id, name, age)| {
-            let kind = KINDS.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind);
+            let kind = KINDS
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, kind)| *kind);
             let age = Duration::from_millis(*age);
-            kind.map(|kind| Recent { item_id: item_id.clone(), kind, age })
+            kind.map(|kind| Recent {
+                item_id: item_id.clone(),
+                kind,
+                age,
+            })
         });
         let recent: Option<Vec<Recent>> = recent.collect();
-        let recent = recent.ok_or(Error::Golden { file: files::GOLDEN_RETRIEVE, line: 0 })?;
-        Ok(Query { recent, exclude: self.exclude.clone(), k: self.k, filter: Filter::default() })
+        let recent = recent.ok_or(Error::Golden {
+            file: files::GOLDEN_RETRIEVE,
+            line: 0,
+        })?;
+        Ok(Query {
+            recent,
+            exclude: self.exclude.clone(),
+            k: self.k,
+            filter: Filter::default(),
+        })
     }
 }
 
@@ -108,7 +134,10 @@ const KINDS: [(&str, Kind); 5] = [
 ];
 
 fn name(kind: Kind) -> &'static str {
-    KINDS.iter().find(|(_, known)| *known == kind).map_or("view", |(name, _)| name)
+    KINDS
+        .iter()
+        .find(|(_, known)| *known == kind)
+        .map_or("view", |(name, _)| name)
 }
 
 pub(crate) fn parse_policy(text: &str) -> Result<Policy, Error> {
@@ -117,7 +146,9 @@ pub(crate) fn parse_policy(text: &str) -> Result<Policy, Error> {
             .iter()
             .map(|p| format!("line {}, column {}: {}", p.line, p.column, p.message))
             .collect();
-        Error::Policy { problems: shown.join("; ") }
+        Error::Policy {
+            problems: shown.join("; "),
+        }
     })
 }
 
@@ -127,14 +158,26 @@ pub(crate) fn retrieve(model: &Model, events: &[Event]) -> Result<Vec<u8>, Error
     let sessions = sessions(events, GAP);
     let mut out = Vec::new();
     for (moment, at) in thinned(moments(&sessions), REQUESTS).into_iter().zip(0..) {
-        let seen = || moment.before.iter().map(|event| event.item_id.clone()).collect();
+        let seen = || {
+            moment
+                .before
+                .iter()
+                .map(|event| event.item_id.clone())
+                .collect()
+        };
         let exclude = if at % 2 == 0 { seen() } else { Vec::new() };
         let query = query(&moment.before, moment.next.occurred_at, exclude, CANDIDATES);
         let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let recent = query.recent.iter();
         let golden = Retrieval {
             recent: recent
-                .map(|one| (one.item_id.clone(), name(one.kind).to_owned(), millis(one.age)))
+                .map(|one| {
+                    (
+                        one.item_id.clone(),
+                        name(one.kind).to_owned(),
+                        millis(one.age),
+                    )
+                })
                 .collect(),
             exclude: query.exclude.clone(),
             k: query.k,
@@ -148,7 +191,10 @@ pub(crate) fn retrieve(model: &Model, events: &[Event]) -> Result<Vec<u8>, Error
 
 fn answer(model: &Model, query: &Query, gate: &Gate) -> Result<Vec<(String, f64)>, Error> {
     let candidates = model.retrieve(query, gate)?.candidates;
-    Ok(candidates.into_iter().map(|one| (one.item_id, one.score)).collect())
+    Ok(candidates
+        .into_iter()
+        .map(|one| (one.item_id, one.score))
+        .collect())
 }
 
 /// Carts from all over the log, and one of which nothing is known.
@@ -161,18 +207,37 @@ pub(crate) fn risk(model: &RiskModel, samples: &[Sample]) -> Result<Vec<u8>, Err
     let mut out = Vec::new();
     for mut values in rows {
         values.truncate(model.feature_names().len());
-        push(&mut out, &Risk { risk: model.risk(&values), values, tolerance: TOLERANCE })?;
+        push(
+            &mut out,
+            &Risk {
+                risk: model.risk(&values),
+                values,
+                tolerance: TOLERANCE,
+            },
+        )?;
     }
     Ok(out)
 }
 
 /// Carts of growing size and value at growing risk, of items of the catalogue.
-pub(crate) fn policed(policy: &Policy, catalogue: &Catalogue, end: Millis) -> Result<Vec<u8>, Error> {
+pub(crate) fn policed(
+    policy: &Policy,
+    catalogue: &Catalogue,
+    end: Millis,
+) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     for (at, seed) in (0..DECISIONS).zip(1_u64..) {
         let inputs = inputs(catalogue, at, end);
         let decision = policy.decide(&inputs, seed);
-        push(&mut out, &Policed { inputs, seed, decision, tolerance: TOLERANCE })?;
+        push(
+            &mut out,
+            &Policed {
+                inputs,
+                seed,
+                decision,
+                tolerance: TOLERANCE,
+            },
+        )?;
     }
     Ok(out)
 }
@@ -191,7 +256,10 @@ fn inputs(catalogue: &Catalogue, at: usize, end: Millis) -> Inputs {
     });
     Inputs {
         lines: lines.collect(),
-        currency: items.first().map(|item| item.currency.clone()).unwrap_or_default(),
+        currency: items
+            .first()
+            .map(|item| item.currency.clone())
+            .unwrap_or_default(),
         risk: 0.05 + real(at) / real(DECISIONS),
         consented_channels: vec!["email".to_owned()],
         idle: GAP,
@@ -202,7 +270,10 @@ fn inputs(catalogue: &Catalogue, at: usize, end: Millis) -> Inputs {
 
 fn push(out: &mut Vec<u8>, line: &impl Serialize) -> Result<(), Error> {
     let written = serde_json::to_writer(&mut *out, line);
-    written.map_err(|source| Error::Json { what: "golden requests", source })?;
+    written.map_err(|source| Error::Json {
+        what: "golden requests",
+        source,
+    })?;
     out.push(b'\n');
     Ok(())
 }
@@ -217,6 +288,9 @@ fn lines<T: for<'a> Deserialize<'a>>(
     file: &'static str,
 ) -> Result<Vec<T>, Error> {
     let text = text(snapshot, file)?;
-    let parsed = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    let parsed = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>();
     parsed.map_err(|source| Error::Json { what: file, source })
 }

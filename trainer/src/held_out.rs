@@ -10,6 +10,7 @@ use crate::sessions::{GAP, sessions};
 use crate::{Error, Models};
 
 const MOST: usize = 500;
+const TUNING: usize = 150;
 /// Items of a cart that count, the latest.
 const LONGEST: usize = 10;
 /// True neighbours kept of each cart.
@@ -23,6 +24,11 @@ pub(crate) const BANDS: [(f32, MaskKind); 5] = [
     (0.01, MaskKind::Clustered),
 ];
 
+/// Enough of the carts to tune with, evenly spread: tuning searches with each many times.
+pub(crate) fn few(carts: &[f32], dimension: usize) -> Vec<f32> {
+    thinned(carts.chunks_exact(dimension).collect(), TUNING).concat()
+}
+
 /// Row-major vectors of at most 500 carts.
 pub(crate) fn carts(models: &Models, unseen: &[Event]) -> Result<Vec<f32>, Error> {
     let fold_in = models.embeddings.fold_in()?;
@@ -30,8 +36,10 @@ pub(crate) fn carts(models: &Models, unseen: &[Event]) -> Result<Vec<f32>, Error
     let mut vectors = Vec::new();
     for moment in thinned(moments(&sessions), MOST) {
         let items = moment.before.iter().rev();
-        let mut ordinals: Vec<u32> =
-            items.filter_map(|event| models.catalogue.ordinal(&event.item_id)).take(LONGEST).collect();
+        let mut ordinals: Vec<u32> = items
+            .filter_map(|event| models.catalogue.ordinal(&event.item_id))
+            .take(LONGEST)
+            .collect();
         ordinals.sort_unstable();
         ordinals.dedup();
         let vector = fold_in.vector(ordinals.into_iter().map(|ordinal| (ordinal, 1.0)));

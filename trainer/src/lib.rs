@@ -1,27 +1,45 @@
 //! Event logs in, a snapshot out.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`readers`] | files of events, one small reader for each format |
+//! | [`mod@clean`] | keeps what serving would accept, by the same code |
+//! | [`sessions`], `moments` | splits events into visits; what came before, and what next |
+//! | [`models`] | what candidates come from: [`als`], [`covisitation`], [`popularity`] |
+//! | [`risk`] | how likely a cart is to be left: samples, logistic regression, calibration |
+//! | `ranker` | the order of candidates, learned pair by pair |
+//! | [`evaluate`], [`metrics`] | how good candidates are on events not seen |
+//! | `held_out`, [`golden`] | carts and requests by which a snapshot is checked later |
+//! | `train` | [`train()`]: all of it in order, into one snapshot |
+//!
+//! Time comes from events and randomness from a seed, so that the same input gives the same
+//! snapshot, on any machine and any number of threads. Nothing here serves, or knows of a store.
+
 pub mod als;
-mod catalogue;
-mod cholesky;
 pub mod clean;
 pub mod covisitation;
-mod error;
 pub mod evaluate;
 pub mod golden;
-mod held_out;
 pub mod metrics;
 pub mod models;
-mod moments;
-mod options;
 pub mod popularity;
-mod prng;
-mod ranker;
 pub mod ratings;
 pub mod readers;
-mod report;
-pub mod sessions;
 pub mod risk;
+pub mod sessions;
+
+mod catalogue;
+mod cholesky;
+mod error;
+mod held_out;
+mod moments;
+mod options;
+mod prng;
+mod ranker;
+mod report;
 mod strength;
 mod train;
+
 pub use error::Error;
 pub use evaluate::{Evaluation, EvaluationOptions, Scores, evaluate_retrieval, split_by_time};
 pub use models::Models;

@@ -2,7 +2,11 @@
 
 /// Whether `target` is among the first `k`.
 pub fn hit(ranked: &[u32], target: u32, k: usize) -> f64 {
-    if ranked.iter().take(k).any(|item| *item == target) { 1.0 } else { 0.0 }
+    if ranked.iter().take(k).any(|item| *item == target) {
+        1.0
+    } else {
+        0.0
+    }
 }
 
 /// 1 / place of `target` among the first `k`, else 0.
@@ -29,7 +33,11 @@ pub fn recall(ranked: &[u32], wanted: &[u32], k: usize) -> f64 {
     if wanted.is_empty() {
         return 0.0;
     }
-    let found = ranked.iter().take(k).filter(|item| wanted.contains(item)).count();
+    let found = ranked
+        .iter()
+        .take(k)
+        .filter(|item| wanted.contains(item))
+        .count();
     real(found) / real(wanted.len())
 }
 

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use feature_store::{Event, Item};
-use retrieval::files::{
-    Embeddings, write_covisitation, write_embeddings, write_popularity,
-};
+use retrieval::files::{Embeddings, write_covisitation, write_embeddings, write_popularity};
 use snapshot::{Builder, Catalogue, Manifest, Snapshot, files};
 
 use crate::als::{self, Settings, factorise};
@@ -72,7 +70,10 @@ impl Models {
     pub(crate) fn draft(&self, folder: &Path) -> Result<Snapshot, Error> {
         let mut builder = Builder::new(folder)?;
         let space = self.write(&mut builder)?;
-        Ok(builder.finish(Manifest { spaces: vec![space], ..Manifest::default() })?)
+        Ok(builder.finish(Manifest {
+            spaces: vec![space],
+            ..Manifest::default()
+        })?)
     }
 }
 

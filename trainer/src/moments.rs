@@ -52,19 +52,38 @@ pub(crate) fn thinned<T>(moments: Vec<T>, most: usize) -> Vec<T> {
         return moments;
     }
     let is_kept = |at: usize| (at * most) / all != ((at + 1) * most) / all;
-    moments.into_iter().enumerate().filter(|(at, _)| is_kept(*at)).map(|(_, one)| one).collect()
+    moments
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| is_kept(*at))
+        .map(|(_, one)| one)
+        .collect()
 }
 
 /// The question that serving would ask at `now` after these events, which are in order of time.
 pub(crate) fn query(before: &[&Event], now: Millis, exclude: Vec<String>, k: usize) -> Query {
-    let recent = before.iter().rev().filter_map(|event| recent(event, now)).take(RECENT).collect();
-    Query { recent, exclude, k, filter: Filter::default() }
+    let recent = before
+        .iter()
+        .rev()
+        .filter_map(|event| recent(event, now))
+        .take(RECENT)
+        .collect();
+    Query {
+        recent,
+        exclude,
+        k,
+        filter: Filter::default(),
+    }
 }
 
 fn recent(event: &Event, now: Millis) -> Option<Recent> {
     let age = u64::try_from(now.0.saturating_sub(event.occurred_at.0)).unwrap_or(0);
     let kind = kind(event.kind)?;
-    Some(Recent { item_id: event.item_id.clone(), kind, age: Duration::from_millis(age) })
+    Some(Recent {
+        item_id: event.item_id.clone(),
+        kind,
+        age: Duration::from_millis(age),
+    })
 }
 
 fn kind(kind: EventKind) -> Option<Kind> {
@@ -97,11 +116,23 @@ mod tests {
                 ..Event::default()
             })
             .collect();
-        let session = Session { shopper: "s", events: events.iter().collect() };
+        let session = Session {
+            shopper: "s",
+            events: events.iter().collect(),
+        };
         let moments = moments(&[session]);
-        let found: Vec<_> =
-            moments.iter().map(|m| (m.before.len(), m.next.item_id.as_str(), &m.rest[..])).collect();
-        assert_eq!(found, [(2, "b", &["b", "c"][..]), (3, "c", &["b", "c"]), (4, "b", &["b"])]);
+        let found: Vec<_> = moments
+            .iter()
+            .map(|m| (m.before.len(), m.next.item_id.as_str(), &m.rest[..]))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (2, "b", &["b", "c"][..]),
+                (3, "c", &["b", "c"]),
+                (4, "b", &["b"])
+            ]
+        );
     }
 
     #[test]

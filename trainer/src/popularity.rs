@@ -11,7 +11,11 @@ const HALF_LIFE_MS: f64 = 14.0 * 86_400_000.0;
 /// One score per item, in the order of the catalogue. `events` are in the order of time, so that
 /// the sum is added up in one order only.
 pub fn popularity(events: &[Event], catalogue: &Catalogue) -> Vec<f32> {
-    let end = events.iter().map(|event| event.occurred_at).max().unwrap_or(Millis(0));
+    let end = events
+        .iter()
+        .map(|event| event.occurred_at)
+        .max()
+        .unwrap_or(Millis(0));
     let mut scores = vec![0.0_f64; catalogue.len()];
     for event in events {
         if let Some(ordinal) = catalogue.ordinal(&event.item_id) {
@@ -53,7 +57,10 @@ mod tests {
             event("b", EventKind::Purchase, 100 * day),
         ];
         let items = ["a", "b", "c"];
-        let item = |id: &str| CatalogueItem { item_id: id.to_owned(), ..Default::default() };
+        let item = |id: &str| CatalogueItem {
+            item_id: id.to_owned(),
+            ..Default::default()
+        };
         let catalogue = Catalogue::new(items.map(item).to_vec()).unwrap();
         assert_eq!(popularity(&events, &catalogue), [0.5, 1.0 + 8.0 * 0.5, 0.0]);
     }

@@ -19,8 +19,6 @@ use crate::{Error, cholesky};
 const FEWEST: usize = 200;
 const MOST: usize = 4_000;
 const CANDIDATES: usize = 100;
-/// Other candidates that the chosen one is compared with, the best by retrieval.
-const RIVALS: usize = 20;
 /// λ on standardised columns, for each example.
 const PENALTY: f64 = 1e-3;
 const STEPS: usize = 30;
@@ -47,7 +45,10 @@ pub(crate) fn learn(model: &Model, unseen: &[Event]) -> Result<Ranked, Error> {
              needed",
             examples.len()
         );
-        return Ok(Ranked { ranker: LinearRanker::retrieval_order(&note), quality: Vec::new() });
+        return Ok(Ranked {
+            ranker: LinearRanker::retrieval_order(&note),
+            quality: Vec::new(),
+        });
     }
     let (early, late) = examples.split_at(examples.len() * 7 / 10);
     let kept = LinearRanker::retrieval_order("");
@@ -95,10 +96,21 @@ fn example(model: &Model, gate: &Gate, moment: &Moment<'_>) -> Result<Option<Exa
     let exclude: Vec<String> = cart.iter().map(|event| event.item_id.clone()).collect();
     let query = query(&moment.before, moment.next.occurred_at, exclude, CANDIDATES);
     let answer = model.retrieve(&query, gate)?;
-    let chosen = answer.candidates.iter().position(|one| one.item_id == moment.next.item_id);
-    let Some(chosen) = chosen else { return Ok(None) };
-    let lines = cart.iter().map(|e| (e.price_minor, e.category.as_str(), e.brand.as_str()));
-    let rows = rows(model.catalogue(), &CartSummary::new(lines), &answer.candidates);
+    let chosen = answer
+        .candidates
+        .iter()
+        .position(|one| one.item_id == moment.next.item_id);
+    let Some(chosen) = chosen else {
+        return Ok(None);
+    };
+    let lines = cart
+        .iter()
+        .map(|e| (e.price_minor, e.category.as_str(), e.brand.as_str()));
+    let rows = rows(
+        model.catalogue(),
+        &CartSummary::new(lines),
+        &answer.candidates,
+    );
     Ok(Some(Example { rows, chosen }))
 }
 
@@ -125,17 +137,26 @@ fn cart<'a>(before: &[&'a Event]) -> Vec<&'a Event> {
         }
     }
     if lines.is_empty() {
-        lines.extend(before.iter().filter(|event| event.kind == EventKind::Purchase));
+        lines.extend(
+            before
+                .iter()
+                .filter(|event| event.kind == EventKind::Purchase),
+        );
     }
     lines
 }
 
 fn rows(catalogue: &Catalogue, cart: &CartSummary, candidates: &[Candidate]) -> Matrix {
-    let items: Vec<_> =
-        candidates.iter().map(|one| (one, catalogue.get(one.ordinal))).collect();
+    let items: Vec<_> = candidates
+        .iter()
+        .map(|one| (one, catalogue.get(one.ordinal)))
+        .collect();
     let paths: Vec<String> = items
         .iter()
-        .map(|(_, item)| item.map(|item| item.category_path.join(".")).unwrap_or_default())
+        .map(|(_, item)| {
+            item.map(|item| item.category_path.join("."))
+                .unwrap_or_default()
+        })
         .collect();
     let facts: Vec<ItemFacts<'_>> = items
         .iter()
@@ -152,7 +173,11 @@ fn rows(catalogue: &Catalogue, cart: &CartSummary, candidates: &[Candidate]) -> 
 
 fn scores(candidate: &Candidate) -> ItemFacts<'static> {
     let of = |source: Source| {
-        candidate.sources.iter().find(|score| score.source == source).map(|score| score.score)
+        candidate
+            .sources
+            .iter()
+            .find(|score| score.source == source)
+            .map(|score| score.score)
     };
     ItemFacts {
         fused: candidate.score,
@@ -169,7 +194,11 @@ fn mrr(ranker: &LinearRanker, examples: &[Example]) -> Result<f64, Error> {
     for example in examples {
         ranker.score(&example.rows, &mut scores)?;
         let mut order: Vec<u32> = (0..).take(scores.len()).collect();
-        order.sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b)));
+        order.sort_by(|a, b| {
+            scores[*b as usize]
+                .total_cmp(&scores[*a as usize])
+                .then(a.cmp(b))
+        });
         let chosen = u32::try_from(example.chosen).unwrap_or(u32::MAX);
         sum += reciprocal_rank(&order, chosen, PLACES);
     }
@@ -201,27 +230,48 @@ fn fit(examples: &[Example], note: &str) -> Result<LinearRanker, Error> {
 
 fn moments_of_columns(examples: &[Example]) -> (Vec<f64>, Vec<f64>) {
     let column = |at: usize| {
-        examples.iter().flat_map(move |e| e.rows.rows().map(move |row| f64::from(row[at])))
+        examples
+            .iter()
+            .flat_map(move |e| e.rows.rows().map(move |row| f64::from(row[at])))
     };
-    let count = real(examples.iter().map(|example| example.rows.len()).sum::<usize>().max(1));
+    let count = real(
+        examples
+            .iter()
+            .map(|example| example.rows.len())
+            .sum::<usize>()
+            .max(1),
+    );
     (0..COLUMNS.len())
         .map(|at| {
             let mean = column(at).sum::<f64>() / count;
             let variance = column(at).map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-            (mean, if variance > 1e-12 { variance.sqrt() } else { 1.0 })
+            (
+                mean,
+                if variance > 1e-12 {
+                    variance.sqrt()
+                } else {
+                    1.0
+                },
+            )
         })
         .unzip()
 }
 
-/// (share of its example, chosen − rival), on standardised columns.
+/// (share of its example, chosen − rival), on standardised columns. Every other candidate is a
+/// rival: against the best of them alone, being far down the list would look like a virtue.
 fn pairs(examples: &[Example], scales: &[f64]) -> Vec<(f64, Row)> {
     let mut pairs = Vec::new();
     let examples_in_all = real(examples.len().max(1));
     for example in examples {
-        let Some(chosen) = example.rows.row(example.chosen) else { continue };
-        let rivals = example.rows.rows().enumerate().filter(|(at, _)| *at != example.chosen);
-        let rivals: Vec<_> = rivals.take(RIVALS).collect();
-        let share = 1.0 / real(rivals.len().max(1)) / examples_in_all;
+        let Some(chosen) = example.rows.row(example.chosen) else {
+            continue;
+        };
+        let rivals = example
+            .rows
+            .rows()
+            .enumerate()
+            .filter(|(at, _)| *at != example.chosen);
+        let share = 1.0 / real(example.rows.len().max(2) - 1) / examples_in_all;
         for (_, rival) in rivals {
             let difference =
                 std::array::from_fn(|at| f64::from(chosen[at] - rival[at]) / scales[at]);
@@ -274,7 +324,10 @@ mod tests {
                 }
                 rows.push(row);
             }
-            examples.push(Example { rows, chosen: best.0 });
+            examples.push(Example {
+                rows,
+                chosen: best.0,
+            });
         }
         examples
     }
@@ -290,7 +343,11 @@ mod tests {
 
     #[test]
     fn the_cart_follows_adds_removals_and_purchases() {
-        let event = |kind, item: &str| Event { kind, item_id: item.to_owned(), ..Event::default() };
+        let event = |kind, item: &str| Event {
+            kind,
+            item_id: item.to_owned(),
+            ..Event::default()
+        };
         let events = [
             event(EventKind::AddToCart, "a"),
             event(EventKind::AddToCart, "b"),
@@ -299,7 +356,10 @@ mod tests {
         ];
         let all: Vec<&Event> = events.iter().collect();
         let ids = |lines: Vec<&Event>| {
-            lines.iter().map(|line| line.item_id.clone()).collect::<Vec<_>>()
+            lines
+                .iter()
+                .map(|line| line.item_id.clone())
+                .collect::<Vec<_>>()
         };
         assert_eq!(ids(cart(&all)), ["b"]);
         let bought = event(EventKind::Purchase, "d");

@@ -3,13 +3,13 @@
 //! Twice: first on what happened before the last tenth of the time, to measure on the rest and to
 //! learn the order of candidates from it; then on everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use feature_store::{Event, Item, Millis, Registry};
 use ranking::{LinearRanker, RiskModel};
-use retrieval::files::{IndexOptions, write_index, write_queries};
 use retrieval::Model;
+use retrieval::files::{IndexOptions, write_index, write_queries};
 use snapshot::{Builder, DataRange, Manifest, ProbeRow, Snapshot, Space, files};
 
 use crate::clean::{Cleaned, clean};
@@ -38,7 +38,13 @@ pub fn train(
     progress: &mut dyn FnMut(Step),
 ) -> Result<TrainReport, Error> {
     options.validate()?;
-    let mut run = Run { options, items, progress, quality: BTreeMap::new(), notes: Vec::new() };
+    let mut run = Run {
+        options,
+        items,
+        progress,
+        quality: BTreeMap::new(),
+        notes: Vec::new(),
+    };
     let policy = golden::parse_policy(&options.policy)?;
     let cleaned = run.clean(events)?;
     let ranker = run.look_back(&cleaned)?;
@@ -52,14 +58,26 @@ pub fn train(
     let draft = run.draft(&models, &cleaned, folder.path())?;
     run.tell(7, "golden requests", "");
     let model = Model::load(&draft)?;
-    let end = cleaned.events.last().map_or(Millis(0), |event| event.occurred_at);
+    let end = cleaned
+        .events
+        .last()
+        .map_or(Millis(0), |event| event.occurred_at);
     let parts = [
         (files::RANKER, ranker.to_json()?.into_bytes()),
         (files::RISK, risk.model.to_json()?.into_bytes()),
         (files::POLICY, options.policy.clone().into_bytes()),
-        (files::GOLDEN_RETRIEVE, golden::retrieve(&model, &cleaned.events)?),
-        (files::GOLDEN_RISK, golden::risk(&risk.model, &risk.samples)?),
-        (files::GOLDEN_POLICY, golden::policed(&policy, &models.catalogue, end)?),
+        (
+            files::GOLDEN_RETRIEVE,
+            golden::retrieve(&model, &cleaned.events)?,
+        ),
+        (
+            files::GOLDEN_RISK,
+            golden::risk(&risk.model, &risk.samples)?,
+        ),
+        (
+            files::GOLDEN_POLICY,
+            golden::policed(&policy, &models.catalogue, end)?,
+        ),
     ];
     let snapshot = run.finish(&draft, &parts, &cleaned, out)?;
     Ok(run.report(snapshot, models, &risk.model, &ranker, cleaned))
@@ -75,18 +93,33 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn tell(&mut self, number: u32, name: &'static str, detail: &str) {
-        (self.progress)(Step { number, of: STEPS, name, detail: detail.to_owned() });
+        (self.progress)(Step {
+            number,
+            of: STEPS,
+            name,
+            detail: detail.to_owned(),
+        });
     }
 
     fn clean(&mut self, events: &[Event]) -> Result<Cleaned, Error> {
         self.tell(1, "cleaning", "");
         let cleaned = clean(events);
         let counts = &cleaned.counts;
-        let refused: Vec<String> =
-            counts.rejected.iter().map(|(why, count)| format!("{count} {why}")).collect();
-        let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
+        let refused: Vec<String> = counts
+            .rejected
+            .iter()
+            .map(|(why, count)| format!("{count} {why}"))
+            .collect();
+        let refused = if refused.is_empty() {
+            "none".to_owned()
+        } else {
+            refused.join(", ")
+        };
         if !cleaned.events.iter().any(|event| !event.item_id.is_empty()) {
-            return Err(Error::NoEvents { events: events.len(), refused });
+            return Err(Error::NoEvents {
+                events: events.len(),
+                refused,
+            });
         }
         self.notes.push(format!(
             "events: {} accepted, {} duplicates, rejected: {refused}",
@@ -104,29 +137,56 @@ impl Run<'_> {
             self.notes.push(format!("ranker {note}"));
             return Ok(LinearRanker::retrieval_order(note));
         }
-        let models = Models::train(&past, self.items, self.options, &mut |_, _| {})?;
+        let models = Models::train(&past, &self.known(&past), self.options, &mut |_, _| {})?;
         let folder = draft_folder()?;
         let model = Model::load(&models.draft(folder.path())?)?;
-        let wanted = EvaluationOptions { k: 20, most: PREDICTIONS };
+        let wanted = EvaluationOptions {
+            k: 20,
+            most: PREDICTIONS,
+        };
         let evaluation = judge(&model, &models.popularity, &rest, &wanted)?;
         if evaluation.predictions == 0 {
-            self.notes.push("quality: the last tenth of the time predicts nothing".to_owned());
+            self.notes
+                .push("quality: the last tenth of the time predicts nothing".to_owned());
         } else {
             self.quality.extend(evaluation.named());
-            self.notes.push(format!("quality: {}", evaluation.summary()));
+            self.notes
+                .push(format!("quality: {}", evaluation.summary()));
         }
         self.tell(3, "ranker", "");
         let ranked = ranker::learn(&model, &rest)?;
         self.quality.extend(ranked.quality);
-        self.notes.push(format!("ranker: {}", ranked.ranker.describe()));
+        self.notes
+            .push(format!("ranker: {}", ranked.ranker.describe()));
         Ok(ranked.ranker)
     }
 
+    /// The given items that the past had seen: what is said of the others may stem from the events
+    /// that are to be predicted.
+    fn known(&self, past: &[Event]) -> Vec<Item> {
+        let seen: BTreeSet<&str> = past.iter().map(|event| event.item_id.as_str()).collect();
+        let is_seen = |item: &&Item| seen.contains(item.item_id.as_str());
+        self.items.iter().filter(is_seen).cloned().collect()
+    }
+
     fn factorise(&mut self, cleaned: &Cleaned) -> Result<Models, Error> {
-        let Self { options, items, progress, .. } = self;
+        let Self {
+            options,
+            items,
+            progress,
+            ..
+        } = self;
         let models = Models::train(&cleaned.events, items, options, &mut |iteration, loss| {
-            let detail = format!("iteration {iteration} of {}, loss {loss:.1}", options.iterations);
-            progress(Step { number: 4, of: STEPS, name: "factorisation", detail });
+            let detail = format!(
+                "iteration {iteration} of {}, loss {loss:.1}",
+                options.iterations
+            );
+            progress(Step {
+                number: 4,
+                of: STEPS,
+                name: "factorisation",
+                detail,
+            });
         })?;
         self.notes.extend(model_notes(&models, cleaned, options));
         Ok(models)
@@ -139,11 +199,16 @@ impl Run<'_> {
         let (_, rest) = split_by_time(&cleaned.events, PAST);
         let carts = held_out::carts(models, &rest)?;
         let embeddings = &models.embeddings;
-        let index = IndexOptions { seed: self.options.seed, ..IndexOptions::default() };
-        let index = write_index(&mut builder, embeddings, &carts, &index)?;
+        let index = IndexOptions {
+            seed: self.options.seed,
+            ..IndexOptions::default()
+        };
+        let few = held_out::few(&carts, embeddings.dimension);
+        let index = write_index(&mut builder, embeddings, &few, &index)?;
         let bands = held_out::BANDS;
         if carts.is_empty() {
-            self.notes.push("held-out carts: none, so nothing to measure recall with".to_owned());
+            self.notes
+                .push("held-out carts: none, so nothing to measure recall with".to_owned());
         } else {
             let (k, seed) = (held_out::NEIGHBOURS, self.options.seed);
             write_queries(&mut builder, embeddings, &carts, k, &bands, seed)?;
@@ -235,9 +300,17 @@ fn model_notes(models: &Models, cleaned: &Cleaned, options: &Options) -> Vec<Str
             covisitation::LONGEST
         ));
     }
-    let unpriced = models.catalogue.items().iter().filter(|item| item.price_minor == 0).count();
+    let unpriced = models
+        .catalogue
+        .items()
+        .iter()
+        .filter(|item| item.price_minor == 0)
+        .count();
     if unpriced > 0 {
-        notes.push(format!("items: {unpriced} of {} have no price", models.catalogue.len()));
+        notes.push(format!(
+            "items: {unpriced} of {} have no price",
+            models.catalogue.len()
+        ));
     }
     notes
 }

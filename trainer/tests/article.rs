@@ -1,6 +1,11 @@
 //! Twelve shoppers, ten items: who has 1, 2 and 3 in the cart is shown what goes with them, and not
 //! what most of the others bought.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,8 +23,14 @@ fn recommended(text: &str) -> Vec<String> {
     std::fs::write(&path, text).unwrap();
     let log = scan(&path, Format::Interactions, &mut |_, _| {}).unwrap();
     let out = folder.path().join("snapshot");
-    let report =
-        train(&log.events, &log.items, &Options::default(), &out, &mut |_| {}).unwrap();
+    let report = train(
+        &log.events,
+        &log.items,
+        &Options::default(),
+        &out,
+        &mut |_| {},
+    )
+    .unwrap();
     let model = Model::load(&report.snapshot).unwrap();
     let cart = ["1", "2", "3"];
     let recent = |item: &str| Recent {
@@ -33,8 +44,14 @@ fn recommended(text: &str) -> Vec<String> {
         k: 10,
         filter: Filter::default(),
     };
-    let answer = model.retrieve(&query, &Gate::open(model.catalogue().len())).unwrap();
-    answer.candidates.into_iter().map(|candidate| candidate.item_id).collect()
+    let answer = model
+        .retrieve(&query, &Gate::open(model.catalogue().len()))
+        .unwrap();
+    answer
+        .candidates
+        .into_iter()
+        .map(|candidate| candidate.item_id)
+        .collect()
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! Files as they come: every format, plain and compressed, and what is wrong with them.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::path::PathBuf;
 
 use feature_store::{EventKind, Millis};
@@ -47,13 +52,23 @@ fn rees46_rows_become_events_with_prices_sessions_and_names() {
     assert_eq!(cart.event.session_id, "s1");
     assert_eq!(cart.event.category, "electronics.smart_phone");
     assert_eq!(cart.event.occurred_at, Millis(1_569_888_001_000));
-    assert_eq!(cart.item.as_ref().unwrap().name, "samsung smart phone 1004856");
+    assert_eq!(
+        cart.item.as_ref().unwrap().name,
+        "samsung smart phone 1004856"
+    );
     let bad = lines[2].as_ref().unwrap_err();
     assert_eq!(bad.line, 4);
-    assert!(bad.reason.starts_with("event_type is \"click\""), "{}", bad.reason);
+    assert!(
+        bad.reason.starts_with("event_type is \"click\""),
+        "{}",
+        bad.reason
+    );
     assert_eq!(bad.raw, "2019-10-01 00:00:02 UTC,click,1,1,,,1.00,5,s2");
     let removed = lines[3].as_ref().unwrap();
-    assert_eq!((removed.event.price_minor, removed.event.currency.as_str()), (0, ""));
+    assert_eq!(
+        (removed.event.price_minor, removed.event.currency.as_str()),
+        (0, "")
+    );
     assert_eq!(removed.item.as_ref().unwrap().name, "item 7");
     assert_eq!(lines[4].as_ref().unwrap().event.price_minor, 29);
 }
@@ -78,7 +93,9 @@ fn a_compressed_file_reads_as_a_plain_one() {
 
 #[test]
 fn a_damaged_compressed_file_says_that_it_broke_off() {
-    let rows: String = (0..20_000).map(|n| format!("{},{}\n", n * 7_919 % 10_007, n * 31)).collect();
+    let rows: String = (0..20_000)
+        .map(|n| format!("{},{}\n", n * 7_919 % 10_007, n * 31))
+        .collect();
     let mut packed = zstd::encode_all(rows.as_bytes(), 3).unwrap();
     packed.truncate(packed.len() * 3 / 4);
     let folder = Folder::new();
@@ -103,17 +120,41 @@ not json
 "#;
     let lines = read(text, Format::Jsonl);
     let first = &lines[0].as_ref().unwrap().event;
-    assert_eq!((first.quantity, first.price_minor, first.currency.as_str()), (2, 1999, "EUR"));
-    assert_eq!((first.order_id.as_str(), first.device_id.as_str()), ("o", "d"));
+    assert_eq!(
+        (first.quantity, first.price_minor, first.currency.as_str()),
+        (2, 1999, "EUR")
+    );
+    assert_eq!(
+        (first.order_id.as_str(), first.device_id.as_str()),
+        ("o", "d")
+    );
     assert_eq!(first.occurred_at, Millis(1_767_323_045_000));
     let second = lines[1].as_ref().unwrap_err();
-    assert!(second.reason.starts_with("type is \"dance\", view, add_to_cart"), "{}", second.reason);
+    assert!(
+        second
+            .reason
+            .starts_with("type is \"dance\", view, add_to_cart"),
+        "{}",
+        second.reason
+    );
     let third = lines[2].as_ref().unwrap();
     assert_eq!(third.line, 4);
     assert_eq!(third.event.occurred_at, first.occurred_at);
-    assert_eq!((third.event.shopper_id.as_str(), third.event.item_id.as_str()), ("7", "9"));
+    assert_eq!(
+        (
+            third.event.shopper_id.as_str(),
+            third.event.item_id.as_str()
+        ),
+        ("7", "9")
+    );
     assert_eq!(third.event.kind, EventKind::AddToCart);
-    assert!(lines[3].as_ref().unwrap_err().reason.contains("unknown field `shopper`"));
+    assert!(
+        lines[3]
+            .as_ref()
+            .unwrap_err()
+            .reason
+            .contains("unknown field `shopper`")
+    );
     assert_eq!(lines[4].as_ref().unwrap_err().raw, "not json");
     assert_eq!(lines.len(), 5);
 }
@@ -126,21 +167,41 @@ fn canonical_csv_reads_columns_in_any_order_and_quoted_lines() {
         soon,view,s,e3,i,b\n\
         1,view,s\n";
     let lines = read(text, Format::Csv);
-    assert_eq!(lines[0].as_ref().unwrap().event.brand, "two\nlines, one field");
+    assert_eq!(
+        lines[0].as_ref().unwrap().event.brand,
+        "two\nlines, one field"
+    );
     assert_eq!(lines[1].as_ref().unwrap().line, 4);
     let time = lines[2].as_ref().unwrap_err();
-    assert_eq!(time.reason, "occurred_at is \"soon\", RFC 3339 or milliseconds needed");
-    assert_eq!(lines[3].as_ref().unwrap_err().reason, "3 fields, 6 expected");
+    assert_eq!(
+        time.reason,
+        "occurred_at is \"soon\", RFC 3339 or milliseconds needed"
+    );
+    assert_eq!(
+        lines[3].as_ref().unwrap_err().reason,
+        "3 fields, 6 expected"
+    );
 }
 
 #[test]
 fn interactions_are_views_one_second_apart_with_or_without_a_header() {
     let bare = good(read("1,2\n1,3\n2,3\n1,2\n", Format::Interactions));
-    let headed = good(read("\u{feff}user_id,item_id\n1,2\n1,3\n2,3\n1,2\n", Format::Interactions));
-    let events = |lines: &[Parsed]| lines.iter().map(|line| line.event.clone()).collect::<Vec<_>>();
+    let headed = good(read(
+        "\u{feff}user_id,item_id\n1,2\n1,3\n2,3\n1,2\n",
+        Format::Interactions,
+    ));
+    let events = |lines: &[Parsed]| {
+        lines
+            .iter()
+            .map(|line| line.event.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(events(&bare), events(&headed));
     assert_eq!(bare[0].event.kind, EventKind::View);
-    assert_eq!(bare[1].event.occurred_at.0 - bare[0].event.occurred_at.0, 1_000);
+    assert_eq!(
+        bare[1].event.occurred_at.0 - bare[0].event.occurred_at.0,
+        1_000
+    );
     assert_eq!(bare[0].event.event_id, bare[3].event.event_id);
     assert_ne!(bare[0].event.event_id, bare[1].event.event_id);
 }
@@ -157,11 +218,16 @@ fn online_retail_keeps_sales_and_says_why_not_the_rest() {
     let lines = read(text, Format::OnlineRetail);
     let sale = lines[0].as_ref().unwrap();
     assert_eq!((sale.event.quantity, sale.event.price_minor), (6, 255));
-    assert_eq!((sale.event.shopper_id.as_str(), sale.event.order_id.as_str()), ("17850", "536365"));
+    assert_eq!(
+        (sale.event.shopper_id.as_str(), sale.event.order_id.as_str()),
+        ("17850", "536365")
+    );
     assert_eq!(sale.event.kind, EventKind::Purchase);
     assert_eq!(sale.item.as_ref().unwrap().name, "HOLDER, WHITE");
-    let reasons: Vec<_> =
-        lines[1..5].iter().map(|line| line.as_ref().unwrap_err().reason.as_str()).collect();
+    let reasons: Vec<_> = lines[1..5]
+        .iter()
+        .map(|line| line.as_ref().unwrap_err().reason.as_str())
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -176,16 +242,31 @@ fn online_retail_keeps_sales_and_says_why_not_the_rest() {
 
 #[test]
 fn session_clicks_take_tabs_or_commas() {
-    let tabs = good(read("SessionId\tItemId\tTime\n27\t5959\t1593536687.5\n", Format::SessionClicks));
-    let commas = good(read("SessionId,ItemId,Time\n27,5959,1593536687.5\n", Format::SessionClicks));
+    let tabs = good(read(
+        "SessionId\tItemId\tTime\n27\t5959\t1593536687.5\n",
+        Format::SessionClicks,
+    ));
+    let commas = good(read(
+        "SessionId,ItemId,Time\n27,5959,1593536687.5\n",
+        Format::SessionClicks,
+    ));
     assert_eq!(tabs, commas);
     assert_eq!(tabs[0].event.occurred_at, Millis(1_593_536_687_500));
-    assert_eq!((tabs[0].event.shopper_id.as_str(), tabs[0].event.session_id.as_str()), ("27", "27"));
+    assert_eq!(
+        (
+            tabs[0].event.shopper_id.as_str(),
+            tabs[0].event.session_id.as_str()
+        ),
+        ("27", "27")
+    );
 }
 
 #[test]
 fn a_field_that_is_not_utf8_is_a_bad_line() {
-    let lines = read(b"user_id,item_id\n1,2\n\xff\xfe,3\n4,5\n", Format::Interactions);
+    let lines = read(
+        b"user_id,item_id\n1,2\n\xff\xfe,3\n4,5\n",
+        Format::Interactions,
+    );
     let bad = lines[1].as_ref().unwrap_err();
     assert_eq!((bad.line, bad.reason.as_str()), (3, "field 1 is not UTF-8"));
     assert!(lines[2].is_ok());
@@ -209,11 +290,20 @@ fn names_the_columns_that_are_missing() {
 fn an_empty_file_and_an_absent_one_are_clear_errors() {
     let folder = Folder::new();
     let path = folder.file(" \n\n");
-    assert!(matches!(open(&path, Format::Csv), Err(ReadError::Empty { .. })));
+    assert!(matches!(
+        open(&path, Format::Csv),
+        Err(ReadError::Empty { .. })
+    ));
     let absent = folder.0.path().join("absent");
-    assert!(matches!(open(&absent, Format::Csv), Err(ReadError::Open { .. })));
+    assert!(matches!(
+        open(&absent, Format::Csv),
+        Err(ReadError::Open { .. })
+    ));
     let packed = zstd::encode_all(&b""[..], 3).unwrap();
-    assert!(matches!(open(&folder.file(packed), Format::Csv), Err(ReadError::Empty { .. })));
+    assert!(matches!(
+        open(&folder.file(packed), Format::Csv),
+        Err(ReadError::Empty { .. })
+    ));
 }
 
 #[test]
@@ -221,8 +311,14 @@ fn a_scan_tells_progress_up_to_the_last_byte() {
     let folder = Folder::new();
     let path = folder.file(REES46);
     let mut told = Vec::new();
-    let scanned = scan(&path, Format::Rees46, &mut |read, total| told.push((read, total))).unwrap();
-    assert_eq!((scanned.events.len(), scanned.bad.len(), scanned.items.len()), (4, 1, 3));
+    let scanned = scan(&path, Format::Rees46, &mut |read, total| {
+        told.push((read, total))
+    })
+    .unwrap();
+    assert_eq!(
+        (scanned.events.len(), scanned.bad.len(), scanned.items.len()),
+        (4, 1, 3)
+    );
     let size = u64::try_from(REES46.len()).unwrap();
     assert_eq!(told.last(), Some(&(size, size)));
 }
@@ -236,4 +332,24 @@ fn a_format_is_guessed_through_compression() {
         Format::guess(&folder.file("a;b;c\n")),
         Err(ReadError::Unrecognised { .. })
     ));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_panic(
+        header in 0..Format::ALL.len(),
+        body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400),
+    ) {
+        let headers = [
+            "{\"event_id\":1,",
+            "event_id,shopper_id,type,occurred_at\n",
+            "user_id,item_id\n",
+            "event_time,event_type,product_id,category_code,brand,price,user_id,user_session\n",
+            "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID\n",
+            "SessionId,ItemId,Time\n",
+        ];
+        let bytes = [headers[header].as_bytes(), &body].concat();
+        let lines = read(bytes, Format::ALL[header]);
+        proptest::prop_assert!(lines.len() <= 401);
+    }
 }

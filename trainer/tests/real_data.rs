@@ -1,6 +1,12 @@
 //! The readers against counts that others published; the sets are in the folder that
 //! `CARTWRIGHT_DATA` names.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, in its helpers too, and says what it measured"
+)]
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -27,7 +33,9 @@ fn distinct<'a>(events: &'a [Event], field: impl Fn(&'a Event) -> &'a str) -> us
 
 #[test]
 fn rees46_has_its_published_counts() {
-    let Some(path) = set("rees46-oct2019-head/events.csv.zst") else { return };
+    let Some(path) = set("rees46-oct2019-head/events.csv.zst") else {
+        return;
+    };
     assert_eq!(Format::guess(&path).unwrap(), Format::Rees46);
     let found = read(&path, Format::Rees46);
     assert_eq!((found.events.len(), found.bad.len()), (17_434, 0));
@@ -36,15 +44,29 @@ fn rees46_has_its_published_counts() {
     assert_eq!(found.items.len(), 6_493);
     assert!(found.items.iter().all(|item| !item.name.is_empty()));
     let cleaned = trainer::clean::clean(&found.events);
-    assert_eq!((cleaned.counts.accepted, cleaned.counts.duplicates), (17_429, 5));
+    assert_eq!(
+        (cleaned.counts.accepted, cleaned.counts.duplicates),
+        (17_429, 5)
+    );
     assert_eq!(cleaned.counts.rejected_in_all(), 0);
-    let carts = cleaned.events.iter().filter(|event| event.kind == EventKind::AddToCart);
-    assert_eq!(carts.map(|event| &event.shopper_id).collect::<BTreeSet<_>>().len(), 111);
+    let carts = cleaned
+        .events
+        .iter()
+        .filter(|event| event.kind == EventKind::AddToCart);
+    assert_eq!(
+        carts
+            .map(|event| &event.shopper_id)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        111
+    );
 }
 
 #[test]
 fn online_retail_cleans_to_its_published_counts() {
-    let Some(path) = set("online-retail/online_retail.csv.zst") else { return };
+    let Some(path) = set("online-retail/online_retail.csv.zst") else {
+        return;
+    };
     let found = read(&path, Format::OnlineRetail);
     assert_eq!(found.events.len() + found.bad.len(), 541_909);
     assert_eq!(found.events.len(), 397_884);
@@ -55,7 +77,9 @@ fn online_retail_cleans_to_its_published_counts() {
 
 #[test]
 fn session_clicks_have_their_published_counts() {
-    let Some(folder) = set("serenade-toy") else { return };
+    let Some(folder) = set("serenade-toy") else {
+        return;
+    };
     for (file, rows) in [("train.txt.zst", 113_601), ("test.txt", 1_233)] {
         let path = folder.join(file);
         assert_eq!(Format::guess(&path).unwrap(), Format::SessionClicks);
@@ -66,14 +90,18 @@ fn session_clicks_have_their_published_counts() {
 
 #[test]
 fn rees46_trains_to_a_snapshot_that_beats_popularity() {
-    let Some(path) = set("rees46-oct2019-head/events.csv.zst") else { return };
+    let Some(path) = set("rees46-oct2019-head/events.csv.zst") else {
+        return;
+    };
     let quality = trained(&path, Format::Rees46);
     assert!(quality["hit_rate_at_20.fused"] > 2.0 * quality["hit_rate_at_20.baseline"]);
 }
 
 #[test]
 fn online_retail_trains_to_a_snapshot_that_beats_popularity() {
-    let Some(path) = set("online-retail/online_retail.csv.zst") else { return };
+    let Some(path) = set("online-retail/online_retail.csv.zst") else {
+        return;
+    };
     let quality = trained(&path, Format::OnlineRetail);
     assert!(quality["hit_rate_at_20.fused"] > quality["hit_rate_at_20.baseline"]);
 }
@@ -87,16 +115,24 @@ fn trained(path: &std::path::Path, format: Format) -> std::collections::BTreeMap
     let out = folder.path().join("out");
     let report = trainer::train(&log.events, &log.items, &options, &out, &mut step).unwrap();
     println!("{:?} done", start.elapsed());
-    println!("{:#?}\n{:#?}\n{:?}", report.notes, report.quality, report.als_loss);
+    println!(
+        "{:#?}\n{:#?}\n{:?}",
+        report.notes, report.quality, report.als_loss
+    );
     println!("{:#?}", report.snapshot.manifest().probes);
-    println!("{} golden lines", trainer::golden::check(&report.snapshot).unwrap());
+    println!(
+        "{} golden lines",
+        trainer::golden::check(&report.snapshot).unwrap()
+    );
     report.quality
 }
 
 /// The published figures of this set, measured the same way, are MRR@20 .3277 and hit rate .6402.
 #[test]
 fn session_clicks_are_predicted_better_than_by_popularity() {
-    let Some(folder) = set("serenade-toy") else { return };
+    let Some(folder) = set("serenade-toy") else {
+        return;
+    };
     let train = read(&folder.join("train.txt.zst"), Format::SessionClicks);
     let test = read(&folder.join("test.txt"), Format::SessionClicks);
     let found = trainer::evaluate_retrieval(

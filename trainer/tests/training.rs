@@ -1,5 +1,10 @@
 //! From events to a snapshot and back.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::path::Path;
 
 use feature_store::{Event, EventKind, Item, Millis};
@@ -12,7 +17,9 @@ fn shop() -> Vec<Event> {
     let mut events = Vec::new();
     let mut state = 12_345_u64;
     let mut random = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     for session in 0..900_u64 {
@@ -42,7 +49,11 @@ fn shop() -> Vec<Event> {
 }
 
 fn options() -> Options {
-    Options { dimension: 16, iterations: 6, ..Options::default() }
+    Options {
+        dimension: 16,
+        iterations: 6,
+        ..Options::default()
+    }
 }
 
 fn trained(events: &[Event], options: &Options, out: &Path) -> TrainReport {
@@ -75,7 +86,12 @@ fn a_snapshot_holds_every_file_and_answers_its_golden_requests() {
     let held_out = read_queries(&snapshot).unwrap();
     assert_eq!((held_out.dimension, held_out.bands.len()), (16, 5));
     assert!(!held_out.queries.is_empty());
-    assert!(report.als_loss.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-9)));
+    assert!(
+        report
+            .als_loss
+            .windows(2)
+            .all(|pair| pair[1] <= pair[0] * (1.0 + 1e-9))
+    );
     let quality = &snapshot.manifest().quality;
     assert!(
         quality["hit_rate_at_20.fused"] > quality["hit_rate_at_20.baseline"] + 0.2,
@@ -93,14 +109,26 @@ fn the_same_input_gives_the_same_snapshot_whenever_and_on_any_number_of_threads(
     let mut shuffled = events.clone();
     shuffled.reverse();
     let on = |threads: usize, events: &[Event], created_at_ms: i64, name: &str| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let options = Options { created_at_ms, ..options() };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let options = Options {
+            created_at_ms,
+            ..options()
+        };
         let out = folder.path().join(name);
-        pool.install(|| trained(events, &options, &out)).snapshot.id().to_owned()
+        pool.install(|| trained(events, &options, &out))
+            .snapshot
+            .id()
+            .to_owned()
     };
     let first = on(2, &events, 1, "first");
     assert_eq!(first, on(1, &shuffled, 2, "second"));
-    let other = Options { seed: 2, ..options() };
+    let other = Options {
+        seed: 2,
+        ..options()
+    };
     let other = trained(&events, &other, &folder.path().join("third"));
     assert_ne!(first, other.snapshot.id());
 }
@@ -129,12 +157,17 @@ fn progress_goes_through_every_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
     let out = folder.path().join("out");
-    train(&shop(), &[], &options(), &out, &mut |step| seen.push((step.number, step.to_string())))
-        .unwrap();
+    train(&shop(), &[], &options(), &out, &mut |step| {
+        seen.push((step.number, step.to_string()))
+    })
+    .unwrap();
     let mut numbers: Vec<u32> = seen.iter().map(|(number, _)| *number).collect();
     numbers.dedup();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
-    assert!(seen.iter().any(|(_, text)| text.starts_with("4/7 factorisation: iteration 6 of 6")));
+    assert!(
+        seen.iter()
+            .any(|(_, text)| text.starts_with("4/7 factorisation: iteration 6 of 6"))
+    );
 }
 
 #[test]
@@ -144,13 +177,29 @@ fn says_what_it_cannot_train_on() {
     let refused = |events: &[Event], options: &Options| {
         train(events, &[], options, &out, &mut |_| {}).unwrap_err()
     };
-    assert!(matches!(refused(&[], &options()), Error::NoEvents { events: 0, .. }));
-    let free = Event { kind: EventKind::Purchase, price_minor: 0, ..shop()[0].clone() };
+    assert!(matches!(
+        refused(&[], &options()),
+        Error::NoEvents { events: 0, .. }
+    ));
+    let free = Event {
+        kind: EventKind::Purchase,
+        price_minor: 0,
+        ..shop()[0].clone()
+    };
     let problem = refused(&[free], &options()).to_string();
     assert_eq!(problem, "none of 1 events can be trained on: 1 invalid");
-    let flat = Options { dimension: 0, ..options() };
-    assert_eq!(refused(&shop(), &flat).to_string(), "dimension is 0, 1 to 512 is allowed");
-    let policy = Options { policy: "nonsense = [".to_owned(), ..options() };
+    let flat = Options {
+        dimension: 0,
+        ..options()
+    };
+    assert_eq!(
+        refused(&shop(), &flat).to_string(),
+        "dimension is 0, 1 to 512 is allowed"
+    );
+    let policy = Options {
+        policy: "nonsense = [".to_owned(),
+        ..options()
+    };
     assert!(matches!(refused(&shop(), &policy), Error::Policy { .. }));
     assert!(!out.exists());
 }
@@ -160,5 +209,9 @@ fn one_event_is_enough_for_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let report = trained(&shop()[..1], &options(), &folder.path().join("out"));
     assert!(golden::check(&report.snapshot).unwrap() > 0);
-    assert!(report.risk.starts_with("stated prior: 70.0 %"), "{}", report.risk);
+    assert!(
+        report.risk.starts_with("stated prior: 70.0 %"),
+        "{}",
+        report.risk
+    );
 }

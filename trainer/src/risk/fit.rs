@@ -32,10 +32,13 @@ impl Fitted {
 }
 
 pub(super) fn fit(samples: &[&Sample], features: usize) -> Fitted {
-    let (means, scales): (Vec<f64>, Vec<f64>) =
-        (0..features).map(|at| moments(samples.iter().filter_map(|s| s.values[at]))).unzip();
-    let rows: Vec<Vec<f64>> =
-        samples.iter().map(|sample| row(&sample.values, &means, &scales)).collect();
+    let (means, scales): (Vec<f64>, Vec<f64>) = (0..features)
+        .map(|at| moments(samples.iter().filter_map(|s| s.values[at])))
+        .unzip();
+    let rows: Vec<Vec<f64>> = samples
+        .iter()
+        .map(|sample| row(&sample.values, &means, &scales))
+        .collect();
     let labels: Vec<f64> = samples.iter().map(|sample| label(sample)).collect();
     let solution = newton(&rows, &labels, 2 * features);
     Fitted {
@@ -65,10 +68,17 @@ fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 
 /// Standardised values, then one indicator for each that is missing.
 fn row(values: &[Option<f64>], means: &[f64], scales: &[f64]) -> Vec<f64> {
-    let scaled = values.iter().zip(means.iter().zip(scales)).map(|(value, (mean, scale))| {
-        value.map_or(0.0, |value| ((value - mean) / scale).clamp(-FURTHEST, FURTHEST))
-    });
-    let missing = values.iter().map(|value| if value.is_none() { 1.0 } else { 0.0 });
+    let scaled = values
+        .iter()
+        .zip(means.iter().zip(scales))
+        .map(|(value, (mean, scale))| {
+            value.map_or(0.0, |value| {
+                ((value - mean) / scale).clamp(-FURTHEST, FURTHEST)
+            })
+        });
+    let missing = values
+        .iter()
+        .map(|value| if value.is_none() { 1.0 } else { 0.0 });
     scaled.chain(missing).collect()
 }
 
@@ -98,7 +108,11 @@ fn newton(rows: &[Vec<f64>], labels: &[f64], width: usize) -> Vec<f64> {
 }
 
 fn after(weights: &[f64], direction: &[f64], step: f64) -> Vec<f64> {
-    weights.iter().zip(direction).map(|(weight, part)| weight - step * part).collect()
+    weights
+        .iter()
+        .zip(direction)
+        .map(|(weight, part)| weight - step * part)
+        .collect()
 }
 
 fn score(row: &[f64], weights: &[f64]) -> f64 {
@@ -132,7 +146,10 @@ fn derivatives(rows: &[Vec<f64>], labels: &[f64], weights: &[f64]) -> (Vec<f64>,
         for (i, xi) in with_one.enumerate().filter(|(_, xi)| *xi != 0.0) {
             gradient[i] += (p - label) * xi;
             let line = &mut hessian[i * size..=i * size + i];
-            for (cell, xj) in line.iter_mut().zip(row.iter().copied().chain(std::iter::once(1.0))) {
+            for (cell, xj) in line
+                .iter_mut()
+                .zip(row.iter().copied().chain(std::iter::once(1.0)))
+            {
                 *cell += curvature * xi * xj;
             }
         }
@@ -150,12 +167,16 @@ mod tests {
 
     #[test]
     fn the_gradient_vanishes_at_the_solution() {
-        let rows: Vec<Vec<f64>> =
-            (0..40).map(|at| vec![real(at % 7) - 3.0, real(at % 3) - 1.0]).collect();
+        let rows: Vec<Vec<f64>> = (0..40)
+            .map(|at| vec![real(at % 7) - 3.0, real(at % 3) - 1.0])
+            .collect();
         let labels: Vec<f64> = (0..40).map(|at| real(usize::from(at % 5 < 2))).collect();
         let weights = newton(&rows, &labels, 2);
         let (_, gradient) = derivatives(&rows, &labels, &weights);
-        assert!(gradient.iter().all(|part| part.abs() < 1e-6), "{gradient:?}");
+        assert!(
+            gradient.iter().all(|part| part.abs() < 1e-6),
+            "{gradient:?}"
+        );
     }
 
     #[test]

@@ -43,7 +43,10 @@ pub(super) fn cross_validated(samples: &[Sample], features: usize) -> Judged {
         brier: brier(&risks, &labels),
         ece: expected_calibration_error(&risks, &labels),
     };
-    Judged { calibration: platt(&raw, &labels), quality }
+    Judged {
+        calibration: platt(&raw, &labels),
+        quality,
+    }
 }
 
 fn fold(sample: &Sample) -> u64 {
@@ -53,7 +56,10 @@ fn fold(sample: &Sample) -> u64 {
 fn out_of_fold(samples: &[Sample], features: usize) -> Vec<f64> {
     let mut raw = vec![0.0; samples.len()];
     for held in 0..FOLDS {
-        let known: Vec<&Sample> = samples.iter().filter(|sample| fold(sample) != held).collect();
+        let known: Vec<&Sample> = samples
+            .iter()
+            .filter(|sample| fold(sample) != held)
+            .collect();
         let fitted = fit(&known, features);
         for (place, sample) in raw.iter_mut().zip(samples).filter(|(_, s)| fold(s) == held) {
             *place = fitted.raw(&sample.values);
@@ -68,7 +74,10 @@ fn platt(scores: &[f64], labels: &[f64]) -> Calibration {
     let positive = labels.iter().sum::<f64>();
     let negative = real(labels.len()) - positive;
     let (high, low) = ((positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0));
-    let mut found = Calibration { slope: 1.0, offset: 0.0 };
+    let mut found = Calibration {
+        slope: 1.0,
+        offset: 0.0,
+    };
     for _ in 0..100 {
         let (mut gs, mut go, mut ss, mut so, mut oo) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
         for (score, label) in scores.iter().zip(labels) {
@@ -85,7 +94,10 @@ fn platt(scores: &[f64], labels: &[f64]) -> Calibration {
         if determinant.abs() < 1e-12 {
             break;
         }
-        let (slope, offset) = ((gs * oo - go * so) / determinant, (go * ss - gs * so) / determinant);
+        let (slope, offset) = (
+            (gs * oo - go * so) / determinant,
+            (go * ss - gs * so) / determinant,
+        );
         found.slope = (found.slope - slope).clamp(0.0, 100.0);
         found.offset = (found.offset - offset).clamp(-100.0, 100.0);
         if slope.abs() + offset.abs() < 1e-10 {

@@ -30,7 +30,11 @@ pub fn auc(risks: &[f64], labels: &[f64]) -> f64 {
         below += negative;
     }
     let positive = labels.iter().sum::<f64>();
-    if positive * below > 0.0 { won / (positive * below) } else { 0.5 }
+    if positive * below > 0.0 {
+        won / (positive * below)
+    } else {
+        0.5
+    }
 }
 
 /// Distance between mean risk and share of positives, over ten bins of equal width weighted by
@@ -38,7 +42,9 @@ pub fn auc(risks: &[f64], labels: &[f64]) -> f64 {
 pub fn expected_calibration_error(risks: &[f64], labels: &[f64]) -> f64 {
     let mut bins = [(0.0, 0.0); BINS];
     for (risk, label) in risks.iter().zip(labels) {
-        let bin = (1..BINS).take_while(|bin| *risk >= real(*bin) / real(BINS)).count();
+        let bin = (1..BINS)
+            .take_while(|bin| *risk >= real(*bin) / real(BINS))
+            .count();
         bins[bin].0 += risk;
         bins[bin].1 += label;
     }
@@ -47,7 +53,11 @@ pub fn expected_calibration_error(risks: &[f64], labels: &[f64]) -> f64 {
 }
 
 fn mean(risks: &[f64], labels: &[f64], of: impl Fn(f64, f64) -> f64) -> f64 {
-    let sum: f64 = risks.iter().zip(labels).map(|(risk, label)| of(*risk, *label)).sum();
+    let sum: f64 = risks
+        .iter()
+        .zip(labels)
+        .map(|(risk, label)| of(*risk, *label))
+        .sum();
     sum / real(risks.len().max(1))
 }
 

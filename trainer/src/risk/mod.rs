@@ -56,7 +56,11 @@ pub(crate) fn learn(events: &[Event], idle: Duration) -> Result<Risk, Error> {
         RiskModel::logistic(logistic(&features, &samples, horizon))?
     };
     notes.push(format!("risk: {}", model.describe()));
-    Ok(Risk { model, samples, notes })
+    Ok(Risk {
+        model,
+        samples,
+        notes,
+    })
 }
 
 /// All numeric features of a shopper.
@@ -128,11 +132,17 @@ mod tests {
 
     #[test]
     fn learns_what_decides_and_is_calibrated() {
-        let model =
-            RiskModel::logistic(logistic(&names(), &synthetic(4_000), Duration::from_secs(60)))
-                .unwrap();
+        let model = RiskModel::logistic(logistic(
+            &names(),
+            &synthetic(4_000),
+            Duration::from_secs(60),
+        ))
+        .unwrap();
         for x in [-1.5, -0.5, 0.5, 1.5] {
-            let (found, truth) = (model.risk(&[Some(x), None]), ranking::sigmoid(1.5 * x + 0.5));
+            let (found, truth) = (
+                model.risk(&[Some(x), None]),
+                ranking::sigmoid(1.5 * x + 0.5),
+            );
             assert!((found - truth).abs() < 0.05, "{x}: {found} {truth}");
         }
         let quality = model.quality();
@@ -148,20 +158,35 @@ mod tests {
             sample.left = random.unit() < 0.7;
         }
         let model = logistic(&names(), &samples, Duration::from_secs(60));
-        assert!((model.quality.auc - 0.5).abs() < 0.06, "{:?}", model.quality);
+        assert!(
+            (model.quality.auc - 0.5).abs() < 0.06,
+            "{:?}",
+            model.quality
+        );
     }
 
     #[test]
     fn a_few_outcomes_only_nudge_the_prior() {
-        let RiskModel::Prior(model) = prior(8, 2) else { panic!("a prior") };
+        let RiskModel::Prior(model) = prior(8, 2) else {
+            panic!("a prior")
+        };
         assert!((model.risk - 22.0 / 30.0).abs() < 1e-12);
-        assert!(model.why.starts_with("8 carts left and 2 bought are too few"), "{}", model.why);
+        assert!(
+            model
+                .why
+                .starts_with("8 carts left and 2 bought are too few"),
+            "{}",
+            model.why
+        );
     }
 
     #[test]
     fn only_numbers_of_shoppers_are_features() {
         let features = features();
         assert!(features.len() > 10);
-        assert!(features.iter().all(|name| name.starts_with("shopper.")), "{features:?}");
+        assert!(
+            features.iter().all(|name| name.starts_with("shopper.")),
+            "{features:?}"
+        );
     }
 }

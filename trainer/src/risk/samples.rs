@@ -43,12 +43,23 @@ pub(crate) fn samples(
     for event in events {
         by_shopper.entry(&event.shopper_id).or_default().push(event);
     }
-    let last = events.iter().map(|event| event.occurred_at).max().unwrap_or(Millis(0));
-    let closing = Closing { idle, horizon, last };
+    let last = events
+        .iter()
+        .map(|event| event.occurred_at)
+        .max()
+        .unwrap_or(Millis(0));
+    let closing = Closing {
+        idle,
+        horizon,
+        last,
+    };
     let mut samples = Vec::new();
     // Only who puts something into a cart can leave it.
     for (shopper, events) in by_shopper {
-        if events.iter().any(|event| event.kind == EventKind::AddToCart) {
+        if events
+            .iter()
+            .any(|event| event.kind == EventKind::AddToCart)
+        {
             of_shopper(shopper, &events, closing, &plan, &mut samples);
         }
     }
@@ -76,8 +87,12 @@ fn of_shopper(
     for (at, event) in events.iter().enumerate() {
         // What serving refused is not among clean events, so that the outcome is known.
         let _ = state.apply(event, event.occurred_at);
-        let Some(quiet) = state.cart_deadline(closing.idle) else { continue };
-        let goes_on = events.get(at + 1).is_some_and(|next| next.occurred_at < quiet);
+        let Some(quiet) = state.cart_deadline(closing.idle) else {
+            continue;
+        };
+        let goes_on = events
+            .get(at + 1)
+            .is_some_and(|next| next.occurred_at < quiet);
         if goes_on || quiet.saturating_add(closing.horizon) > closing.last {
             continue;
         }
@@ -86,7 +101,11 @@ fn of_shopper(
             shopper: shopper.to_owned(),
             at: quiet,
             values: values(plan, &view),
-            left: !is_bought(&view, &events[at + 1..], quiet.saturating_add(closing.horizon)),
+            left: !is_bought(
+                &view,
+                &events[at + 1..],
+                quiet.saturating_add(closing.horizon),
+            ),
         });
     }
 }
@@ -130,12 +149,10 @@ mod tests {
     }
 
     fn found(events: &[Event]) -> Vec<(String, i64, bool)> {
-        let names = ["shopper.idle_s".to_owned()];
-        let names = if Registry::standard().plan(&names).is_ok() { &names[..] } else { &[] };
         let minutes = |count: u64| Duration::from_secs(60 * count);
         let mut sorted = events.to_vec();
         sorted.sort_by_key(|event| event.occurred_at);
-        let samples = samples(&sorted, minutes(30), minutes(60), names).unwrap();
+        let samples = samples(&sorted, minutes(30), minutes(60), &[]).unwrap();
         samples
             .into_iter()
             .map(|sample| (sample.shopper, sample.at.0 / MINUTE - 1_000, sample.left))
@@ -169,9 +186,15 @@ mod tests {
 
     #[test]
     fn the_horizon_is_a_quarter_of_a_short_log() {
-        let events = [event("a", EventKind::View, "x", 0), event("a", EventKind::View, "x", 160)];
+        let events = [
+            event("a", EventKind::View, "x", 0),
+            event("a", EventKind::View, "x", 160),
+        ];
         assert_eq!(horizon(&events), Duration::from_secs(40 * 60));
-        let events = [event("a", EventKind::View, "x", 0), event("a", EventKind::View, "x", 90_000)];
+        let events = [
+            event("a", EventKind::View, "x", 0),
+            event("a", EventKind::View, "x", 90_000),
+        ];
         assert_eq!(horizon(&events), LONGEST_HORIZON);
     }
 }
