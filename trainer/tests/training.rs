@@ -215,3 +215,47 @@ fn one_event_is_enough_for_a_snapshot() {
         report.risk
     );
 }
+
+/// Everybody fills a cart and comes back after two hours: with a cheap cart usually to buy it.
+fn outcomes(shoppers: usize) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (shopper, number) in (0..shoppers).zip(0_i64..) {
+        let is_cheap = shopper % 2 == 0;
+        let buys = is_cheap != (shopper % 7 == 0);
+        let start = 1_700_000_000_000 + number * 3_600_000;
+        let event = |kind, minute: i64| Event {
+            event_id: format!("{shopper}-{minute}"),
+            shopper_id: format!("s{shopper}"),
+            kind,
+            item_id: format!("i{}", shopper % 20),
+            quantity: 1,
+            price_minor: if is_cheap { 1_000 } else { 90_000 },
+            currency: "EUR".to_owned(),
+            occurred_at: Millis(start + minute * 60_000),
+            ..Event::default()
+        };
+        events.push(event(EventKind::AddToCart, 0));
+        events.push(event(if buys { EventKind::Purchase } else { EventKind::View }, 120));
+    }
+    events
+}
+
+#[test]
+fn enough_outcomes_make_a_risk_model_that_is_measured_and_answers_its_goldens() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = trained(&outcomes(400), &options(), &folder.path().join("out"));
+    assert!(report.risk.starts_with("logistic over"), "{}", report.risk);
+    let quality = &report.snapshot.manifest().quality;
+    assert!(quality["risk_auc"] > 0.8, "{quality:?}");
+    assert!(quality["risk_ece"] < 0.1, "{quality:?}");
+    assert!(golden::check(&report.snapshot).unwrap() > 20);
+}
+
+#[test]
+fn too_few_outcomes_make_a_prior_without_an_invented_auc() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = trained(&outcomes(60), &options(), &folder.path().join("out"));
+    assert!(report.risk.starts_with("stated prior"), "{}", report.risk);
+    assert!(!report.quality.contains_key("risk_auc"));
+    assert!(report.notes.iter().any(|note| note.contains("Baymard")), "{:?}", report.notes);
+}
