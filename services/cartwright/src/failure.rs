@@ -34,6 +34,16 @@ impl Failure {
         }
     }
 
+    /// Exit code 1, with the words of an error and its causes.
+    pub(crate) fn because(error: impl Into<anyhow::Error>) -> Self {
+        Self::new(chain(&error.into()))
+    }
+
+    /// Exit code 64, with the words of an error and its causes.
+    pub(crate) fn usage_because(error: impl Into<anyhow::Error>) -> Self {
+        Self::usage(chain(&error.into()))
+    }
+
     /// Says what to do next.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -60,11 +70,11 @@ pub(crate) trait OrFail<T> {
 
 impl<T, E: Into<anyhow::Error>> OrFail<T> for Result<T, E> {
     fn or_hint(self, hint: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|e| Failure::new(chain(&e.into())).hint(hint).into())
+        self.map_err(|e| Failure::because(e).hint(hint).into())
     }
 
     fn or_usage(self, hint: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|e| Failure::usage(chain(&e.into())).hint(hint).into())
+        self.map_err(|e| Failure::usage_because(e).hint(hint).into())
     }
 }
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use feature_store::{Event, Item};
-use trainer::readers::{self, BadLine, EventReader, Format, ItemHints, Parsed};
+use trainer::readers::{self, BadLine, EventReader, Format, ItemHints, Parsed, ReadError};
 
-use crate::failure::OrFail as _;
+use crate::failure::{Failure, OrFail as _};
 use crate::output;
 
 /// How many bad lines are shown when no reject file keeps them.
@@ -31,14 +31,26 @@ pub(crate) fn parse_format(text: &str) -> Result<Format, String> {
 pub(crate) fn open(path: &Path, format: Option<Format>) -> anyhow::Result<EventReader> {
     let format = match format {
         Some(format) => format,
-        None => {
-            Format::guess(path).or_usage(format!("name the format with --format: {FORMATS}"))?
-        }
+        None => Format::guess(path).map_err(unreadable)?,
     };
     if let Some(assumption) = format.assumption() {
         output::note(format!("note: format {format}: {assumption}"));
     }
-    readers::open(path, format).or_usage(format!("--format is one of {FORMATS}"))
+    readers::open(path, format).map_err(unreadable)
+}
+
+fn unreadable(error: ReadError) -> anyhow::Error {
+    let hint = match &error {
+        ReadError::Open { .. } => "check the path",
+        ReadError::Empty { .. } | ReadError::Broken { .. } => "check the file",
+        ReadError::HeaderEncoding { .. }
+        | ReadError::MissingColumns { .. }
+        | ReadError::UnknownFormat { .. }
+        | ReadError::Unrecognised { .. } => {
+            "--format names the format of the file; `cartwright events import --help` lists them"
+        }
+    };
+    Failure::usage_because(error).hint(hint).into()
 }
 
 /// Where lines go that are no event: a file of JSON lines, or the first few to the terminal.

@@ -4,6 +4,8 @@ mod all;
 
 use anyhow::Context as _;
 use kit::config::Settings;
+use kit::listen::BindError;
+use kit::shell::ShellError;
 use kit::{CancellationToken, Running, telemetry};
 use serde::Serialize;
 
@@ -47,6 +49,8 @@ pub(crate) const LISTENS: &str = "listening: ";
 
 const STORE_HINT: &str =
     "`cartwright doctor --redis URL` looks at a Redis; an embedded store has one owner at a time";
+const START_HINT: &str =
+    "`cartwright doctor --snapshot DIR --redis URL` looks at what a role needs";
 const TRAIN_HINT: &str =
     "`cartwright train --events FILE --out DIR` makes a snapshot; then add --snapshot DIR";
 
@@ -57,7 +61,7 @@ pub(crate) async fn features(
 ) -> anyhow::Result<()> {
     let store = features::open_store(&config).await.or_hint(STORE_HINT)?;
     let clock = config.clock.start();
-    finish(features::run(config, store, clock, stop).await?).await
+    finish(started(features::run(config, store, clock, stop).await)?).await
 }
 
 /// Runs the candidates role until it is told to stop.
@@ -67,12 +71,7 @@ pub(crate) async fn candidates(
 ) -> anyhow::Result<()> {
     needs_snapshot("candidates", config.snapshot.is_some())?;
     let clock = config.clock.start();
-    finish(
-        candidates::run(config, clock, stop)
-            .await
-            .or_hint(TRAIN_HINT)?,
-    )
-    .await
+    finish(started(candidates::run(config, clock, stop).await)?).await
 }
 
 /// Runs the recovery role until it is told to stop.
@@ -82,12 +81,7 @@ pub(crate) async fn recovery(
 ) -> anyhow::Result<()> {
     needs_snapshot("recovery", config.snapshot.is_some())?;
     let clock = config.clock.start();
-    finish(
-        recovery::run(config, None, clock, stop)
-            .await
-            .or_hint(TRAIN_HINT)?,
-    )
-    .await
+    finish(started(recovery::run(config, None, clock, stop).await)?).await
 }
 
 /// Runs all three roles in this process until they are told to stop.
@@ -105,6 +99,55 @@ fn needs_snapshot(role: &str, given: bool) -> anyhow::Result<()> {
     }
     let message = format!("snapshot is not set: `serve {role}` answers from one");
     Err(Failure::usage(message).hint(TRAIN_HINT).into())
+}
+
+/// What a role may fail of when it starts.
+trait StartError: std::error::Error + Send + Sync + 'static {
+    /// The ports and the server, if those are at fault.
+    fn shell(&self) -> Option<&ShellError>;
+}
+
+impl StartError for features::Error {
+    fn shell(&self) -> Option<&ShellError> {
+        if let Self::Shell(error) = self {
+            Some(error)
+        } else {
+            None
+        }
+    }
+}
+
+impl StartError for candidates::Error {
+    fn shell(&self) -> Option<&ShellError> {
+        if let Self::Shell(error) = self {
+            Some(error)
+        } else {
+            None
+        }
+    }
+}
+
+impl StartError for recovery::Error {
+    fn shell(&self) -> Option<&ShellError> {
+        if let Self::Shell(error) = self {
+            Some(error)
+        } else {
+            None
+        }
+    }
+}
+
+/// The role, or why it did not start and what to do about it.
+fn started<E: StartError>(outcome: Result<Running, E>) -> anyhow::Result<Running> {
+    outcome.map_err(|error| match error.shell() {
+        Some(ShellError::Bind(BindError::Security(_))) => Failure::usage_because(error)
+            .hint("--insecure listens all the same; for closed networks only")
+            .into(),
+        Some(_) => Failure::because(error)
+            .hint("--addr and --admin choose other ports; port 0 picks a free one")
+            .into(),
+        None => Failure::because(error).hint(START_HINT).into(),
+    })
 }
 
 /// Says where the role listens, and waits for its end.

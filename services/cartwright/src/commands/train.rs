@@ -26,7 +26,7 @@ pub(crate) struct Args {
     events: Vec<PathBuf>,
     #[arg(long, value_name = "FORMAT", value_parser = reading::parse_format, help = FORMATS)]
     format: Option<Format>,
-    /// The folder to write; must not exist
+    /// The folder to write; a snapshot that is there is replaced
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Items as JSON lines, instead of what the events say about them

@@ -10,7 +10,7 @@ use kit::{CancellationToken, ClockSettings, Running, admin, listen, telemetry};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::{LISTENS, STORE_HINT, TRAIN_HINT, say};
+use super::{LISTENS, STORE_HINT, say, started};
 use crate::failure::OrFail as _;
 use crate::output;
 
@@ -124,15 +124,12 @@ impl Together {
         let clock = settings.clock.start();
         let config = settings.features();
         let store = features::open_store(&config).await.or_hint(STORE_HINT)?;
-        let features = features::run(config, store.clone(), clock.clone(), stop.clone()).await?;
+        let features =
+            started(features::run(config, store.clone(), clock.clone(), stop.clone()).await)?;
         let config = settings.candidates(&features);
-        let candidates = candidates::run(config, clock.clone(), stop.clone())
-            .await
-            .or_hint(TRAIN_HINT)?;
+        let candidates = started(candidates::run(config, clock.clone(), stop.clone()).await)?;
         let config = settings.recovery(&features, &candidates);
-        let recovery = recovery::run(config, Some(store), clock, stop.clone())
-            .await
-            .or_hint(TRAIN_HINT)?;
+        let recovery = started(recovery::run(config, Some(store), clock, stop.clone()).await)?;
         let stopped = CancellationToken::new();
         let mut together = Self {
             features,
@@ -148,7 +145,9 @@ impl Together {
     }
 
     async fn serve_admin(&mut self, addr: SocketAddr, security: &Security) -> anyhow::Result<()> {
-        let listener = listen::bind(addr, security).await?;
+        let listener = listen::bind(addr, security)
+            .await
+            .or_hint("--admin chooses another address; `none` switches it off")?;
         let addr = listener.local_addr().context("listen on the admin port")?;
         let shown = [&self.features, &self.candidates, &self.recovery].map(Running::shown);
         let serving = admin::serve(listener, shown.into(), self.stopped.clone());

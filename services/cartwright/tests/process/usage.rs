@@ -143,3 +143,24 @@ fn a_missing_event_file_is_bad_usage() {
     assert_eq!(output.status.code(), Some(64), "{said}");
     assert!(said.contains("no-such-file.csv"), "{said}");
 }
+
+#[test]
+fn a_network_address_without_protection_is_bad_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        "serve",
+        "features",
+        "--addr",
+        "0.0.0.0:0",
+        "--admin",
+        "none",
+        "--data",
+    ];
+    let output = run(&[&args[..], &[text(folder.path())]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(
+        said.contains("0.0.0.0") && said.contains("--insecure"),
+        "{said}"
+    );
+}

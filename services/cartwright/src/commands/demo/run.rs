@@ -173,23 +173,33 @@ fn say_assumptions(args: &Args, now: Millis) {
 }
 
 fn suggest(urls: &Urls, outcome: &Outcome) {
-    let shopper = outcome
-        .decided
-        .first()
-        .map_or("1", |d| d.decision.shopper_id.as_str());
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "cartwright".to_owned());
+    let shopper = worth_most(outcome).unwrap_or("1");
+    let Urls {
+        features,
+        candidates,
+        recovery,
+    } = urls;
     output::result("\nStill serving; Ctrl-C ends it. Try next, in another terminal:");
     output::result(format!(
-        "  cartwright decide --shopper {shopper} --why --to {}",
-        urls.recovery
+        "  {program} decide --shopper {shopper} --why --to {recovery}"
     ));
     output::result(format!(
-        "  cartwright shopper show {shopper} --to {}",
-        urls.features
+        "  {program} shopper show {shopper} --to {features}"
     ));
     output::result(format!(
-        "  cartwright doctor --to {},{},{}",
-        urls.features, urls.candidates, urls.recovery
+        "  {program} doctor --to {features},{candidates},{recovery}"
     ));
+}
+
+/// The shopper in the first row of the table.
+fn worth_most(outcome: &Outcome) -> Option<&str> {
+    let decisions = outcome.decided.iter().map(|decided| &decided.decision);
+    let first =
+        decisions.min_by_key(|d| (std::cmp::Reverse(d.expected_value_minor), &d.shopper_id));
+    first.map(|decision| decision.shopper_id.as_str())
 }
 
 impl Servers {
