@@ -93,13 +93,13 @@ fn request(args: &Args) -> pb::DecideRequest {
 }
 
 fn print(decision: &pb::Decision, why: bool) {
-    let mut table = output::table(["", ""]);
-    for (name, value) in rows(decision) {
-        table.add_row([name.to_owned(), value]);
+    let mut table = output::table(["shopper", &decision.shopper_id]);
+    for (name, value) in rows(decision, why) {
+        table.add_row([name, &value]);
     }
     if why {
         for (name, value) in details(decision) {
-            table.add_row([name.to_owned(), value]);
+            table.add_row([name, &value]);
         }
     }
     output::result(table);
@@ -108,10 +108,15 @@ fn print(decision: &pb::Decision, why: bool) {
     }
 }
 
-fn rows(decision: &pb::Decision) -> Vec<(&'static str, String)> {
-    let reasons = decision.reasons.first().cloned().unwrap_or_default();
+fn rows(decision: &pb::Decision, why: bool) -> Vec<(&'static str, String)> {
+    let reasons = if why { decision.reasons.len() } else { 1 };
+    let reasons: Vec<&str> = decision
+        .reasons
+        .iter()
+        .take(reasons)
+        .map(String::as_str)
+        .collect();
     vec![
-        ("shopper", decision.shopper_id.clone()),
         (
             "cart",
             output::money(decision.cart_value_minor, &decision.currency),
@@ -122,26 +127,19 @@ fn rows(decision: &pb::Decision) -> Vec<(&'static str, String)> {
         ),
         ("action", action(decision)),
         ("show", names(&decision.items)),
-        ("why", reasons),
         (
             "worth",
             output::money(decision.expected_value_minor, &decision.currency),
         ),
+        ("why", reasons.join("\n")),
     ]
 }
 
 fn details(decision: &pb::Decision) -> Vec<(&'static str, String)> {
     let mut rows: Vec<(&'static str, String)> = Vec::new();
-    rows.extend(
-        decision
-            .reasons
-            .iter()
-            .skip(1)
-            .map(|reason| ("", reason.clone())),
-    );
     if let Some(other) = &decision.runner_up {
         let worth = output::money(other.expected_value_minor, &decision.currency);
-        let name = wire::action(other.action());
+        let name = wire::action(other.action()).replace('_', " ");
         rows.push((
             "runner-up",
             format!("{name}, worth {worth}; {}", other.flips_when),
