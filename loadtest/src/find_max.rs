@@ -1,0 +1,213 @@
+//! Searches the highest rate that holds: doubling, then bisection, then runs that confirm it.
+
+use crate::measured::Measured;
+
+/// What a rate has to keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bar {
+    /// p99 of the latency in milliseconds.
+    pub(crate) p99_ms: f64,
+}
+
+/// One rate tried.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) wanted: f64,
+    pub(crate) got: f64,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    /// Why it does not hold; nothing when it does.
+    pub(crate) why_not: Option<String>,
+}
+
+/// What the search found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    /// 0 when no rate holds.
+    pub(crate) rate: f64,
+    /// The run at 70 % of it.
+    pub(crate) relaxed: Option<Step>,
+    /// In the order tried.
+    pub(crate) steps: Vec<Step>,
+}
+
+const ACHIEVED: f64 = 0.99;
+/// A rate of which more requests fail does not hold, however fast they fail.
+const ERRORS: f64 = 0.01;
+const HIGHEST: f64 = 1_000_000.0;
+const LOWEST: f64 = 1.0;
+/// Bisection stops when the bounds are this close.
+const CLOSE: f64 = 1.04;
+const CONFIRMATIONS: usize = 2;
+const BACK_OFF: f64 = 0.95;
+const RELAXED: f64 = 0.7;
+
+impl Step {
+    /// Judges a run at a rate.
+    pub(crate) fn judge(measured: &Measured, invalid: Option<String>, bar: Bar) -> Self {
+        let latency = measured.latency();
+        let percentile = |p| (!latency.is_empty()).then(|| latency.percentile_ms(p));
+        let step = Self {
+            wanted: measured.rate_wanted(),
+            got: measured.rate_got(),
+            p50_ms: percentile(50.0),
+            p99_ms: percentile(99.0),
+            why_not: None,
+        };
+        let why_not = invalid.or_else(|| step.misses(measured.error_share(), bar));
+        Self { why_not, ..step }
+    }
+
+    fn misses(&self, error_share: Option<f64>, bar: Bar) -> Option<String> {
+        let errors = error_share.unwrap_or(1.0);
+        if errors >= ERRORS {
+            return Some(format!("{:.1} % of the requests failed", errors * 100.0));
+        }
+        if self.got < self.wanted * ACHIEVED {
+            return Some(format!("{:.1} % of the rate were achieved", self.got / self.wanted * 100.0));
+        }
+        let p99 = self.p99_ms.unwrap_or(f64::INFINITY);
+        (p99 >= bar.p99_ms).then(|| format!("p99 was {p99:.1} ms"))
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.why_not.is_none()
+    }
+}
+
+/// Searches from `start` on; `probe` runs one rate.
+pub(crate) fn search(start: f64, probe: impl FnMut(f64) -> Step) -> Found {
+    let mut search = Search {
+        probe,
+        steps: Vec::new(),
+    };
+    let (low, high) = search.bracket(start);
+    let best = search.bisect(low, high);
+    let rate = search.confirm(best);
+    let relaxed = (rate > 0.0).then(|| search.at(rate * RELAXED));
+    Found {
+        rate,
+        relaxed,
+        steps: search.steps,
+    }
+}
+
+struct Search<P> {
+    probe: P,
+    steps: Vec<Step>,
+}
+
+impl<P: FnMut(f64) -> Step> Search<P> {
+    fn at(&mut self, rate: f64) -> Step {
+        let step = (self.probe)(rate);
+        self.steps.push(step.clone());
+        step
+    }
+
+    fn holds(&mut self, rate: f64) -> bool {
+        self.at(rate).holds()
+    }
+
+    /// A rate that holds (0 when none does) and one that does not.
+    fn bracket(&mut self, start: f64) -> (f64, f64) {
+        let mut rate = start;
+        if self.holds(rate) {
+            while rate < HIGHEST {
+                if !self.holds(rate * 2.0) {
+                    return (rate, rate * 2.0);
+                }
+                rate *= 2.0;
+            }
+            return (rate, rate);
+        }
+        while rate > LOWEST {
+            if self.holds(rate / 2.0) {
+                return (rate / 2.0, rate);
+            }
+            rate /= 2.0;
+        }
+        (0.0, 0.0)
+    }
+
+    fn bisect(&mut self, mut low: f64, mut high: f64) -> f64 {
+        while low > 0.0 && high / low > CLOSE {
+            let middle = f64::midpoint(low, high).round();
+            if middle <= low || middle >= high {
+                break;
+            }
+            if self.holds(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The search rests on one run a rate, and luck passes one. The rate is given back only when
+    /// it holds again and again; else a lower one has to.
+    fn confirm(&mut self, best: f64) -> f64 {
+        let mut rate = best;
+        while rate >= LOWEST {
+            if (0..CONFIRMATIONS).all(|_| self.holds(rate)) {
+                return rate;
+            }
+            rate *= BACK_OFF;
+        }
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that holds up to `capacity`, but for the tries that `unlucky` names.
+    fn server(capacity: f64, unlucky: &'static [usize]) -> impl FnMut(f64) -> Step {
+        let mut tries = 0;
+        move |rate| {
+            tries += 1;
+            let holds = rate <= capacity && !unlucky.contains(&tries);
+            Step {
+                wanted: rate,
+                got: rate.min(capacity),
+                p50_ms: Some(1.0),
+                p99_ms: Some(if holds { 5.0 } else { 500.0 }),
+                why_not: (!holds).then(|| "too slow".to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn finds_the_capacity_within_four_percent_from_below() {
+        for (start, capacity) in [(100.0, 2_900.0), (100.0, 100.0), (5_000.0, 40.0)] {
+            let found = search(start, server(capacity, &[]));
+            assert!(found.rate <= capacity, "{}", found.rate);
+            assert!(found.rate * CLOSE >= capacity, "{} of {capacity}", found.rate);
+        }
+    }
+
+    #[test]
+    fn confirms_before_it_believes_and_measures_at_seventy_percent() {
+        let found = search(100.0, server(1_000.0, &[]));
+        let at_best = found.steps.iter().filter(|s| (s.wanted - found.rate).abs() < 1e-9).count();
+        assert!(at_best >= CONFIRMATIONS, "{at_best}");
+        let relaxed = found.relaxed.unwrap();
+        assert!((relaxed.wanted - 0.7 * found.rate).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_rate_that_held_once_by_luck_is_lowered() {
+        let sure = search(100.0, server(800.0, &[]));
+        // Doubling takes five tries and bisection four; the tenth is the first confirmation.
+        let unlucky = search(100.0, server(800.0, &[10]));
+        assert!((unlucky.rate - sure.rate * BACK_OFF).abs() < 1e-6, "{} {}", unlucky.rate, sure.rate);
+    }
+
+    #[test]
+    fn a_server_that_holds_nothing_has_no_rate() {
+        let found = search(100.0, server(0.0, &[]));
+        assert!(found.rate.abs() < f64::EPSILON);
+        assert!(found.relaxed.is_none());
+    }
+}

@@ -1,0 +1,363 @@
+//! What one run measured. Only requests whose intended start lies in the measured window count.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::timings::Timings;
+
+/// What became of one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// Which call it was; a scenario may mix several.
+    pub(crate) operation: &'static str,
+    pub(crate) failure: Option<Failure>,
+    /// Answered from a fallback, and said so.
+    pub(crate) degraded: bool,
+    /// Generation that answered; empty where the method names none.
+    pub(crate) generation: String,
+}
+
+/// Why a request counts as an error.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// A gRPC code, `wrong: …` for an answer that fails its check, `rejected: …` for an event.
+    pub(crate) code: Cow<'static, str>,
+    pub(crate) detail: String,
+    /// Refused before it was answered: its time would flatter the latencies, so it is left out.
+    /// A timeout is not: it took at least that long.
+    pub(crate) refused: bool,
+}
+
+impl Failure {
+    /// An answer that is not right.
+    pub(crate) fn wrong(what: &str, detail: impl Into<String>) -> Self {
+        Self {
+            code: Cow::Owned(format!("wrong: {what}")),
+            detail: detail.into(),
+            refused: false,
+        }
+    }
+}
+
+/// When it was to leave, left and was answered, from the start of the run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) intended: Duration,
+    pub(crate) sent: Duration,
+    pub(crate) done: Duration,
+}
+
+/// Errors of one code, with the first one's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Errors {
+    pub(crate) count: u64,
+    pub(crate) first: String,
+}
+
+/// One kind of call within a scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    pub(crate) latency: Timings,
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+}
+
+/// A slice of the measured time.
+#[derive(Clone, Debug)]
+pub(crate) struct Slice {
+    /// Of requests that were to leave in it.
+    pub(crate) latency: Timings,
+    /// Good answers that came in it.
+    pub(crate) good: u64,
+    /// Failed requests that were to leave in it.
+    pub(crate) errors: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    from: Duration,
+    duration: Duration,
+    slice: Duration,
+    wanted: f64,
+    latency: Timings,
+    lag: Timings,
+    slices: Vec<Slice>,
+    operations: BTreeMap<&'static str, Calls>,
+    errors: BTreeMap<String, Errors>,
+    generations: BTreeMap<String, u64>,
+    requests: u64,
+    failed: u64,
+    degraded: u64,
+    unsent: u64,
+    good_in_window: u64,
+}
+
+const SLICES: u32 = 120;
+const SHORTEST_SLICE: Duration = Duration::from_millis(500);
+
+impl Measured {
+    /// Measures `duration` after a warm-up, during which `wanted` requests a second are to leave.
+    pub(crate) fn new(warmup: Duration, duration: Duration, wanted: f64) -> Self {
+        Self {
+            from: warmup,
+            duration,
+            slice: (duration / SLICES).max(SHORTEST_SLICE),
+            wanted,
+            latency: Timings::new(),
+            lag: Timings::new(),
+            slices: Vec::new(),
+            operations: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            requests: 0,
+            failed: 0,
+            degraded: 0,
+            unsent: 0,
+            good_in_window: 0,
+        }
+    }
+
+    /// Counts an answered request. Latency runs from the intended start: a request that had to
+    /// wait for the generator or behind a stalled server waited as a shopper would have.
+    pub(crate) fn record(&mut self, timing: &Timing, answer: Answer) {
+        if answer.failure.is_none() && self.slice_at(timing.done).is_some_and(|s| {
+            s.good += 1;
+            true
+        }) {
+            self.good_in_window += 1;
+        }
+        let latency = timing.done.saturating_sub(timing.intended);
+        let refused = answer.failure.as_ref().is_some_and(|f| f.refused);
+        let failed = answer.failure.is_some();
+        let Some(slice) = self.slice_at(timing.intended) else {
+            return;
+        };
+        slice.errors += u64::from(failed);
+        if !refused {
+            slice.latency.record(latency);
+            self.latency.record(latency);
+        }
+        self.lag.record(timing.sent.saturating_sub(timing.intended));
+        self.requests += 1;
+        self.degraded += u64::from(answer.degraded);
+        let calls = self.operations.entry(answer.operation).or_insert_with(|| Calls {
+            latency: Timings::new(),
+            requests: 0,
+            errors: 0,
+        });
+        calls.requests += 1;
+        calls.errors += u64::from(failed);
+        if !refused {
+            calls.latency.record(latency);
+        }
+        self.count_generation(answer.generation);
+        if let Some(failure) = answer.failure {
+            self.count_error(&failure.code, failure.detail);
+        }
+    }
+
+    /// Counts a request that was never sent, or never came back.
+    pub(crate) fn lost(&mut self, intended: Duration, code: &'static str, detail: &str) {
+        if let Some(slice) = self.slice_at(intended) {
+            slice.errors += 1;
+            self.requests += 1;
+            self.count_error(code, detail.to_owned());
+        }
+    }
+
+    /// Counts a request that the in-flight limit kept from leaving, also during the warm-up.
+    pub(crate) fn unsent(&mut self, intended: Duration) {
+        self.unsent += 1;
+        self.lost(intended, "UNSENT", "the in-flight limit was reached");
+    }
+
+    fn count_error(&mut self, code: &str, detail: String) {
+        self.failed += 1;
+        if let Some(errors) = self.errors.get_mut(code) {
+            errors.count += 1;
+        } else {
+            let errors = Errors {
+                count: 1,
+                first: detail,
+            };
+            self.errors.insert(code.to_owned(), errors);
+        }
+    }
+
+    fn count_generation(&mut self, generation: String) {
+        if generation.is_empty() {
+            return;
+        }
+        *self.generations.entry(generation).or_default() += 1;
+    }
+
+    fn slice_at(&mut self, at: Duration) -> Option<&mut Slice> {
+        let into = at.checked_sub(self.from).filter(|into| *into < self.duration)?;
+        let index = usize::try_from(into.as_nanos() / self.slice.as_nanos()).ok()?;
+        while self.slices.len() <= index {
+            self.slices.push(Slice {
+                latency: Timings::coarse(),
+                good: 0,
+                errors: 0,
+            });
+        }
+        self.slices.get_mut(index)
+    }
+
+    pub(crate) fn latency(&self) -> &Timings {
+        &self.latency
+    }
+
+    pub(crate) fn lag(&self) -> &Timings {
+        &self.lag
+    }
+
+    pub(crate) fn slices(&self) -> &[Slice] {
+        &self.slices
+    }
+
+    pub(crate) fn slice_length(&self) -> Duration {
+        self.slice
+    }
+
+    /// How much of the measured time a slice covers: the last one may be cut short.
+    pub(crate) fn slice_seconds(&self, index: usize) -> f64 {
+        let before = self.slice * u32::try_from(index).unwrap_or(u32::MAX);
+        self.slice.min(self.duration.saturating_sub(before)).as_secs_f64()
+    }
+
+    pub(crate) fn operations(&self) -> &BTreeMap<&'static str, Calls> {
+        &self.operations
+    }
+
+    pub(crate) fn errors(&self) -> &BTreeMap<String, Errors> {
+        &self.errors
+    }
+
+    pub(crate) fn generations(&self) -> &BTreeMap<String, u64> {
+        &self.generations
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    pub(crate) fn unsent_count(&self) -> u64 {
+        self.unsent
+    }
+
+    pub(crate) fn rate_wanted(&self) -> f64 {
+        self.wanted
+    }
+
+    /// Good answers a second that came inside the measured window, those to its warm-up's last
+    /// requests included: what a server in balance answers.
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    pub(crate) fn rate_got(&self) -> f64 {
+        self.good_in_window as f64 / self.duration.as_secs_f64()
+    }
+
+    pub(crate) fn error_share(&self) -> Option<f64> {
+        share(self.failed, self.requests)
+    }
+
+    pub(crate) fn degraded_share(&self) -> Option<f64> {
+        share(self.degraded, self.requests)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Answer {
+        Answer {
+            operation: "test",
+            failure: None,
+            degraded: false,
+            generation: "g1".into(),
+        }
+    }
+
+    fn timing(intended: u64, sent: u64, done: u64) -> Timing {
+        let ms = Duration::from_millis;
+        Timing {
+            intended: ms(intended),
+            sent: ms(sent),
+            done: ms(done),
+        }
+    }
+
+    fn two_seconds_after_one() -> Measured {
+        Measured::new(Duration::from_secs(1), Duration::from_secs(2), 10.0)
+    }
+
+    #[test]
+    fn the_warm_up_is_cut_off() {
+        let mut measured = two_seconds_after_one();
+        measured.record(&timing(999, 999, 5_000), good());
+        assert_eq!(measured.requests(), 0);
+        assert!(measured.latency().is_empty());
+        measured.record(&timing(1_000, 1_000, 1_004), good());
+        assert_eq!(measured.requests(), 1);
+    }
+
+    #[test]
+    fn latency_counts_from_the_intended_start_and_lag_is_apart() {
+        let mut measured = two_seconds_after_one();
+        measured.record(&timing(1_000, 1_030, 1_050), good());
+        assert!((measured.latency().max_ms() - 50.0).abs() < 0.1);
+        assert!((measured.lag().max_ms() - 30.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_and_no_latency() {
+        let mut measured = two_seconds_after_one();
+        let failure = Failure {
+            code: "UNAVAILABLE".into(),
+            detail: "first".into(),
+            refused: true,
+        };
+        for detail in ["first", "second"] {
+            let failure = Some(Failure {
+                detail: detail.into(),
+                ..failure.clone()
+            });
+            measured.record(&timing(1_000, 1_000, 1_001), Answer { failure, ..good() });
+        }
+        assert!(measured.latency().is_empty());
+        assert_eq!(measured.error_share(), Some(1.0));
+        assert_eq!(measured.errors()["UNAVAILABLE"], Errors { count: 2, first: "first".into() });
+        assert!(measured.rate_got().abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_rate_got_counts_what_was_answered_inside_the_window() {
+        let mut measured = two_seconds_after_one();
+        measured.record(&timing(990, 990, 1_001), good());
+        measured.record(&timing(1_500, 1_500, 1_501), good());
+        measured.record(&timing(2_999, 2_999, 3_001), good());
+        assert!((measured.rate_got() - 1.0).abs() < 1e-9, "{}", measured.rate_got());
+        assert_eq!(measured.requests(), 2);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_an_error() {
+        let mut measured = two_seconds_after_one();
+        measured.unsent(Duration::from_millis(10));
+        measured.unsent(Duration::from_millis(1_010));
+        assert_eq!(measured.unsent_count(), 2);
+        assert_eq!(measured.failed(), 1);
+        assert_eq!(measured.errors()["UNSENT"].count, 1);
+    }
+}

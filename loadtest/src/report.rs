@@ -1,0 +1,357 @@
+//! What a run leaves: one entry per scenario, as a table, as JSON and as a page.
+
+pub(crate) mod chart;
+pub(crate) mod diff;
+pub(crate) mod page;
+pub(crate) mod table;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::find_max::{Found, Step};
+use crate::machine::Machine;
+use crate::measured::Measured;
+use crate::slo::Slo;
+
+/// One scenario's result. Fields are added, never renamed: other programs read this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) scenario: String,
+    pub(crate) rate: Rate,
+    pub(crate) latency_ms: Latency,
+    /// Measured requests; `errors` of them failed, were wrong or were never sent.
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) errors_by_code: BTreeMap<String, ErrorCount>,
+    pub(crate) degraded_share: f64,
+    pub(crate) valid: bool,
+    pub(crate) invalid_because: Option<String>,
+    /// p99 of actual send less intended start.
+    pub(crate) generator_lag_ms: f64,
+    pub(crate) slo: Vec<Verdict>,
+    pub(crate) find_max: Option<FindMax>,
+    /// Answers by generation.
+    pub(crate) generations: BTreeMap<String, u64>,
+    pub(crate) operations: BTreeMap<String, OperationResult>,
+    pub(crate) series: Vec<Point>,
+    pub(crate) histogram: Vec<HistogramBar>,
+    pub(crate) run: RunInfo,
+}
+
+/// Requests a second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rate {
+    pub(crate) wanted: f64,
+    /// Good answers.
+    pub(crate) got: f64,
+}
+
+/// From the intended start; nothing where nothing was answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Latency {
+    pub(crate) p50: Option<f64>,
+    pub(crate) p90: Option<f64>,
+    pub(crate) p99: Option<f64>,
+    pub(crate) p999: Option<f64>,
+    pub(crate) max: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ErrorCount {
+    pub(crate) count: u64,
+    /// What the first one said.
+    pub(crate) first: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) expr: String,
+    pub(crate) ok: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FindMax {
+    pub(crate) rate: f64,
+    pub(crate) p99_ms_at_70_percent: Option<f64>,
+    pub(crate) steps: Vec<StepResult>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StepResult {
+    pub(crate) wanted: f64,
+    pub(crate) got: f64,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    pub(crate) holds: bool,
+    pub(crate) why_not: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OperationResult {
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) latency_ms: Latency,
+}
+
+/// A slice of the measured time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Point {
+    /// Where it begins, from the end of the warm-up.
+    pub(crate) at_s: f64,
+    pub(crate) got: f64,
+    pub(crate) errors: u64,
+    pub(crate) latency_ms: Latency,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HistogramBar {
+    pub(crate) from_ms: f64,
+    pub(crate) to_ms: f64,
+    pub(crate) count: u64,
+}
+
+/// How to make it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunInfo {
+    pub(crate) at: String,
+    pub(crate) command: String,
+    pub(crate) version: String,
+    pub(crate) seed: u64,
+    pub(crate) arrival: String,
+    pub(crate) warmup_s: f64,
+    pub(crate) duration_s: f64,
+    pub(crate) connections: usize,
+    pub(crate) machine: Machine,
+}
+
+const BARS_PER_DECADE: u32 = 10;
+
+impl Entry {
+    pub(crate) fn new(
+        scenario: String,
+        measured: &Measured,
+        invalid_because: Option<String>,
+        slos: &[Slo],
+        run: RunInfo,
+    ) -> Self {
+        Self {
+            scenario,
+            rate: Rate {
+                wanted: round(measured.rate_wanted()),
+                got: round(measured.rate_got()),
+            },
+            latency_ms: Latency::of(measured.latency()),
+            requests: measured.requests(),
+            errors: measured.failed(),
+            errors_by_code: errors(measured),
+            degraded_share: measured.degraded_share().unwrap_or(0.0),
+            valid: invalid_because.is_none(),
+            invalid_because,
+            generator_lag_ms: round(measured.lag().percentile_ms(99.0)),
+            slo: slos.iter().map(|slo| verdict(slo, measured)).collect(),
+            find_max: None,
+            generations: measured.generations().clone(),
+            operations: operations(measured),
+            series: series(measured),
+            histogram: histogram(measured),
+            run,
+        }
+    }
+
+    /// Whether CI may go on: a valid run whose objectives all hold.
+    pub(crate) fn passes(&self) -> bool {
+        self.valid && self.slo.iter().all(|verdict| verdict.ok)
+    }
+}
+
+impl Latency {
+    fn of(timings: &crate::timings::Timings) -> Self {
+        let some = |value: f64| (!timings.is_empty()).then(|| round(value));
+        Self {
+            p50: some(timings.percentile_ms(50.0)),
+            p90: some(timings.percentile_ms(90.0)),
+            p99: some(timings.percentile_ms(99.0)),
+            p999: some(timings.percentile_ms(99.9)),
+            max: some(timings.max_ms()),
+        }
+    }
+}
+
+impl From<&Found> for FindMax {
+    fn from(found: &Found) -> Self {
+        Self {
+            rate: round(found.rate),
+            p99_ms_at_70_percent: found.relaxed.as_ref().and_then(|s| s.p99_ms),
+            steps: found.steps.iter().map(StepResult::from).collect(),
+        }
+    }
+}
+
+impl From<&Step> for StepResult {
+    fn from(step: &Step) -> Self {
+        Self {
+            wanted: round(step.wanted),
+            got: round(step.got),
+            p50_ms: step.p50_ms,
+            p99_ms: step.p99_ms,
+            holds: step.holds(),
+            why_not: step.why_not.clone(),
+        }
+    }
+}
+
+fn verdict(slo: &Slo, measured: &Measured) -> Verdict {
+    Verdict {
+        expr: slo.to_string(),
+        ok: slo.holds(measured),
+    }
+}
+
+fn errors(measured: &Measured) -> BTreeMap<String, ErrorCount> {
+    let counted = measured.errors().iter().map(|(code, errors)| {
+        let count = ErrorCount {
+            count: errors.count,
+            first: errors.first.clone(),
+        };
+        (code.clone(), count)
+    });
+    counted.collect()
+}
+
+fn operations(measured: &Measured) -> BTreeMap<String, OperationResult> {
+    let calls = measured.operations().iter().map(|(name, calls)| {
+        let result = OperationResult {
+            requests: calls.requests,
+            errors: calls.errors,
+            latency_ms: Latency::of(&calls.latency),
+        };
+        ((*name).to_owned(), result)
+    });
+    calls.collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a slice")]
+fn series(measured: &Measured) -> Vec<Point> {
+    let slices = measured.slices().iter().enumerate();
+    let length = measured.slice_length().as_secs_f64();
+    slices
+        .map(|(index, slice)| Point {
+            at_s: round(index as f64 * length),
+            got: round(slice.good as f64 / measured.slice_seconds(index)),
+            errors: slice.errors,
+            latency_ms: Latency::of(&slice.latency),
+        })
+        .collect()
+}
+
+fn histogram(measured: &Measured) -> Vec<HistogramBar> {
+    let bars = measured.latency().bars(BARS_PER_DECADE).into_iter();
+    bars.map(|bar| HistogramBar {
+        from_ms: bar.from_ms,
+        to_ms: bar.to_ms,
+        count: bar.count,
+    })
+    .collect()
+}
+
+/// Three digits after the point: histograms know no more.
+fn round(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+/// Writes the entries as JSON.
+pub(crate) fn write_json(path: &Path, entries: &[Entry]) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(entries)?;
+    std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))
+}
+
+/// Reads what `write_json` wrote.
+pub(crate) fn read_json(path: &Path) -> anyhow::Result<Vec<Entry>> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {name}"))?;
+    serde_json::from_str(&text).with_context(|| format!("{name} is no report of this tool"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::measured::{Answer, Failure, Timing};
+    use std::time::Duration;
+
+    /// A second of a hundred requests, one of them wrong.
+    pub(crate) fn entry() -> Entry {
+        let mut measured = Measured::new(Duration::ZERO, Duration::from_secs(1), 100.0);
+        for index in 0..100_u64 {
+            let intended = Duration::from_millis(index * 10);
+            let answer = Answer {
+                operation: "Decide",
+                failure: (index == 50).then(|| Failure::wrong("k", "9, 10 were <asked> for")),
+                degraded: index < 10,
+                generation: "g1".into(),
+            };
+            let timing = Timing {
+                intended,
+                sent: intended + Duration::from_micros(200),
+                done: intended + Duration::from_millis(1 + index % 8),
+            };
+            measured.record(&timing, answer);
+        }
+        let slos = ["p99<10ms".parse().unwrap(), "errors<0.01%".parse().unwrap()];
+        let mut entry = Entry::new("decide".into(), &measured, None, &slos, run());
+        let step = |wanted: f64, why_not: Option<&str>| Step {
+            wanted,
+            got: wanted,
+            p50_ms: Some(1.0),
+            p99_ms: Some(wanted / 100.0),
+            why_not: why_not.map(str::to_owned),
+        };
+        let steps = vec![step(200.0, None), step(400.0, Some("p99 was 30.0 ms"))];
+        entry.find_max = Some(FindMax::from(&Found {
+            rate: 200.0,
+            relaxed: Some(step(140.0, None)),
+            steps,
+        }));
+        entry
+    }
+
+    fn run() -> RunInfo {
+        RunInfo {
+            at: "2026-01-02T03:04:05Z".into(),
+            command: "cartwright-loadtest decide --rate 100".into(),
+            version: "0.1.0".into(),
+            seed: 1,
+            arrival: "constant".into(),
+            warmup_s: 0.0,
+            duration_s: 1.0,
+            connections: 4,
+            machine: Machine {
+                cpu: "a CPU".into(),
+                cores: 2,
+                memory_mib: 4_096,
+                system: "linux 6".into(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_json_keeps_its_shape() {
+        let golden = include_str!("../tests/golden/report.json");
+        let written = serde_json::to_string_pretty(&[entry()]).unwrap() + "\n";
+        let (golden, written): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(golden).unwrap(), serde_json::from_str(&written).unwrap());
+        assert_eq!(written, golden, "{written:#}");
+    }
+
+    #[test]
+    fn an_entry_passes_only_when_valid_and_every_objective_holds() {
+        let entry = entry();
+        assert!(!entry.passes(), "errors<0.01% does not hold");
+        let mut kept = Entry { slo: vec![entry.slo[0].clone()], ..entry };
+        assert!(kept.passes());
+        kept.valid = false;
+        assert!(!kept.passes());
+    }
+}
