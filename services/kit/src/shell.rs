@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -27,6 +27,11 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const STREAMS_PER_CONNECTION: u32 = 1_024;
 /// How long NOT_SERVING stays visible to watchers before their streams are ended.
 const WATCHERS_NOTICE: Duration = Duration::from_millis(50);
+
+/// How long nothing must be in flight before connections that stay open are cut: by then their
+/// clients have been told to go away.
+const QUIET: Duration = Duration::from_millis(500);
+const QUIET_CHECK: Duration = Duration::from_millis(50);
 
 /// Where a role listens, and how it stops.
 #[derive(Clone, Debug)]
@@ -235,20 +240,29 @@ impl Drain {
         self.stop.cancel();
         tokio::time::sleep(WATCHERS_NOTICE).await;
         self.health.end_watches().await;
-        match tokio::time::timeout(self.limit, &mut serving).await {
-            Ok(ended) => ended?.map_err(ShellError::Serve)?,
-            Err(_) => {
+        tokio::select! {
+            ended = &mut serving => ended?.map_err(ShellError::Serve)?,
+            () = self.quiet() => serving.abort(),
+            () = tokio::time::sleep(self.limit) => {
                 serving.abort();
-                let in_flight = self.requests.in_flight();
-                tracing::warn!(
-                    role = self.role,
-                    in_flight,
-                    "gave up draining after the drain timeout"
-                );
+                let (role, in_flight) = (self.role, self.requests.in_flight());
+                tracing::warn!(role, in_flight, "gave up draining after the drain timeout");
             }
         }
         tracing::info!(role = self.role, "stopped");
         Ok(())
+    }
+
+    /// Returns once nothing has been in flight for a while. An idle client may keep its connection
+    /// open for ever, and nothing is lost by cutting it.
+    async fn quiet(&self) {
+        let mut since = Instant::now();
+        while since.elapsed() < QUIET {
+            tokio::time::sleep(QUIET_CHECK).await;
+            if self.requests.in_flight() > 0 {
+                since = Instant::now();
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Logs: for people by default, JSON lines for machines. Written to stderr; stdout is for answers.
 
+use std::io::IsTerminal as _;
+
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -29,17 +31,22 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             format: Format::Pretty,
-            filter: "info".to_owned(),
+            filter: DEFAULT_FILTER.to_owned(),
         }
     }
 }
 
+/// What an operator acts on; the embedded store's own progress reports are not.
+const DEFAULT_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
+
 /// Starts logging. Only the first call in a process has an effect, so tests and roles that share a
-/// process may each call it. A filter that does not parse reads as `info`.
+/// process may each call it. A filter that does not parse reads as the default.
 pub fn init(settings: &Settings) {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let outcome = match settings.format {
         Format::Pretty => lines.with_target(false).finish().try_init(),

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use kit::security::Security;
 use kit::shell::Listen;
 use kit::{CancellationToken, Shell};
+use tokio::io::AsyncWriteExt as _;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -130,4 +131,26 @@ async fn a_role_that_is_exposed_or_has_no_port_does_not_start() {
     assert!(taken.contains(&std::process::id().to_string()), "{taken}");
     let exposed = start("0.0.0.0:0".to_owned()).await;
     assert!(exposed.contains("security.insecure"), "{exposed}");
+}
+
+#[tokio::test]
+async fn a_client_that_stays_connected_and_asks_nothing_does_not_hold_up_the_end() {
+    let role = role(Security::default(), Duration::from_secs(600)).await;
+    role.running.ready().await;
+    // It speaks HTTP/2 and then ignores that it is told to go away.
+    let mut idle = tokio::net::TcpStream::connect(role.running.addr)
+        .await
+        .unwrap();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    idle.write_all(&settings).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    role.shutdown.cancel();
+    let stopped = tokio::time::timeout(Duration::from_secs(60), role.running.wait());
+    stopped
+        .await
+        .expect("it does not wait for the drain timeout")
+        .unwrap();
 }
