@@ -3,6 +3,8 @@
 pub enum Source {
     /// The shopper dealt with it lately.
     Revisit,
+    /// It came next in past sessions like this one.
+    Sessions,
     /// It shared sessions with the recent items.
     Covisitation,
     /// It is near the shopper's vector.
@@ -12,8 +14,9 @@ pub enum Source {
 }
 
 impl Source {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Revisit,
+        Self::Sessions,
         Self::Covisitation,
         Self::Collaborative,
         Self::Popularity,
@@ -23,6 +26,7 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Revisit => "revisit",
+            Self::Sessions => "sessions",
             Self::Covisitation => "covisitation",
             Self::Collaborative => "collaborative",
             Self::Popularity => "popularity",

@@ -4,6 +4,7 @@
 //! | file | tensors |
 //! |---|---|
 //! | `covisitation.safetensors` | `offsets` u64 \[n+1\], `neighbours` u32 \[m\], `weights` f32 \[m\]: row i is `offsets[i]..offsets[i+1]`, by weight, then ordinal |
+//! | `sessions.safetensors` (optional) | `offsets` u64 \[s+1\], `items` u32 \[m\], `ended` u64 \[s\]: past sessions newest first, session i is `offsets[i]..offsets[i+1]` in the shopper's order; `settings` f32 \[13\], the fields of [`SessionSettings`](crate::SessionSettings) |
 //! | `popularity.safetensors` | `scores` f32 \[n\], 0 or more |
 //! | `embeddings/collab.safetensors` | `items` f32 \[n,d\], `gram` f32 \[d,d\] = YᵀY, `alpha` and `regularisation` f32 \[1\] |
 //! | `index/collab.faiss` | the same vectors in inverted lists with 8-bit codes |
@@ -13,6 +14,7 @@
 
 mod held_out;
 mod index;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -24,7 +26,11 @@ use crate::fold_in::{FoldIn, gram};
 
 pub use held_out::{HeldOut, HeldOutBand, read_queries, write_queries};
 pub use index::{IndexOptions, IndexReport, write_index};
+pub(crate) use sessions::read_sessions;
+pub use sessions::write_sessions;
 
+/// Name of the file of past sessions.
+pub const SESSIONS: &str = "sessions.safetensors";
 /// Name of the one embedding space.
 pub const SPACE: &str = "collab";
 /// Its metric, as the manifest names it.

@@ -63,6 +63,7 @@ fn better(a: &Entry, b: &Entry) -> Ordering {
 fn add_personal(board: &mut Board<'_>, lists: &Lists) {
     let sources = [
         (Source::Revisit, &lists.revisit),
+        (Source::Sessions, &lists.sessions),
         (Source::Covisitation, &lists.covisitation),
         (Source::Collaborative, &lists.collaborative),
     ];

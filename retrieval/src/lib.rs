@@ -3,7 +3,8 @@
 //! - [`Model`]: a loaded generation; [`Model::retrieve`] is the way in.
 //! - [`Query`], [`Filter`], [`Gate`]: what is known of the shopper, what may be answered, and what
 //!   can be sold right now.
-//! - `sources`: revisit, co-visitation, collaborative, popularity. Each names items with a score.
+//! - `sources`: revisit, sessions, co-visitation, collaborative, popularity. Each names items with a score.
+//! - [`Sessions`]: past sessions like the current one, in the order of their items.
 //! - `fusion`: one list out of the sources' lists, every item tagged with who named it.
 //! - [`FoldIn`]: a shopper's vector by least squares from a few items.
 //! - [`files`]: the layout of the tensor files, for the one who writes them and for us.
@@ -21,6 +22,7 @@ mod interests;
 mod model;
 mod query;
 mod scratch;
+mod sessions;
 mod sources;
 mod weights;
 
@@ -32,6 +34,7 @@ pub use fold_in::FoldIn;
 pub use gate::Gate;
 pub use model::{COLLABORATIVE_DOWN, Model};
 pub use query::{Filter, Kind, Query, Recent};
+pub use sessions::{SessionSettings, SessionTable, Sessions};
 
 /// Checks that the vector index was compiled for the processors we serve on. Returns what it was
 /// compiled with.

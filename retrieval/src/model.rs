@@ -7,10 +7,11 @@ use crate::filters::{FilterIndex, Rules};
 use crate::interests::Interest;
 use crate::query::check_k;
 use crate::scratch::Scratch;
+use crate::sessions::Sessions;
 use crate::sources::{Collaborative, Covisitation, Popularity, revisit};
 use crate::{
-    Answer, AnswerPlan, Error, Filter, Gate, Kind, PlanKind, Query, fusion, interests, scratch,
-    weights,
+    Answer, AnswerPlan, Error, Filter, Gate, Kind, PlanKind, Query, SessionSettings, fusion,
+    interests, scratch, weights,
 };
 
 /// What [`Answer::degraded`] says when the generation has vectors and they were not searched.
@@ -22,6 +23,7 @@ pub const COLLABORATIVE_DOWN: &str = "collaborative: vectors are not searched he
 pub struct Model {
     catalogue: Arc<Catalogue>,
     filters: FilterIndex,
+    sessions: Option<Sessions>,
     covisitation: Covisitation,
     popularity: Popularity,
     collaborative: Option<Collaborative>,
@@ -64,6 +66,7 @@ impl Model {
         let catalogue = Arc::new(Catalogue::load(snapshot)?);
         Ok(Self {
             filters: FilterIndex::new(&catalogue),
+            sessions: load_sessions(snapshot, catalogue.len())?,
             covisitation: Covisitation::load(snapshot, catalogue.len())?,
             popularity: Popularity::load(snapshot, &catalogue)?,
             collaborative: None,
@@ -159,10 +162,18 @@ impl Model {
         let Scratch {
             allowed,
             sums,
+            sessions,
             lists,
             ..
         } = scratch;
         revisit(interests, allowed, depth, &mut lists.revisit);
+        if let Some(source) = &self.sessions {
+            sessions.recent.clear();
+            sessions
+                .recent
+                .extend(interests.iter().map(|item| item.ordinal));
+            source.find(sessions, Some(allowed), depth, sums, &mut lists.sessions);
+        }
         self.covisitation
             .find(interests, allowed, depth, sums, &mut lists.covisitation);
         self.popularity
@@ -237,6 +248,19 @@ impl Model {
             allowed: format!("this generation has {}", self.catalogue.len()),
         })
     }
+}
+
+/// Going back is a source of its own here, which knows what was bought.
+fn load_sessions(snapshot: &Snapshot, items: usize) -> Result<Option<Sessions>, Error> {
+    let Some(sessions) = Sessions::load(snapshot, items)? else {
+        return Ok(None);
+    };
+    let settings = SessionSettings {
+        revisit: 0.0,
+        stay: 0.0,
+        ..*sessions.settings()
+    };
+    sessions.with_settings(settings).map(Some)
 }
 
 /// How the vectors were searched, if they were.

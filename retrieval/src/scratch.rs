@@ -3,6 +3,7 @@ use std::cell::RefCell;
 use ann_index::{Bitmap, Hit};
 
 use crate::fusion::Entry;
+use crate::sessions::SessionScratch;
 
 /// Memory that a query needs and the next one uses again. One for each thread, sized for the
 /// largest generation that it has served.
@@ -13,6 +14,7 @@ pub(crate) struct Scratch {
     /// One part of a filter while it is built.
     pub(crate) part: Bitmap,
     pub(crate) sums: Sums,
+    pub(crate) sessions: SessionScratch,
     pub(crate) lists: Lists,
     pub(crate) entries: Vec<Entry>,
     /// Per item, 1 + its place in `entries`; 0 = none. All 0 between queries.
@@ -23,6 +25,7 @@ pub(crate) struct Scratch {
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     pub(crate) revisit: Vec<Hit>,
+    pub(crate) sessions: Vec<Hit>,
     pub(crate) covisitation: Vec<Hit>,
     pub(crate) collaborative: Vec<Hit>,
     pub(crate) popularity: Vec<Hit>,
@@ -31,6 +34,7 @@ pub(crate) struct Lists {
 impl Lists {
     pub(crate) fn clear(&mut self) {
         self.revisit.clear();
+        self.sessions.clear();
         self.covisitation.clear();
         self.collaborative.clear();
         self.popularity.clear();
@@ -45,10 +49,13 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// Adds an amount above 0 to an item below the size given to [`Sums::fit`].
+    /// Adds an amount to an item below the size given to [`Sums::fit`]. An amount of 0 is nothing:
+    /// 0 stands for an item that is not touched.
     #[inline]
     pub(crate) fn add(&mut self, ordinal: u32, amount: f32) {
-        if let Some(value) = self.values.get_mut(ordinal as usize) {
+        if amount > 0.0
+            && let Some(value) = self.values.get_mut(ordinal as usize)
+        {
             if *value == 0.0 {
                 self.touched.push(ordinal);
             }
@@ -56,7 +63,7 @@ impl Sums {
         }
     }
 
-    fn fit(&mut self, items: usize) {
+    pub(crate) fn fit(&mut self, items: usize) {
         if self.values.len() < items {
             self.values.resize(items, 0.0);
         }
@@ -64,12 +71,23 @@ impl Sums {
 
     /// Moves all sums of allowed items to `out` and starts again from 0.
     pub(crate) fn drain(&mut self, allowed: &Bitmap, out: &mut Vec<Hit>) {
+        self.drain_where(|id| allowed.contains(id), out);
+    }
+
+    /// Moves all sums that `may` go to `out` and starts again from 0.
+    pub(crate) fn drain_where(&mut self, may: impl Fn(u32) -> bool, out: &mut Vec<Hit>) {
         for id in self.touched.drain(..) {
             let score = std::mem::take(&mut self.values[id as usize]);
-            if allowed.contains(id) {
+            if may(id) {
                 out.push(Hit { id, score });
             }
         }
+    }
+
+    /// 0 when there is none.
+    pub(crate) fn greatest(&self) -> f32 {
+        let values = self.touched.iter().map(|&id| self.values[id as usize]);
+        values.fold(0.0, f32::max)
     }
 }
 

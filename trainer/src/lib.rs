@@ -5,10 +5,11 @@
 //! | [`readers`] | files of events, one small reader for each format |
 //! | [`mod@clean`] | keeps what serving would accept, by the same code |
 //! | [`sessions`], `moments` | splits events into visits; what came before, and what next |
-//! | [`models`] | what candidates come from: [`als`], [`covisitation`], [`popularity`] |
+//! | [`models`] | what candidates come from: [`als`], [`covisitation`], `past_sessions`, [`popularity`] |
 //! | [`risk`] | how likely a cart is to be left: samples, logistic regression, calibration |
 //! | `ranker` | the order of candidates, learned pair by pair |
 //! | [`evaluate`], [`metrics`] | how good candidates are on events not seen |
+//! | [`next_item`] | session neighbours: chosen on validation sessions, measured on test ones |
 //! | `held_out`, [`golden`] | carts and requests by which a snapshot is checked later |
 //! | `train` | [`train()`]: all of it in order, into one snapshot |
 //!
@@ -22,6 +23,7 @@ pub mod evaluate;
 pub mod golden;
 pub mod metrics;
 pub mod models;
+pub mod next_item;
 pub mod popularity;
 pub mod ratings;
 pub mod readers;
@@ -34,6 +36,7 @@ mod error;
 mod held_out;
 mod moments;
 mod options;
+mod past_sessions;
 mod prng;
 mod ranker;
 mod report;

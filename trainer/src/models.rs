@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use feature_store::{Event, Item};
-use retrieval::files::{Embeddings, write_covisitation, write_embeddings, write_popularity};
+use retrieval::files::{
+    Embeddings, write_covisitation, write_embeddings, write_popularity, write_sessions,
+};
+use retrieval::{SessionSettings, SessionTable};
 use snapshot::{Builder, Catalogue, Manifest, Snapshot, files};
 
 use crate::als::{self, Settings, factorise};
@@ -13,7 +16,7 @@ use crate::options::Options;
 use crate::popularity::popularity;
 use crate::ratings::Ratings;
 use crate::sessions::{GAP, sessions};
-use crate::{Error, catalogue, strength};
+use crate::{Error, catalogue, past_sessions, strength};
 
 /// All that retrieval needs, in memory.
 #[derive(Clone, Debug)]
@@ -21,6 +24,9 @@ pub struct Models {
     pub catalogue: Catalogue,
     pub embeddings: Embeddings,
     pub covisitation: Rows,
+    /// Past sessions, and how they are to be asked.
+    pub past: SessionTable,
+    pub settings: SessionSettings,
     pub popularity: Vec<f32>,
     /// The factorisation's objective after each iteration.
     pub loss: Vec<f64>,
@@ -44,8 +50,12 @@ impl Models {
             seed: options.seed,
         };
         let factors = factorise(&ratings, &settings, progress);
+        let visits = sessions(events, GAP);
+        let past = past_sessions::table(&visits, &catalogue);
         Ok(Self {
-            covisitation: covisitation(&sessions(events, GAP), &catalogue),
+            covisitation: covisitation(&visits, &catalogue),
+            settings: past_sessions::settings(&past, catalogue.len())?,
+            past,
             popularity: popularity(events, &catalogue),
             catalogue,
             embeddings: Embeddings {
@@ -62,6 +72,7 @@ impl Models {
     pub(crate) fn write(&self, builder: &mut Builder) -> Result<snapshot::Space, Error> {
         builder.write(files::ITEMS, &self.catalogue.to_jsonl()?)?;
         write_covisitation(builder, &self.covisitation)?;
+        write_sessions(builder, &self.past, self.settings)?;
         write_popularity(builder, &self.popularity)?;
         Ok(write_embeddings(builder, &self.embeddings)?)
     }

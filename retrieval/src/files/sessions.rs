@@ -1,0 +1,49 @@
+use snapshot::{Builder, Snapshot, TensorData, Tensors, write_tensors};
+
+use super::SESSIONS;
+use crate::sessions::STORED;
+use crate::{Error, SessionSettings, SessionTable};
+
+/// Writes past sessions with how they are to be asked.
+///
+/// # Errors
+/// Settings outside their limits, or a disk error.
+pub fn write_sessions(
+    builder: &mut Builder,
+    table: &SessionTable,
+    settings: SessionSettings,
+) -> Result<(), Error> {
+    settings.validate()?;
+    let SessionTable {
+        offsets,
+        items,
+        ended,
+    } = table.clone();
+    let settings = settings.to_numbers().to_vec();
+    let bytes = write_tensors(&[
+        ("offsets", vec![offsets.len()], TensorData::U64(offsets)),
+        ("items", vec![items.len()], TensorData::U32(items)),
+        ("ended", vec![ended.len()], TensorData::U64(ended)),
+        ("settings", vec![STORED], TensorData::F32(settings)),
+    ])?;
+    Ok(builder.write(SESSIONS, &bytes)?)
+}
+
+/// `None` when the snapshot has no such file.
+pub(crate) fn read_sessions(
+    snapshot: &Snapshot,
+) -> Result<Option<(SessionTable, SessionSettings)>, Error> {
+    if !snapshot.has(SESSIONS) {
+        return Ok(None);
+    }
+    let tensors = Tensors::open(snapshot.file(SESSIONS)?)?;
+    tensors.expect_shape("settings", &[STORED])?;
+    let table = SessionTable {
+        offsets: tensors.u64("offsets")?.to_vec(),
+        items: tensors.u32("items")?.to_vec(),
+        ended: tensors.u64("ended")?.to_vec(),
+    };
+    let mut numbers = [0.0; STORED];
+    numbers.copy_from_slice(tensors.f32("settings")?);
+    Ok(Some((table, SessionSettings::from_numbers(numbers))))
+}

@@ -1,0 +1,279 @@
+//! Past sessions that resemble the current one say what comes next.
+//!
+//! The family of STAN (Garg et al., "Sequence and Time Aware Neighborhood for Session-based
+//! Recommendations", 2019) and VSTAN (Ludewig et al., 2020): a past session is the more similar
+//! the later in the current session, and the newer it is itself, what they share; an item of it
+//! counts the more, the nearer it stands to the shared one. Going back to an earlier item of the
+//! current session is a part of its own, because a third of real next items are such repeats.
+//!
+//! The order is defined to the last place: sessions of equal similarity newest first, items of
+//! equal score by ordinal.
+
+mod settings;
+mod table;
+
+use std::sync::Arc;
+
+use ann_index::{Bitmap, Hit};
+use snapshot::Snapshot;
+
+use crate::scratch::{Scratch, Sums, keep_best};
+use crate::{Error, files, scratch};
+
+pub(crate) use settings::STORED;
+pub use settings::SessionSettings;
+pub use table::SessionTable;
+
+use table::Postings;
+
+/// Items before and after the shared one that are looked at.
+const WINDOW: usize = 24;
+/// What keeps an item that is far back above 0.
+const LEAST: f32 = 1e-6;
+const DAY: f32 = 24.0 * 3600.0;
+
+/// Past sessions, ready to be asked.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    data: Arc<Data>,
+    settings: SessionSettings,
+    /// Weight of an item so many places after the shared one; place 0 is the shared one itself.
+    ahead: [f32; WINDOW + 1],
+    behind: [f32; WINDOW + 1],
+}
+
+#[derive(Debug)]
+struct Data {
+    table: SessionTable,
+    postings: Postings,
+    /// Per item, ln((sessions + 1) / (sessions that hold it + 1)).
+    idf: Vec<f32>,
+}
+
+/// Memory of a query, lent by the thread's scratch.
+#[derive(Debug, Default)]
+pub(crate) struct SessionScratch {
+    similarity: Sums,
+    neighbours: Vec<Hit>,
+    /// The current session's distinct items, newest first, with the weight of their place.
+    current: Vec<(u32, f32)>,
+    /// What the query asks about, newest first.
+    pub(crate) recent: Vec<u32>,
+}
+
+impl Sessions {
+    /// Of past sessions over a catalogue of `items` items.
+    ///
+    /// # Errors
+    /// Settings outside their limits, or a table that does not fit the catalogue.
+    pub fn new(
+        table: SessionTable,
+        items: usize,
+        settings: SessionSettings,
+    ) -> Result<Self, Error> {
+        settings.validate()?;
+        table.check(items)?;
+        let postings = Postings::of(&table, items);
+        let all = real(table.len() + 1);
+        let idf = |item| (all / real(postings.row(item).len() + 1)).ln().max(LEAST);
+        let idf = (0u32..).take(items).map(idf).collect();
+        let data = Data {
+            table,
+            postings,
+            idf,
+        };
+        Ok(Self::over(Arc::new(data), settings))
+    }
+
+    /// The same sessions, asked in another way.
+    ///
+    /// # Errors
+    /// Settings outside their limits.
+    pub fn with_settings(&self, settings: SessionSettings) -> Result<Self, Error> {
+        settings.validate()?;
+        Ok(Self::over(Arc::clone(&self.data), settings))
+    }
+
+    fn over(data: Arc<Data>, settings: SessionSettings) -> Self {
+        let SessionSettings {
+            ahead,
+            behind,
+            behind_share,
+            ..
+        } = settings;
+        Self {
+            data,
+            settings,
+            ahead: std::array::from_fn(|d| (-real(d) / ahead).exp()),
+            behind: std::array::from_fn(|d| behind_share * (-real(d) / behind).exp()),
+        }
+    }
+
+    /// `None` when the snapshot has no sessions, as those of older trainers.
+    pub(crate) fn load(snapshot: &Snapshot, items: usize) -> Result<Option<Self>, Error> {
+        let Some((table, settings)) = files::read_sessions(snapshot)? else {
+            return Ok(None);
+        };
+        Self::new(table, items, settings).map(Some)
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &SessionSettings {
+        &self.settings
+    }
+
+    /// The k items most likely next in a session of known items, newest first with its repeats;
+    /// never the newest itself unless the settings let it stay. Best first, ties by ordinal.
+    #[must_use]
+    pub fn next(&self, newest_first: &[u32], k: usize) -> Vec<(u32, f32)> {
+        scratch::with(self.data.idf.len(), |scratch| {
+            let Scratch { sums, sessions, .. } = scratch;
+            sessions.recent.clear();
+            sessions.recent.extend_from_slice(newest_first);
+            let mut hits = Vec::new();
+            self.find(sessions, None, k, sums, &mut hits);
+            hits.iter().map(|hit| (hit.id, hit.score)).collect()
+        })
+    }
+
+    /// Fills `out` with allowed items for what `scratch.recent` holds.
+    pub(crate) fn find(
+        &self,
+        scratch: &mut SessionScratch,
+        allowed: Option<&Bitmap>,
+        depth: usize,
+        sums: &mut Sums,
+        out: &mut Vec<Hit>,
+    ) {
+        let Some(&newest) = scratch.recent.first() else {
+            return;
+        };
+        self.weigh_current(scratch);
+        self.find_neighbours(scratch);
+        for neighbour in &scratch.neighbours {
+            self.vote(*neighbour, &scratch.current, sums);
+        }
+        self.add_revisits(&scratch.recent, sums);
+        let stays = self.settings.stay > 0.0;
+        let may =
+            |id| (stays || id != newest) && allowed.is_none_or(|allowed| allowed.contains(id));
+        sums.drain_where(may, out);
+        keep_best(out, depth);
+    }
+
+    fn weigh_current(&self, scratch: &mut SessionScratch) {
+        let SessionScratch {
+            current, recent, ..
+        } = scratch;
+        current.clear();
+        for (place, &item) in recent.iter().take(self.settings.last).enumerate() {
+            if !current.iter().any(|(known, _)| *known == item) {
+                let weight = (-real(place) / self.settings.position).exp();
+                current.push((item, weight.max(LEAST)));
+            }
+        }
+    }
+
+    /// The most similar of the newest sessions that share an item.
+    fn find_neighbours(&self, scratch: &mut SessionScratch) {
+        let SessionScratch {
+            similarity,
+            neighbours,
+            current,
+            ..
+        } = scratch;
+        similarity.fit(self.data.table.len());
+        for &(item, weight) in current.iter() {
+            let holders = self.data.postings.row(item);
+            for &session in holders.iter().take(self.settings.sample) {
+                similarity.add(session, weight);
+            }
+        }
+        neighbours.clear();
+        similarity.drain_where(|_| true, neighbours);
+        for hit in neighbours.iter_mut() {
+            hit.score *= self.standing(hit.id);
+        }
+        keep_best(neighbours, self.settings.neighbours);
+    }
+
+    /// How much a past session counts by its age and length.
+    fn standing(&self, session: u32) -> f32 {
+        let table = &self.data.table;
+        let newest = table.ended.first().copied().unwrap_or(0);
+        let ended = table.ended.get(session as usize).copied().unwrap_or(0);
+        let days = seconds(newest.saturating_sub(ended)) / DAY;
+        let length = real(table.row(session as usize).len().max(1));
+        let age = (-days / self.settings.age_days).exp();
+        age.max(LEAST) / length.powf(self.settings.length)
+    }
+
+    /// Adds what one past session says: its items by their distance to the newest shared one.
+    fn vote(&self, neighbour: Hit, current: &[(u32, f32)], sums: &mut Sums) {
+        let row = self.data.table.row(neighbour.id as usize);
+        let shared = current.iter().find(|(item, _)| row.contains(item));
+        let Some(&(shared, _)) = shared else {
+            return;
+        };
+        for (place, &item) in row.iter().enumerate() {
+            let weight = self.nearness(row, place, shared);
+            if weight > 0.0 {
+                let idf = self.data.idf.get(item as usize).copied().unwrap_or(LEAST);
+                sums.add(item, neighbour.score * weight * idf.powf(self.settings.idf));
+            }
+        }
+    }
+
+    /// The weight of a place by the nearest occurrence of the shared item, on either side.
+    fn nearness(&self, row: &[u32], place: usize, shared: u32) -> f32 {
+        let (before, from_here) = row.split_at(place);
+        if from_here.first() == Some(&shared) {
+            return 0.0;
+        }
+        let back = before
+            .iter()
+            .rev()
+            .take(WINDOW)
+            .position(|&item| item == shared);
+        let on = from_here
+            .iter()
+            .take(WINDOW + 1)
+            .position(|&item| item == shared);
+        let ahead = back.map_or(0.0, |distance| self.ahead[distance + 1]);
+        let behind = on.map_or(0.0, |distance| self.behind[distance]);
+        ahead.max(behind)
+    }
+
+    fn add_revisits(&self, recent: &[u32], sums: &mut Sums) {
+        let best = sums.greatest();
+        let best = if best > 0.0 { best } else { 1.0 };
+        let unit = self.settings.revisit * best;
+        let mut distinct = 0;
+        for (place, item) in recent.iter().enumerate() {
+            if recent[..place].contains(item) {
+                continue;
+            }
+            if place == 0 {
+                sums.add(*item, self.settings.stay * best);
+            } else {
+                let visits = recent.iter().filter(|other| *other == item).count();
+                let often = 1.0 + self.settings.repeat * real(visits - 1);
+                sums.add(*item, unit * often / real(distinct));
+            }
+            distinct += 1;
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts beyond 2^24 may round")]
+fn real(count: usize) -> f32 {
+    count as f32
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an age may round to a second in 194 days"
+)]
+fn seconds(span: u64) -> f32 {
+    span as f32
+}
