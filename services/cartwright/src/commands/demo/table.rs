@@ -71,6 +71,13 @@ fn shorten(text: &str) -> String {
 
 /// Prints the carts worth most, and how many more there are.
 pub(super) fn print(outcome: &Outcome, names: &Names<'_>) {
+    if outcome.decided.is_empty() {
+        output::result(match outcome.counts.total() {
+            0 => "no carts: the log has no add_to_cart events, so there is nothing to decide",
+            _ => "no cart was left, so there is nothing to decide",
+        });
+        return;
+    }
     let mut rows: Vec<(&pb::Cart, &Decided)> = outcome.left.iter().zip(&outcome.decided).collect();
     rows.sort_by(|(_, a), (_, b)| {
         let worth = |decided: &Decided| decided.decision.expected_value_minor;
@@ -123,6 +130,13 @@ fn why(decision: &pb::Decision) -> String {
 
 /// Prints what it all came to.
 pub(super) fn summary(outcome: &Outcome) {
+    counted(outcome);
+    if !outcome.decided.is_empty() {
+        decided(outcome);
+    }
+}
+
+fn counted(outcome: &Outcome) {
     let events = &outcome.events;
     output::result(format!(
         "events     {} pushed: {} accepted, {} duplicate, {} rejected",
@@ -139,6 +153,9 @@ pub(super) fn summary(outcome: &Outcome) {
         counts.abandoned,
         counts.open
     ));
+}
+
+fn decided(outcome: &Outcome) {
     output::result(format!("decisions  {}", actions(&outcome.decided)));
     output::result(format!(
         "worth      {} expected, against doing nothing",
@@ -191,9 +208,5 @@ fn worth(outcome: &Outcome) -> String {
         .iter()
         .map(|(currency, sum)| output::money(*sum, currency))
         .collect();
-    if parts.is_empty() {
-        "nothing".to_owned()
-    } else {
-        parts.join(" + ")
-    }
+    parts.join(" + ")
 }
