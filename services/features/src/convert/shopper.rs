@@ -1,14 +1,19 @@
 //! Profiles, consent and the portrait.
 
+use std::time::Duration;
+
 use feature_store::{ConsentRecord, Millis, Portrait, ProfileUpdate, Rejection, ShopperView};
 use kit::status::bad_request;
 use kit::{Clock, Violations};
+use prost_types::Timestamp;
 use proto::v1 as pb;
 use tonic::Status;
 
 use super::time;
 
 const MOST_CONSENTS: usize = 32;
+/// How far the sender's clock may be ahead of ours.
+const MOST_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) fn decode_profile(
     request: pb::SetProfileRequest,
@@ -53,7 +58,7 @@ fn decode_consent(
 ) -> ConsentRecord {
     let before = violations.len();
     let path = |field: &str| format!("consents[{index}].{field}");
-    let at = time::given_or_now(violations, &path("at"), consent.at.as_ref(), clock);
+    let at = said_at(violations, &path("at"), consent.at.as_ref(), clock);
     let record = ConsentRecord {
         purpose: consent.purpose,
         channel: consent.channel,
@@ -68,6 +73,23 @@ fn decode_consent(
         violations.add(path(rejection.field), rejection.detail);
     }
     record
+}
+
+/// When the shopper said so, which is never later than now: a grant dated ahead would outrank every
+/// revocation until then.
+fn said_at(
+    violations: &mut Violations,
+    field: &str,
+    given: Option<&Timestamp>,
+    clock: &Clock,
+) -> Millis {
+    let now = Millis(clock.now_ms());
+    let at = time::given_or_now(violations, field, given, clock);
+    let latest = now.saturating_add(MOST_AHEAD);
+    if at > latest {
+        violations.add(field, format!("is {at}, at most {latest} is allowed"));
+    }
+    at.min(now)
 }
 
 /// A refusal by the domain, of a request that passed the checks here.

@@ -1,7 +1,7 @@
 use proto::v1 as pb;
 use tonic::Code;
 
-use super::support::{event, fields, server};
+use super::support::{NOW_S, event, fields, server};
 
 fn consent(channel: &str, granted: bool) -> pb::Consent {
     pb::Consent {
@@ -120,4 +120,33 @@ async fn a_consent_that_breaks_a_rule_is_named_by_its_path_and_none_is_stored() 
     assert_eq!(fields(&refusal), ["consents[1].channel"]);
     let after = server.shoppers().get_profile(ask("ann")).await.unwrap_err();
     assert_eq!(after.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_grant_dated_ahead_never_outlives_a_revocation() {
+    let server = server().await;
+    let mut client = server.shoppers();
+    let at = |seconds| {
+        Some(prost_types::Timestamp {
+            seconds: NOW_S + seconds,
+            nanos: 0,
+        })
+    };
+    let set = |consent| pb::SetConsentRequest {
+        shopper_id: "ann".to_owned(),
+        consents: vec![consent],
+    };
+    let mut grant = consent("email", true);
+    grant.at = at(5 * 60 + 1);
+    let refusal = client.set_consent(set(grant.clone())).await.unwrap_err();
+    assert_eq!(fields(&refusal), ["consents[0].at"]);
+    grant.at = at(5 * 60);
+    client.set_consent(set(grant)).await.unwrap();
+    client
+        .set_consent(set(consent("email", false)))
+        .await
+        .unwrap();
+    let profile = client.get_profile(ask("ann")).await.unwrap().into_inner();
+    assert!(!profile.consents[0].granted, "{:?}", profile.consents);
+    assert_eq!(profile.consents[0].at, at(0));
 }
