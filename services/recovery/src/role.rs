@@ -94,13 +94,22 @@ async fn ledger(store: Option<FeatureStore>, config: &Config) -> Result<Option<L
     Ok(Some(Ledger::new(store)))
 }
 
+/// Previews need no store, so a Redis that cannot be reached keeps nobody from asking for them.
+/// A COMMIT tries it again each time.
 async fn connect(url: &str, key_prefix: &str) -> Result<FeatureStore, Error> {
     let settings = RedisSettings {
         url: url.to_owned(),
         key_prefix: key_prefix.to_owned(),
         ..RedisSettings::default()
     };
-    let redis = Redis::connect(settings).await?;
+    let redis = match Redis::connect(settings.clone()).await {
+        Ok(redis) => redis,
+        Err(error) => {
+            let redis = Redis::connect_lazily(&settings)?;
+            tracing::warn!(%error, "PREVIEW only, COMMIT is UNAVAILABLE until the store is reached");
+            redis
+        }
+    };
     Ok(FeatureStore::new(Arc::new(redis), Settings::default()))
 }
 

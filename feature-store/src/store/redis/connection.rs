@@ -50,11 +50,22 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
+    /// Connects.
     pub(super) async fn open(settings: &RedisSettings) -> Result<Self, Error> {
+        let connection = Self::open_lazily(settings)?;
+        let mut ping = Pipeline::new();
+        ping.cmd("PING");
+        for mut manager in [connection.requests.clone(), connection.bulk.clone()] {
+            let answered = ping.exec_async(&mut manager).await;
+            answered.map_err(|error| unreachable_at(&connection.address, &error))?;
+        }
+        Ok(connection)
+    }
+
+    /// Connects with the first request, and again with a later one where that fails.
+    pub(super) fn open_lazily(settings: &RedisSettings) -> Result<Self, Error> {
         let address = settings.address();
-        let failed = |error: RedisError| {
-            unavailable(format_args!("{address} cannot be connected to: {error}"))
-        };
+        let failed = |error: RedisError| unreachable_at(&address, &error);
         let client = Client::open(settings.connection_info()?).map_err(failed)?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(ATTEMPTS)
@@ -64,10 +75,10 @@ impl Connection {
             // Each request brings its own.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(REQUESTS);
-        let connect = || ConnectionManager::new_with_config(client.clone(), config.clone());
+        let connect = || ConnectionManager::new_lazy_with_config(client.clone(), config.clone());
         Ok(Self {
-            requests: connect().await.map_err(failed)?,
-            bulk: connect().await.map_err(failed)?,
+            requests: connect().map_err(failed)?,
+            bulk: connect().map_err(failed)?,
             address,
             timeout: settings.response_timeout,
         })
@@ -130,4 +141,8 @@ impl Connection {
     fn failed(&self, error: &RedisError) -> Error {
         unavailable(format_args!("{}: {error}", self.address))
     }
+}
+
+fn unreachable_at(address: &str, error: &RedisError) -> Error {
+    unavailable(format_args!("{address} cannot be connected to: {error}"))
 }

@@ -51,11 +51,22 @@ impl Redis {
     /// Connects. When the connection breaks later it is made again, with growing pauses, while
     /// requests fail with [`Error::Unavailable`] within their timeout.
     pub async fn connect(settings: RedisSettings) -> Result<Self, Error> {
-        Ok(Self {
-            connection: Connection::open(&settings).await?,
+        let connection = Connection::open(&settings).await?;
+        Ok(Self::over(connection, &settings))
+    }
+
+    /// For a service that has something to do without its store: the first request connects, and
+    /// until Redis can be reached every request fails with [`Error::Unavailable`].
+    pub fn connect_lazily(settings: &RedisSettings) -> Result<Self, Error> {
+        Ok(Self::over(Connection::open_lazily(settings)?, settings))
+    }
+
+    fn over(connection: Connection, settings: &RedisSettings) -> Self {
+        Self {
+            connection,
             names: Names::new(&settings.key_prefix),
             scripts: Scripts::new(),
-        })
+        }
     }
 
     /// What is due in these partitions, the longest due first.

@@ -3,10 +3,14 @@
 use std::error::Error as _;
 use std::path::Path;
 
+use kit::config::Secret;
 use kit::{CancellationToken, Clock};
 use recovery::{Config, Error};
 
+use proto::v1 as pb;
 use proto::v1::decision::Action;
+use proto::v1::recovery_service_client::RecoveryServiceClient;
+use tonic::Code;
 
 use crate::world::{NOW_MS, Setup, ask, generation};
 
@@ -115,4 +119,35 @@ async fn rules_read_the_features_of_the_shopper() {
             "{decision:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_reached_leaves_previews() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = free.local_addr().unwrap();
+    drop(free);
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = generation(&dir.path().join("snapshot"), true);
+    let config = Config {
+        redis: Some(Secret::new(format!("redis://{nobody}"))),
+        ..config(Some(snapshot.dir()))
+    };
+    let stop = CancellationToken::new();
+    let running = recovery::run(config, None, Clock::frozen(NOW_MS), stop.clone())
+        .await
+        .unwrap();
+    let url = format!("http://{}", running.addr);
+    let mut client = RecoveryServiceClient::connect(url).await.unwrap();
+    client.decide(ask("s")).await.unwrap();
+    let commit = pb::DecideRequest {
+        request_id: "r".to_owned(),
+        mode: pb::decide_request::Mode::Commit.into(),
+        ..ask("s")
+    };
+    let refused = client.decide(commit).await.unwrap_err();
+    let codes = [Code::Unavailable, Code::DeadlineExceeded];
+    assert!(codes.contains(&refused.code()), "{refused:?}");
+    assert!(refused.message().contains("decision log"), "{refused:?}");
+    stop.cancel();
+    running.wait().await.unwrap();
 }
