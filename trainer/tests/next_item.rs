@@ -1,9 +1,15 @@
 //! Session neighbours against published figures, on the set in the folder that `CARTWRIGHT_DATA`
 //! names.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, in its helpers too"
+)]
+
 use std::path::Path;
 
 use feature_store::Event;
+use retrieval::SessionSettings;
 use trainer::next_item::evaluate_next_item;
 use trainer::readers::{Format, scan};
 
@@ -43,6 +49,11 @@ fn session_clicks_are_predicted_better_than_published() {
         "hit rate {}",
         found.score.hit_rate()
     );
+    let chosen = SessionSettings {
+        idf: 0.0,
+        ..SessionSettings::default()
+    };
+    assert_eq!(found.settings, chosen);
     let reference = found.reference.mrr();
     assert!((0.337..0.343).contains(&reference), "VMIS-kNN {reference}");
     assert!(found.difference.low > 0.0, "{:?}", found.difference);

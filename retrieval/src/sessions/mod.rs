@@ -46,7 +46,8 @@ pub struct Sessions {
 struct Data {
     table: SessionTable,
     postings: Postings,
-    /// Per item, ln((sessions + 1) / (sessions that hold it + 1)).
+    /// Per item, ln(1 + sessions / sessions that hold it): above 0 even for an item in all of them,
+    /// which in a small shop may well be the best answer.
     idf: Vec<f32>,
 }
 
@@ -74,8 +75,8 @@ impl Sessions {
         settings.validate()?;
         table.check(items)?;
         let postings = Postings::of(&table, items);
-        let all = real(table.len() + 1);
-        let idf = |item| (all / real(postings.row(item).len() + 1)).ln().max(LEAST);
+        let all = real(table.len());
+        let idf = |item| (1.0 + all / real(postings.row(item).len().max(1))).ln();
         let idf = (0u32..).take(items).map(idf).collect();
         let data = Data {
             table,
