@@ -6,7 +6,7 @@
 //! - [`faiss`]: inverted lists with 8-bit codes, built, stored and searched by FAISS.
 //! - [`space`]: the planner that takes the exact scan or the index, whichever is cheaper at the
 //!   recall asked for, and says which it took.
-//! - [`tune`]: measures how many lists to probe for each share of allowed rows.
+//! - [`mod@tune`]: measures how many lists to probe for each share of allowed rows.
 //! - `ffi`: the only unsafe code of the workspace.
 //!
 //! This crate knows nothing of where vectors come from.

@@ -1,6 +1,5 @@
 //! `docs/features.md` is written from the registry, so that it cannot say anything else.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use feature_store::{FeatureDef, Registry};
@@ -16,20 +15,19 @@ This page is written by a test: `UPDATE_DOCS=1 cargo test -p feature-store --tes
 ";
 
 fn page() -> String {
-    let mut page = HEAD.to_owned();
-    for feature in Registry::standard().features() {
-        writeln!(
-            page,
-            "| `{}` | {} | {} | {} | {} |",
-            feature.name,
-            feature.value_type.as_str(),
-            allowed_age(feature),
-            sources(feature),
-            feature.doc.replace('|', "\\|"),
-        )
-        .expect("a String takes all");
-    }
-    page
+    let lines = Registry::standard().features().iter().map(line);
+    HEAD.to_owned() + &lines.collect::<String>()
+}
+
+fn line(feature: &FeatureDef) -> String {
+    format!(
+        "| `{}` | {} | {} | {} | {} |\n",
+        feature.name,
+        feature.value_type.as_str(),
+        allowed_age(feature),
+        sources(feature),
+        feature.doc.replace('|', "\\|"),
+    )
 }
 
 fn allowed_age(feature: &FeatureDef) -> String {

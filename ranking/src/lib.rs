@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`matrix`] | [`Matrix`], row-major, its columns named in [`COLUMNS`] |
-//! | [`assemble`] | [`assemble()`]: a cart and its candidates become a matrix |
+//! | [`mod@assemble`] | [`assemble()`]: a cart and its candidates become a matrix |
 //! | [`linear`] | the [`Ranker`] trait and the [`LinearRanker`] |
 //! | [`risk`] | the calibrated [`RiskModel`], or a stated prior |
 //! | [`error`] | why a model file was refused |
