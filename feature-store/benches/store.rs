@@ -1,6 +1,10 @@
 //! Events in and values out, on both stores. Redis runs as production would have it: every write
 //! synced.
-#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark says what it expects")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark says what it expects"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
