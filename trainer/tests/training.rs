@@ -235,7 +235,14 @@ fn outcomes(shoppers: usize) -> Vec<Event> {
             ..Event::default()
         };
         events.push(event(EventKind::AddToCart, 0));
-        events.push(event(if buys { EventKind::Purchase } else { EventKind::View }, 120));
+        events.push(event(
+            if buys {
+                EventKind::Purchase
+            } else {
+                EventKind::View
+            },
+            120,
+        ));
     }
     events
 }
@@ -257,5 +264,9 @@ fn too_few_outcomes_make_a_prior_without_an_invented_auc() {
     let report = trained(&outcomes(60), &options(), &folder.path().join("out"));
     assert!(report.risk.starts_with("stated prior"), "{}", report.risk);
     assert!(!report.quality.contains_key("risk_auc"));
-    assert!(report.notes.iter().any(|note| note.contains("Baymard")), "{:?}", report.notes);
+    assert!(
+        report.notes.iter().any(|note| note.contains("Baymard")),
+        "{:?}",
+        report.notes
+    );
 }
