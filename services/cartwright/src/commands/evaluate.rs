@@ -1,6 +1,8 @@
 //! `evaluate retrieval`: how good a snapshot's candidates are, on events it has not seen.
 
-use std::path::PathBuf;
+mod next_item;
+
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -32,11 +34,14 @@ enum Command {
 /// Measures whether retrieval finds what shoppers turn to next
 ///
 /// With --events the log is split by time: the models learn from what came before and are asked
-/// about what came after. With --train and --test the split is yours.
+/// about what came after. With --train and --test the split is yours; with --valid besides, session
+/// neighbours alone are measured, their settings chosen on the sessions of that file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cartwright evaluate retrieval --events OnlineRetail.csv --format online-retail
-  cartwright evaluate retrieval --train train.txt --test test.txt --format session-clicks --json")]
+  cartwright evaluate retrieval --train train.txt --test test.txt --format session-clicks --json
+  cartwright evaluate retrieval --train train.txt --valid valid.txt --test test.txt \\
+      --format session-clicks --json next-item.json")]
 struct Retrieval {
     /// The log to split by time
     #[arg(long, value_name = "FILE", required_unless_present = "train", conflicts_with_all = ["train", "test"])]
@@ -47,6 +52,9 @@ struct Retrieval {
     /// Events to be asked about
     #[arg(long, value_name = "FILE", requires = "train")]
     test: Option<PathBuf>,
+    /// Sessions to choose the settings of session neighbours on
+    #[arg(long, value_name = "FILE", requires = "test")]
+    valid: Option<PathBuf>,
     #[arg(long, value_name = "FORMAT", value_parser = reading::parse_format, help = FORMATS)]
     format: Option<Format>,
     /// With --events: the share of the time span to learn from
@@ -60,9 +68,9 @@ struct Retrieval {
     most: Option<usize>,
     #[command(flatten)]
     options: train::Options,
-    /// Print as JSON
-    #[arg(long)]
-    json: bool,
+    /// Print as JSON, or write it to a file
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
 }
 
 /// What to learn from, what to ask about, and what is known of the items.
@@ -74,6 +82,15 @@ struct Split {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let Command::Retrieval(args) = &args.command;
+    if let (Some(train), Some(valid), Some(test)) = (&args.train, &args.valid, &args.test) {
+        let files = next_item::Files { train, valid, test };
+        let report = next_item::measure(&files, args.format, usize::from(args.k))?;
+        return answer(
+            args,
+            || next_item::as_json(&report),
+            || next_item::print(&report),
+        );
+    }
     let split = split(args)?;
     output::note(format!(
         "learning from {}, asking about {}",
@@ -81,10 +98,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         output::counted(split.test.len(), "event")
     ));
     let evaluation = evaluate(args, &split)?;
-    if args.json {
-        return output::json(&as_json(&split, &evaluation));
+    answer(args, || as_json(&split, &evaluation), || print(&evaluation))
+}
+
+/// A table for people; JSON where it was asked for.
+fn answer(
+    args: &Retrieval,
+    value: impl FnOnce() -> Value,
+    print: impl FnOnce(),
+) -> anyhow::Result<()> {
+    match args.json.as_deref() {
+        None => print(),
+        Some(file) if file == Path::new("-") => output::json(&value())?,
+        Some(file) => {
+            print();
+            let text = serde_json::to_string_pretty(&value())?;
+            std::fs::write(file, text).or_hint(&format!(
+                "{} must be a file that can be written",
+                file.display()
+            ))?;
+        }
     }
-    print(&evaluation);
     Ok(())
 }
 
@@ -95,8 +129,8 @@ fn parse_share(text: &str) -> Result<f64, String> {
     }
 }
 
-fn read(file: &PathBuf, format: Option<Format>) -> anyhow::Result<Log> {
-    Log::read(std::slice::from_ref(file), format, None)
+fn read(file: &Path, format: Option<Format>) -> anyhow::Result<Log> {
+    Log::read(&[file.to_owned()], format, None)
 }
 
 fn split(args: &Retrieval) -> anyhow::Result<Split> {
