@@ -14,7 +14,10 @@ pub(crate) fn features(
     counted("rows", asked.entities.len(), answer.rows.len())?;
     for (entity, row) in asked.entities.iter().zip(&answer.rows) {
         if row.entity.as_ref() != Some(entity) {
-            return Err(Failure::wrong("entity", format!("{:?} for {entity:?}", row.entity)));
+            return Err(Failure::wrong(
+                "entity",
+                format!("{:?} for {entity:?}", row.entity),
+            ));
         }
         counted("values", asked.features.len(), row.values.len())?;
         let known = |v: &pb::FeatureValue| {
@@ -40,12 +43,24 @@ pub(crate) fn retrieve(
     answer: &pb::RetrieveResponse,
 ) -> Result<(), Failure> {
     generation(&asked.generation, &answer.generation)?;
-    let short = answer.plan.as_ref().is_some_and(|p| p.kind() == pb::plan::Kind::Short);
-    let (k, got) = (usize::try_from(asked.k).unwrap_or(usize::MAX), answer.candidates.len());
+    let short = answer
+        .plan
+        .as_ref()
+        .is_some_and(|p| p.kind() == pb::plan::Kind::Short);
+    let (k, got) = (
+        usize::try_from(asked.k).unwrap_or(usize::MAX),
+        answer.candidates.len(),
+    );
     if got > k || (got < k && !short) {
-        return Err(Failure::wrong("k", format!("{got} candidates, {k} were asked for")));
+        return Err(Failure::wrong(
+            "k",
+            format!("{got} candidates, {k} were asked for"),
+        ));
     }
-    allowed(answer.candidates.iter().map(|c| c.item_id.as_str()), &asked.exclude)
+    allowed(
+        answer.candidates.iter().map(|c| c.item_id.as_str()),
+        &asked.exclude,
+    )
 }
 
 /// A decision for the shopper asked about, whole in itself, that shows nothing from the cart.
@@ -75,7 +90,10 @@ pub(crate) fn decision(
         return Err(Failure::wrong("propensity", answer.propensity.to_string()));
     }
     if asked.mode() == pb::decide_request::Mode::Commit && answer.decision_id.is_empty() {
-        return Err(Failure::wrong("decision_id", "a committed decision has none"));
+        return Err(Failure::wrong(
+            "decision_id",
+            "a committed decision has none",
+        ));
     }
     allowed(answer.items.iter().map(|item| item.item_id.as_str()), cart)
 }
@@ -83,7 +101,10 @@ pub(crate) fn decision(
 /// Every event was taken, and was new.
 pub(crate) fn events(sent: usize, answer: &pb::PushEventsResponse) -> Result<(), Failure> {
     counted("results", sent, answer.results.len())?;
-    let refused = answer.results.iter().find(|r| r.status() != pb::event_result::Status::Accepted);
+    let refused = answer
+        .results
+        .iter()
+        .find(|r| r.status() != pb::event_result::Status::Accepted);
     match refused {
         None => Ok(()),
         Some(result) if result.status() == pb::event_result::Status::Rejected => {
@@ -94,7 +115,10 @@ pub(crate) fn events(sent: usize, answer: &pb::PushEventsResponse) -> Result<(),
                 refused: false,
             })
         }
-        Some(result) => Err(Failure::wrong("event result", format!("{:?}", result.status()))),
+        Some(result) => Err(Failure::wrong(
+            "event result",
+            format!("{:?}", result.status()),
+        )),
     }
 }
 
@@ -102,7 +126,10 @@ fn counted(what: &str, wanted: usize, got: usize) -> Result<(), Failure> {
     if wanted == got {
         return Ok(());
     }
-    Err(Failure::wrong(what, format!("{got}, {wanted} were asked for")))
+    Err(Failure::wrong(
+        what,
+        format!("{got}, {wanted} were asked for"),
+    ))
 }
 
 /// One generation a decision: an answer names the one that all its stages used, and a pinned
@@ -112,15 +139,15 @@ fn generation(pinned: &str, got: &str) -> Result<(), Failure> {
         return Err(Failure::wrong("generation", "none is named"));
     }
     if !pinned.is_empty() && pinned != got {
-        return Err(Failure::wrong("generation", format!("{got}, {pinned} was asked for")));
+        return Err(Failure::wrong(
+            "generation",
+            format!("{got}, {pinned} was asked for"),
+        ));
     }
     Ok(())
 }
 
-fn allowed<'a>(
-    items: impl Iterator<Item = &'a str>,
-    forbidden: &[String],
-) -> Result<(), Failure> {
+fn allowed<'a>(items: impl Iterator<Item = &'a str>, forbidden: &[String]) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     for item in items {
         if forbidden.iter().any(|f| f == item) {
@@ -138,7 +165,9 @@ mod tests {
     use super::*;
 
     fn code(result: Result<(), Failure>) -> String {
-        result.err().map_or("right".into(), |failure| failure.code.into_owned())
+        result
+            .err()
+            .map_or("right".into(), |failure| failure.code.into_owned())
     }
 
     fn candidates(ids: &[&str]) -> pb::RetrieveResponse {
@@ -163,9 +192,18 @@ mod tests {
         };
         assert_eq!(code(retrieve(&asked, &candidates(&["a", "b"]))), "right");
         assert_eq!(code(retrieve(&asked, &candidates(&["a"]))), "wrong: k");
-        assert_eq!(code(retrieve(&asked, &candidates(&["a", "b", "c"]))), "wrong: k");
-        assert_eq!(code(retrieve(&asked, &candidates(&["a", "x"]))), "wrong: forbidden item");
-        assert_eq!(code(retrieve(&asked, &candidates(&["a", "a"]))), "wrong: item twice");
+        assert_eq!(
+            code(retrieve(&asked, &candidates(&["a", "b", "c"]))),
+            "wrong: k"
+        );
+        assert_eq!(
+            code(retrieve(&asked, &candidates(&["a", "x"]))),
+            "wrong: forbidden item"
+        );
+        assert_eq!(
+            code(retrieve(&asked, &candidates(&["a", "a"]))),
+            "wrong: item twice"
+        );
         let mut short = candidates(&["a"]);
         short.plan = Some(pb::Plan {
             kind: pb::plan::Kind::Short.into(),
@@ -200,12 +238,24 @@ mod tests {
             code(decision(asked, &["c".into()], &answer))
         };
         assert_eq!(judge(&asked, &|_| ()), "right");
-        assert_eq!(judge(&asked, &|d| d.shopper_id = "t".into()), "wrong: shopper");
+        assert_eq!(
+            judge(&asked, &|d| d.shopper_id = "t".into()),
+            "wrong: shopper"
+        );
         assert_eq!(judge(&asked, &|d| d.action = 0), "wrong: action");
-        assert_eq!(judge(&asked, &|d| d.offer = Some(pb::Offer::default())), "wrong: offer");
+        assert_eq!(
+            judge(&asked, &|d| d.offer = Some(pb::Offer::default())),
+            "wrong: offer"
+        );
         assert_eq!(judge(&asked, &|d| d.action = 3), "wrong: offer");
-        assert_eq!(judge(&asked, &|d| d.items.push(shown("c"))), "wrong: forbidden item");
-        assert_eq!(judge(&asked, &|d| d.generation.clear()), "wrong: generation");
+        assert_eq!(
+            judge(&asked, &|d| d.items.push(shown("c"))),
+            "wrong: forbidden item"
+        );
+        assert_eq!(
+            judge(&asked, &|d| d.generation.clear()),
+            "wrong: generation"
+        );
         assert_eq!(judge(&asked, &|d| d.propensity = 0.0), "wrong: propensity");
         let commit = pb::DecideRequest {
             mode: pb::decide_request::Mode::Commit.into(),
@@ -229,7 +279,10 @@ mod tests {
         };
         assert_eq!(code(events(2, &answer(&[Accepted, Accepted]))), "right");
         assert_eq!(code(events(2, &answer(&[Accepted]))), "wrong: results");
-        assert_eq!(code(events(1, &answer(&[Duplicate]))), "wrong: event result");
+        assert_eq!(
+            code(events(1, &answer(&[Duplicate]))),
+            "wrong: event result"
+        );
         assert_eq!(code(events(1, &answer(&[Rejected]))), "rejected: bot_rate");
     }
 

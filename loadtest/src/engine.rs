@@ -81,13 +81,14 @@ pub(crate) fn run<O: Operation>(
 /// Asks the kernel to wake this thread within a microsecond instead of its usual fifty.
 fn be_punctual() {
     #[cfg(target_os = "linux")]
-    drop(rustix::thread::set_current_timer_slack(
-        std::num::NonZeroU64::new(1_000),
-    ));
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
 }
 
 fn wait_until(due: Instant) {
-    while let Some(left) = due.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) {
+    while let Some(left) = due
+        .checked_duration_since(Instant::now())
+        .filter(|d| !d.is_zero())
+    {
         std::thread::park_timeout(left);
     }
 }
@@ -221,7 +222,14 @@ mod tests {
         let schedule = Schedule::new(&load);
         let measured = Measured::new(Duration::ZERO, load.duration, schedule.rate());
         let shared = Arc::new(Mutex::new(measured));
-        run(runtime.handle(), &Arc::new(operation), &schedule, 0, limits, &shared)
+        run(
+            runtime.handle(),
+            &Arc::new(operation),
+            &schedule,
+            0,
+            limits,
+            &shared,
+        )
     }
 
     #[test]

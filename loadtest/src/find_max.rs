@@ -3,7 +3,7 @@
 use crate::measured::Measured;
 
 /// What a rate has to keep.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bar {
     /// p99 of the latency in milliseconds.
     pub(crate) p99_ms: f64,
@@ -25,6 +25,7 @@ pub(crate) struct Step {
 pub(crate) struct Found {
     /// 0 when no rate holds.
     pub(crate) rate: f64,
+    pub(crate) bar: Bar,
     /// The run at 70 % of it.
     pub(crate) relaxed: Option<Step>,
     /// In the order tried.
@@ -64,7 +65,10 @@ impl Step {
             return Some(format!("{:.1} % of the requests failed", errors * 100.0));
         }
         if self.got < self.wanted * ACHIEVED {
-            return Some(format!("{:.1} % of the rate were achieved", self.got / self.wanted * 100.0));
+            return Some(format!(
+                "{:.1} % of the rate were achieved",
+                self.got / self.wanted * 100.0
+            ));
         }
         let p99 = self.p99_ms.unwrap_or(f64::INFINITY);
         (p99 >= bar.p99_ms).then(|| format!("p99 was {p99:.1} ms"))
@@ -76,7 +80,7 @@ impl Step {
 }
 
 /// Searches from `start` on; `probe` runs one rate.
-pub(crate) fn search(start: f64, probe: impl FnMut(f64) -> Step) -> Found {
+pub(crate) fn search(start: f64, bar: Bar, probe: impl FnMut(f64) -> Step) -> Found {
     let mut search = Search {
         probe,
         steps: Vec::new(),
@@ -87,6 +91,7 @@ pub(crate) fn search(start: f64, probe: impl FnMut(f64) -> Step) -> Found {
     let relaxed = (rate > 0.0).then(|| search.at(rate * RELAXED));
     Found {
         rate,
+        bar,
         relaxed,
         steps: search.steps,
     }
@@ -162,6 +167,8 @@ impl<P: FnMut(f64) -> Step> Search<P> {
 mod tests {
     use super::*;
 
+    const BAR: Bar = Bar { p99_ms: 25.0 };
+
     /// A server that holds up to `capacity`, but for the tries that `unlucky` names.
     fn server(capacity: f64, unlucky: &'static [usize]) -> impl FnMut(f64) -> Step {
         let mut tries = 0;
@@ -181,16 +188,24 @@ mod tests {
     #[test]
     fn finds_the_capacity_within_four_percent_from_below() {
         for (start, capacity) in [(100.0, 2_900.0), (100.0, 100.0), (5_000.0, 40.0)] {
-            let found = search(start, server(capacity, &[]));
+            let found = search(start, BAR, server(capacity, &[]));
             assert!(found.rate <= capacity, "{}", found.rate);
-            assert!(found.rate * CLOSE >= capacity, "{} of {capacity}", found.rate);
+            assert!(
+                found.rate * CLOSE >= capacity,
+                "{} of {capacity}",
+                found.rate
+            );
         }
     }
 
     #[test]
     fn confirms_before_it_believes_and_measures_at_seventy_percent() {
-        let found = search(100.0, server(1_000.0, &[]));
-        let at_best = found.steps.iter().filter(|s| (s.wanted - found.rate).abs() < 1e-9).count();
+        let found = search(100.0, BAR, server(1_000.0, &[]));
+        let at_best = found
+            .steps
+            .iter()
+            .filter(|s| (s.wanted - found.rate).abs() < 1e-9)
+            .count();
         assert!(at_best >= CONFIRMATIONS, "{at_best}");
         let relaxed = found.relaxed.unwrap();
         assert!((relaxed.wanted - 0.7 * found.rate).abs() < 1e-9);
@@ -198,15 +213,20 @@ mod tests {
 
     #[test]
     fn a_rate_that_held_once_by_luck_is_lowered() {
-        let sure = search(100.0, server(800.0, &[]));
-        // Doubling takes five tries and bisection four; the tenth is the first confirmation.
-        let unlucky = search(100.0, server(800.0, &[10]));
-        assert!((unlucky.rate - sure.rate * BACK_OFF).abs() < 1e-6, "{} {}", unlucky.rate, sure.rate);
+        let sure = search(100.0, BAR, server(800.0, &[]));
+        // Doubling takes five tries and bisection five; the eleventh is the first confirmation.
+        let unlucky = search(100.0, BAR, server(800.0, &[11]));
+        assert!(
+            (unlucky.rate - sure.rate * BACK_OFF).abs() < 1e-6,
+            "{} {}",
+            unlucky.rate,
+            sure.rate
+        );
     }
 
     #[test]
     fn a_server_that_holds_nothing_has_no_rate() {
-        let found = search(100.0, server(0.0, &[]));
+        let found = search(100.0, BAR, server(0.0, &[]));
         assert!(found.rate.abs() < f64::EPSILON);
         assert!(found.relaxed.is_none());
     }

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
     pub(crate) cores: usize,
@@ -31,5 +31,7 @@ impl Machine {
 fn field(text: &str, name: &str) -> String {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     let mut values = lines.filter(|(key, _)| key.trim() == name);
-    values.next().map_or_else(String::new, |(_, value)| value.trim().to_owned())
+    values
+        .next()
+        .map_or_else(String::new, |(_, value)| value.trim().to_owned())
 }

@@ -121,10 +121,12 @@ impl Measured {
     /// Counts an answered request. Latency runs from the intended start: a request that had to
     /// wait for the generator or behind a stalled server waited as a shopper would have.
     pub(crate) fn record(&mut self, timing: &Timing, answer: Answer) {
-        if answer.failure.is_none() && self.slice_at(timing.done).is_some_and(|s| {
-            s.good += 1;
-            true
-        }) {
+        if answer.failure.is_none()
+            && self.slice_at(timing.done).is_some_and(|s| {
+                s.good += 1;
+                true
+            })
+        {
             self.good_in_window += 1;
         }
         let latency = timing.done.saturating_sub(timing.intended);
@@ -141,11 +143,14 @@ impl Measured {
         self.lag.record(timing.sent.saturating_sub(timing.intended));
         self.requests += 1;
         self.degraded += u64::from(answer.degraded);
-        let calls = self.operations.entry(answer.operation).or_insert_with(|| Calls {
-            latency: Timings::new(),
-            requests: 0,
-            errors: 0,
-        });
+        let calls = self
+            .operations
+            .entry(answer.operation)
+            .or_insert_with(|| Calls {
+                latency: Timings::new(),
+                requests: 0,
+                errors: 0,
+            });
         calls.requests += 1;
         calls.errors += u64::from(failed);
         if !refused {
@@ -193,7 +198,9 @@ impl Measured {
     }
 
     fn slice_at(&mut self, at: Duration) -> Option<&mut Slice> {
-        let into = at.checked_sub(self.from).filter(|into| *into < self.duration)?;
+        let into = at
+            .checked_sub(self.from)
+            .filter(|into| *into < self.duration)?;
         let index = usize::try_from(into.as_nanos() / self.slice.as_nanos()).ok()?;
         while self.slices.len() <= index {
             self.slices.push(Slice {
@@ -224,7 +231,9 @@ impl Measured {
     /// How much of the measured time a slice covers: the last one may be cut short.
     pub(crate) fn slice_seconds(&self, index: usize) -> f64 {
         let before = self.slice * u32::try_from(index).unwrap_or(u32::MAX);
-        self.slice.min(self.duration.saturating_sub(before)).as_secs_f64()
+        self.slice
+            .min(self.duration.saturating_sub(before))
+            .as_secs_f64()
     }
 
     pub(crate) fn operations(&self) -> &BTreeMap<&'static str, Calls> {
@@ -337,7 +346,13 @@ mod tests {
         }
         assert!(measured.latency().is_empty());
         assert_eq!(measured.error_share(), Some(1.0));
-        assert_eq!(measured.errors()["UNAVAILABLE"], Errors { count: 2, first: "first".into() });
+        assert_eq!(
+            measured.errors()["UNAVAILABLE"],
+            Errors {
+                count: 2,
+                first: "first".into()
+            }
+        );
         assert!(measured.rate_got().abs() < f64::EPSILON);
     }
 
@@ -347,7 +362,11 @@ mod tests {
         measured.record(&timing(990, 990, 1_001), good());
         measured.record(&timing(1_500, 1_500, 1_501), good());
         measured.record(&timing(2_999, 2_999, 3_001), good());
-        assert!((measured.rate_got() - 1.0).abs() < 1e-9, "{}", measured.rate_got());
+        assert!(
+            (measured.rate_got() - 1.0).abs() < 1e-9,
+            "{}",
+            measured.rate_got()
+        );
         assert_eq!(measured.requests(), 2);
     }
 

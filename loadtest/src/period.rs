@@ -9,7 +9,9 @@ pub(crate) struct NotADuration(String);
 /// Reads a duration.
 pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
     let bad = || NotADuration(text.to_owned());
-    let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(bad)?;
+    let unit = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .ok_or_else(bad)?;
     let (number, unit) = text.split_at(unit);
     let seconds = match unit {
         "us" => 1e-6,
@@ -36,7 +38,12 @@ mod tests {
 
     #[test]
     fn reads_every_unit() {
-        for (text, micros) in [("250us", 250), ("10ms", 10_000), ("1.5s", 1_500_000), ("2m", 120_000_000)] {
+        for (text, micros) in [
+            ("250us", 250),
+            ("10ms", 10_000),
+            ("1.5s", 1_500_000),
+            ("2m", 120_000_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_micros(micros)), "{text}");
         }
     }

@@ -99,7 +99,9 @@ fn popular(random: &mut Random, items: usize) -> usize {
 
 /// Makes `count` items up.
 pub(crate) fn items(count: usize, seed: u64) -> Vec<Item> {
-    (0..count).map(|n| item(format!("load-item-{n}"), seed, n)).collect()
+    (0..count)
+        .map(|n| item(format!("load-item-{n}"), seed, n))
+        .collect()
 }
 
 fn item(id: String, seed: u64, number: usize) -> Item {
@@ -110,7 +112,11 @@ fn item(id: String, seed: u64, number: usize) -> Item {
         id,
         price_minor: i64::try_from(price).unwrap_or(500),
         category: format!("load.category{}", random.below(20)),
-        brand: BRANDS.get(random.below(BRANDS.len())).copied().unwrap_or("alder").to_owned(),
+        brand: BRANDS
+            .get(random.below(BRANDS.len()))
+            .copied()
+            .unwrap_or("alder")
+            .to_owned(),
     }
 }
 
@@ -142,7 +148,11 @@ pub(crate) fn read_items(path: &Path, seed: u64) -> anyhow::Result<Vec<Item>> {
 
 fn read_item(line: &str, seed: u64, number: usize) -> anyhow::Result<Item> {
     if !line.starts_with('{') {
-        ensure!(line.len() <= 128, "item id has {} bytes, at most 128 are allowed", line.len());
+        ensure!(
+            line.len() <= 128,
+            "item id has {} bytes, at most 128 are allowed",
+            line.len()
+        );
         return Ok(item(line.to_owned(), seed, number));
     }
     let read: Line = serde_json::from_str(line)?;
@@ -169,7 +179,13 @@ mod tests {
         let population = Population::new(items(30, 3), true, 500, 3);
         for shopper in &population.shoppers {
             assert!((1..=4).contains(&shopper.carted.len()));
-            assert!(shopper.carted.iter().chain(&shopper.viewed).all(|at| *at < 30));
+            assert!(
+                shopper
+                    .carted
+                    .iter()
+                    .chain(&shopper.viewed)
+                    .all(|at| *at < 30)
+            );
         }
     }
 

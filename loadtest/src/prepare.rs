@@ -26,11 +26,19 @@ const HISTORY: Duration = Duration::from_secs(45 * 60);
 /// are checked against. Running it again changes nothing that is there already.
 pub(crate) async fn push(population: &mut Population, features: &Pool) -> anyhow::Result<()> {
     if population.made_up {
-        push_items(&population.items, features).await.context("push items")?;
+        push_items(&population.items, features)
+            .await
+            .context("push items")?;
     }
-    push_profiles(&population.shoppers, features).await.context("push profiles")?;
-    push_events(population, features).await.context("push events")?;
-    read_carts(population, features).await.context("read the carts back")
+    push_profiles(&population.shoppers, features)
+        .await
+        .context("push profiles")?;
+    push_events(population, features)
+        .await
+        .context("push events")?;
+    read_carts(population, features)
+        .await
+        .context("read the carts back")
 }
 
 async fn push_items(items: &[Item], features: &Pool) -> anyhow::Result<()> {
@@ -39,7 +47,9 @@ async fn push_items(items: &[Item], features: &Pool) -> anyhow::Result<()> {
         let items = batch.iter().map(item).collect();
         let request = pb::UpsertItemsRequest { items };
         let results = client.upsert_items(request).await?.into_inner().results;
-        let refused = results.iter().find(|r| r.status() != pb::item_result::Status::Ok);
+        let refused = results
+            .iter()
+            .find(|r| r.status() != pb::item_result::Status::Ok);
         ensure!(refused.is_none(), "an item was refused: {refused:?}");
     }
     Ok(())
@@ -107,13 +117,22 @@ async fn push_profile(
 async fn push_events(population: &Population, features: &Pool) -> anyhow::Result<()> {
     let from = Timestamp::now() - HISTORY;
     let mut client = EventServiceClient::new(features.pick(0));
-    let events: Vec<_> = population.shoppers.iter().flat_map(|s| history(s, population, from)).collect();
+    let events: Vec<_> = population
+        .shoppers
+        .iter()
+        .flat_map(|s| history(s, population, from))
+        .collect();
     for batch in events.chunks(EVENTS_A_REQUEST) {
         let request = pb::PushEventsRequest {
             events: batch.to_vec(),
         };
         let results = client.push_events(request).await?.into_inner().results;
-        ensure!(results.len() == batch.len(), "{} results for {} events", results.len(), batch.len());
+        ensure!(
+            results.len() == batch.len(),
+            "{} results for {} events",
+            results.len(),
+            batch.len()
+        );
         let refused = results.iter().find(|r| {
             r.status() != pb::event_result::Status::Accepted
                 && r.status() != pb::event_result::Status::Duplicate
@@ -136,7 +155,13 @@ fn history<'a>(
     known.filter_map(move |(step, (kind, at))| {
         let item = population.items.get(at)?;
         let passed = Duration::from_secs(20 * step as u64);
-        Some(event(&shopper.id, &format!("{}-{step}", shopper.id), kind, item, from + passed))
+        Some(event(
+            &shopper.id,
+            &format!("{}-{step}", shopper.id),
+            kind,
+            item,
+            from + passed,
+        ))
     })
 }
 
@@ -181,10 +206,19 @@ async fn read_carts(population: &mut Population, features: &Pool) -> anyhow::Res
             ..pb::GetFeaturesRequest::default()
         };
         let rows = client.get_features(request).await?.into_inner().rows;
-        ensure!(rows.len() == batch.len(), "{} rows for {} shoppers", rows.len(), batch.len());
+        ensure!(
+            rows.len() == batch.len(),
+            "{} rows for {} shoppers",
+            rows.len(),
+            batch.len()
+        );
         for (shopper, row) in batch.iter().zip(rows) {
             let lines = row.cart.unwrap_or_default().lines;
-            ensure!(!lines.is_empty(), "the cart of {} is empty after its push", shopper.id);
+            ensure!(
+                !lines.is_empty(),
+                "the cart of {} is empty after its push",
+                shopper.id
+            );
             let items: Vec<String> = lines.into_iter().map(|line| line.item_id).collect();
             carts.insert(shopper.id.clone(), items);
         }

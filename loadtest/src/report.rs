@@ -1,7 +1,6 @@
 //! What a run leaves: one entry per scenario, as a table, as JSON and as a page.
 
-pub(crate) mod chart;
-pub(crate) mod diff;
+mod chart;
 pub(crate) mod page;
 pub(crate) mod table;
 
@@ -9,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::find_max::{Found, Step};
 use crate::machine::Machine;
@@ -17,7 +16,7 @@ use crate::measured::Measured;
 use crate::slo::Slo;
 
 /// One scenario's result. Fields are added, never renamed: other programs read this.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Entry {
     pub(crate) scenario: String,
     pub(crate) rate: Rate,
@@ -42,7 +41,7 @@ pub(crate) struct Entry {
 }
 
 /// Requests a second.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Rate {
     pub(crate) wanted: f64,
     /// Good answers.
@@ -50,7 +49,7 @@ pub(crate) struct Rate {
 }
 
 /// From the intended start; nothing where nothing was answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Latency {
     pub(crate) p50: Option<f64>,
     pub(crate) p90: Option<f64>,
@@ -59,27 +58,29 @@ pub(crate) struct Latency {
     pub(crate) max: Option<f64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct ErrorCount {
     pub(crate) count: u64,
     /// What the first one said.
     pub(crate) first: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) expr: String,
     pub(crate) ok: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct FindMax {
     pub(crate) rate: f64,
     pub(crate) p99_ms_at_70_percent: Option<f64>,
+    /// What p99 had to stay below.
+    pub(crate) p99_bound_ms: f64,
     pub(crate) steps: Vec<StepResult>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct StepResult {
     pub(crate) wanted: f64,
     pub(crate) got: f64,
@@ -89,7 +90,7 @@ pub(crate) struct StepResult {
     pub(crate) why_not: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct OperationResult {
     pub(crate) requests: u64,
     pub(crate) errors: u64,
@@ -97,7 +98,7 @@ pub(crate) struct OperationResult {
 }
 
 /// A slice of the measured time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Point {
     /// Where it begins, from the end of the warm-up.
     pub(crate) at_s: f64,
@@ -106,7 +107,7 @@ pub(crate) struct Point {
     pub(crate) latency_ms: Latency,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct HistogramBar {
     pub(crate) from_ms: f64,
     pub(crate) to_ms: f64,
@@ -114,7 +115,7 @@ pub(crate) struct HistogramBar {
 }
 
 /// How to make it again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct RunInfo {
     pub(crate) at: String,
     pub(crate) command: String,
@@ -185,6 +186,7 @@ impl From<&Found> for FindMax {
         Self {
             rate: round(found.rate),
             p99_ms_at_70_percent: found.relaxed.as_ref().and_then(|s| s.p99_ms),
+            p99_bound_ms: round(found.bar.p99_ms),
             steps: found.steps.iter().map(StepResult::from).collect(),
         }
     }
@@ -250,8 +252,8 @@ fn series(measured: &Measured) -> Vec<Point> {
 fn histogram(measured: &Measured) -> Vec<HistogramBar> {
     let bars = measured.latency().bars(BARS_PER_DECADE).into_iter();
     bars.map(|bar| HistogramBar {
-        from_ms: bar.from_ms,
-        to_ms: bar.to_ms,
+        from_ms: edge(bar.from_ms),
+        to_ms: edge(bar.to_ms),
         count: bar.count,
     })
     .collect()
@@ -262,17 +264,15 @@ fn round(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
+/// Edges of bars begin at a microsecond and need more.
+fn edge(ms: f64) -> f64 {
+    (ms * 1e6).round() / 1e6
+}
+
 /// Writes the entries as JSON.
 pub(crate) fn write_json(path: &Path, entries: &[Entry]) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(entries)?;
     std::fs::write(path, text + "\n").with_context(|| format!("write {}", path.display()))
-}
-
-/// Reads what `write_json` wrote.
-pub(crate) fn read_json(path: &Path) -> anyhow::Result<Vec<Entry>> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("read {name}"))?;
-    serde_json::from_str(&text).with_context(|| format!("{name} is no report of this tool"))
 }
 
 #[cfg(test)]
@@ -311,6 +311,7 @@ pub(crate) mod tests {
         let steps = vec![step(200.0, None), step(400.0, Some("p99 was 30.0 ms"))];
         entry.find_max = Some(FindMax::from(&Found {
             rate: 200.0,
+            bar: crate::find_max::Bar { p99_ms: 25.0 },
             relaxed: Some(step(140.0, None)),
             steps,
         }));
@@ -340,8 +341,10 @@ pub(crate) mod tests {
     fn the_json_keeps_its_shape() {
         let golden = include_str!("../tests/golden/report.json");
         let written = serde_json::to_string_pretty(&[entry()]).unwrap() + "\n";
-        let (golden, written): (serde_json::Value, serde_json::Value) =
-            (serde_json::from_str(golden).unwrap(), serde_json::from_str(&written).unwrap());
+        let (golden, written): (serde_json::Value, serde_json::Value) = (
+            serde_json::from_str(golden).unwrap(),
+            serde_json::from_str(&written).unwrap(),
+        );
         assert_eq!(written, golden, "{written:#}");
     }
 
@@ -349,7 +352,10 @@ pub(crate) mod tests {
     fn an_entry_passes_only_when_valid_and_every_objective_holds() {
         let entry = entry();
         assert!(!entry.passes(), "errors<0.01% does not hold");
-        let mut kept = Entry { slo: vec![entry.slo[0].clone()], ..entry };
+        let mut kept = Entry {
+            slo: vec![entry.slo[0].clone()],
+            ..entry
+        };
         assert!(kept.passes());
         kept.valid = false;
         assert!(!kept.passes());

@@ -32,10 +32,10 @@ pub(crate) enum Kind {
 }
 
 /// What all requests of a run share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shop {
     pub(crate) targets: Targets,
-    pub(crate) population: Population,
+    pub(crate) population: Arc<Population>,
     pub(crate) seed: u64,
     /// Told apart from all other runs, since events and committed decisions have to be new.
     pub(crate) run: String,
@@ -54,7 +54,7 @@ pub(crate) struct Shop {
 #[error(
     "scenario is {0:?}, allowed are features, retrieve, decide, decide-commit, events, mixed and freshness, each with an own rate if wanted: decide@1500"
 )]
-pub(crate) struct UnknownScenario(pub(crate) String);
+pub(crate) struct UnknownScenario(String);
 
 impl FromStr for Kind {
     type Err = UnknownScenario;
@@ -144,6 +144,15 @@ impl Operation for Scenario {
 }
 
 impl Shop {
+    /// The same shop with a run id of the scenario's own: its events and decisions are new even
+    /// when another scenario of the same command sent some under the same numbers.
+    pub(crate) fn for_scenario(&self, position: usize) -> Arc<Self> {
+        Arc::new(Self {
+            run: format!("{}-{position}", self.run),
+            ..self.clone()
+        })
+    }
+
     /// A request with its deadline, which the server is told too.
     fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);

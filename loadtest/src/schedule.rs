@@ -42,7 +42,9 @@ pub(crate) struct Schedule {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("arrival is {0:?}, allowed are constant, poisson, ramp, step and step:N with N from 2 to 100")]
+#[error(
+    "arrival is {0:?}, allowed are constant, poisson, ramp, step and step:N with N from 2 to 100"
+)]
 pub(crate) struct UnknownShape(String);
 
 const RAMP_STARTS_AT: f64 = 0.1;
@@ -118,14 +120,6 @@ impl Schedule {
         &self.offsets
     }
 
-    pub(crate) fn warmup(&self) -> Duration {
-        self.warmup
-    }
-
-    pub(crate) fn duration(&self) -> Duration {
-        self.duration
-    }
-
     /// Requests a second over the measured time, as scheduled.
     #[expect(clippy::cast_precision_loss, reason = "a count of requests in memory")]
     pub(crate) fn rate(&self) -> f64 {
@@ -175,7 +169,11 @@ mod tests {
     fn constant_arrivals_are_a_thousandth_of_a_second_apart() {
         let schedule = Schedule::new(&load(Shape::Constant));
         assert_eq!(schedule.offsets.len(), 11_000);
-        assert!((schedule.rate() - 1_000.0).abs() < 0.5, "{}", schedule.rate());
+        assert!(
+            (schedule.rate() - 1_000.0).abs() < 0.5,
+            "{}",
+            schedule.rate()
+        );
         assert!(gaps(&schedule).iter().all(|gap| (gap - 0.001).abs() < 1e-8));
     }
 
@@ -188,14 +186,25 @@ mod tests {
         let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / n;
         assert!((mean * 1_000.0 - 1.0).abs() < 0.04, "mean gap {mean}");
         let spread = variance.sqrt() / mean;
-        assert!((spread - 1.0).abs() < 0.05, "coefficient of variation {spread}");
+        assert!(
+            (spread - 1.0).abs() < 0.05,
+            "coefficient of variation {spread}"
+        );
         let longer = gaps.iter().filter(|gap| **gap > mean).count() as f64 / n;
-        assert!((longer - (-1.0_f64).exp()).abs() < 0.02, "{longer} exceed the mean");
+        assert!(
+            (longer - (-1.0_f64).exp()).abs() < 0.02,
+            "{longer} exceed the mean"
+        );
     }
 
     #[test]
     fn a_seed_makes_the_schedule_and_another_seed_another() {
-        let with = |seed| Schedule::new(&Load { seed, ..load(Shape::Poisson) });
+        let with = |seed| {
+            Schedule::new(&Load {
+                seed,
+                ..load(Shape::Poisson)
+            })
+        };
         assert_eq!(with(1), with(1));
         assert_ne!(with(1), with(2));
     }
@@ -209,7 +218,11 @@ mod tests {
         let last = between(&schedule, 10_000, 11_000);
         assert!((140..=150).contains(&first), "{first} in the first second");
         assert!((950..=960).contains(&last), "{last} in the last second");
-        assert_eq!(between(&schedule, 0, 1_000), 100, "warm-up at the first rate");
+        assert_eq!(
+            between(&schedule, 0, 1_000),
+            100,
+            "warm-up at the first rate"
+        );
     }
 
     #[test]

@@ -136,7 +136,10 @@ impl Metric {
                 let percent: f64 = text.strip_suffix('%')?.trim().parse().ok()?;
                 (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
             }
-            Self::Rate => text.parse().ok().filter(|r: &f64| r.is_finite() && *r >= 0.0),
+            Self::Rate => text
+                .parse()
+                .ok()
+                .filter(|r: &f64| r.is_finite() && *r >= 0.0),
         }
     }
 
@@ -163,12 +166,14 @@ fn millis(period: Duration) -> f64 {
 impl Slo {
     /// Whether the objective holds. What was not measured does not hold.
     pub(crate) fn holds(&self, measured: &Measured) -> bool {
-        self.metric.of(measured).is_some_and(|got| match self.comparison {
-            Comparison::Below => got < self.bound,
-            Comparison::AtMost => got <= self.bound,
-            Comparison::Above => got > self.bound,
-            Comparison::AtLeast => got >= self.bound,
-        })
+        self.metric
+            .of(measured)
+            .is_some_and(|got| match self.comparison {
+                Comparison::Below => got < self.bound,
+                Comparison::AtMost => got <= self.bound,
+                Comparison::Above => got > self.bound,
+                Comparison::AtLeast => got >= self.bound,
+            })
     }
 }
 
@@ -228,7 +233,10 @@ mod tests {
     fn what_was_not_measured_does_not_hold() {
         let nothing = Measured::new(Duration::ZERO, Duration::from_secs(1), 100.0);
         for expression in ["p99<10ms", "errors<1%", "degraded<1%", "max<1s"] {
-            assert!(!expression.parse::<Slo>().unwrap().holds(&nothing), "{expression}");
+            assert!(
+                !expression.parse::<Slo>().unwrap().holds(&nothing),
+                "{expression}"
+            );
         }
     }
 

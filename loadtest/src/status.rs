@@ -12,7 +12,11 @@ const CLIENT_TIMEOUT: &str = "Timeout expired";
 impl From<&Status> for Failure {
     fn from(status: &Status) -> Self {
         let ours = status.code() == Code::Cancelled && status.message() == CLIENT_TIMEOUT;
-        let code = if ours { Code::DeadlineExceeded } else { status.code() };
+        let code = if ours {
+            Code::DeadlineExceeded
+        } else {
+            status.code()
+        };
         Self {
             code: Cow::Borrowed(name(code)),
             detail: status.message().to_owned(),
@@ -57,7 +61,10 @@ mod tests {
     #[test]
     fn a_refusal_keeps_its_code_and_its_words() {
         let failure = Failure::from(&Status::resource_exhausted("later"));
-        assert_eq!((failure.code.as_ref(), failure.detail.as_str()), ("RESOURCE_EXHAUSTED", "later"));
+        assert_eq!(
+            (failure.code.as_ref(), failure.detail.as_str()),
+            ("RESOURCE_EXHAUSTED", "later")
+        );
         assert!(failure.refused);
     }
 }

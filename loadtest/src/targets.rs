@@ -97,10 +97,23 @@ mod tests {
 
     #[test]
     fn an_address_needs_a_scheme_a_host_and_a_port() {
-        assert_eq!(parse_url("http://127.0.0.1:7101/").unwrap(), "http://127.0.0.1:7101");
+        assert_eq!(
+            parse_url("http://127.0.0.1:7101/").unwrap(),
+            "http://127.0.0.1:7101"
+        );
         assert!(parse_url("http://[::1]:7101").is_ok());
-        for text in ["", "127.0.0.1:7101", "http://localhost", "https://a:1", "http://:1", "http://a:0"] {
-            assert!(parse_url(text).unwrap_err().contains("http://HOST:PORT"), "{text}");
+        for text in [
+            "",
+            "127.0.0.1:7101",
+            "http://localhost",
+            "https://a:1",
+            "http://:1",
+            "http://a:0",
+        ] {
+            assert!(
+                parse_url(text).unwrap_err().contains("http://HOST:PORT"),
+                "{text}"
+            );
         }
     }
 }

@@ -8,6 +8,9 @@ use hdrhistogram::Histogram;
 #[derive(Clone, Debug)]
 pub(crate) struct Timings(Histogram<u64>);
 
+/// What is longer counts as this long, so that one mistake cannot make a histogram huge.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
 /// One bar: durations up to `to_ms`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bar {
@@ -28,13 +31,15 @@ impl Timings {
 
     #[expect(clippy::expect_used, reason = "one to five digits are always allowed")]
     fn with_digits(digits: u8) -> Self {
-        Self(Histogram::new(digits).expect("one to five digits"))
+        let mut histogram = Histogram::new(digits).expect("one to five digits");
+        histogram.auto(true);
+        Self(histogram)
     }
 
     pub(crate) fn record(&mut self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        // It grows by itself; what is too long even for that counts as the longest.
-        self.0.saturating_record(micros);
+        let micros = u64::try_from(duration.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
+        // It grows by itself, and the longest fits: nothing is refused.
+        let _ = self.0.record(micros);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,7 +103,10 @@ impl Timings {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "microseconds of a run fit a double")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of a run fit a double"
+)]
 fn millis(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
@@ -115,7 +123,10 @@ mod tests {
         }
         let bars = timings.bars(10);
         assert_eq!(bars.iter().map(|bar| bar.count).sum::<u64>(), 6);
-        let bar = bars.iter().find(|bar| bar.from_ms < 25.0 && bar.to_ms > 25.0).unwrap();
+        let bar = bars
+            .iter()
+            .find(|bar| bar.from_ms < 25.0 && bar.to_ms > 25.0)
+            .unwrap();
         assert_eq!(bar.count, 1);
         let factor = bars[7].to_ms / bars[7].from_ms;
         assert!((factor - 10_f64.powf(0.1)).abs() < 1e-9, "{factor}");

@@ -11,10 +11,12 @@ const STYLE: TableStyle =
 /// Renders the entries, then what has to be said in words.
 pub(crate) fn render(entries: &[Entry]) -> String {
     let mut table = Table::new();
-    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header([
-        "scenario", "wanted/s", "got/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "errors",
-        "degraded", "lag ms", "valid",
+        "scenario", "wanted/s", "got/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms",
+        "errors", "degraded", "lag ms", "valid",
     ]);
     for entry in entries {
         table.add_row(row(entry));
@@ -46,7 +48,14 @@ fn row(entry: &Entry) -> Vec<Cell> {
 }
 
 fn latencies(latency: &Latency) -> [String; 5] {
-    [latency.p50, latency.p90, latency.p99, latency.p999, latency.max].map(millis)
+    [
+        latency.p50,
+        latency.p90,
+        latency.p99,
+        latency.p999,
+        latency.max,
+    ]
+    .map(millis)
 }
 
 fn millis(value: Option<f64>) -> String {
@@ -64,15 +73,28 @@ pub(crate) fn words(entry: &Entry) -> Vec<String> {
         lines.push(format!("{} {word}", verdict.expr));
     }
     for (code, errors) in &entry.errors_by_code {
-        lines.push(format!("{} × {code}, first: {}", errors.count, errors.first));
+        lines.push(format!(
+            "{} × {code}, first: {}",
+            errors.count, errors.first
+        ));
     }
     if let Some(found) = &entry.find_max {
         let relaxed = millis(found.p99_ms_at_70_percent);
-        lines.push(format!("highest rate held {:.0}/s, p99 at 70 % of it {relaxed} ms", found.rate));
-        let limit = found.steps.iter().filter(|s| !s.holds).min_by(|a, b| a.wanted.total_cmp(&b.wanted));
+        lines.push(format!(
+            "highest rate held {:.0}/s, p99 at 70 % of it {relaxed} ms",
+            found.rate
+        ));
+        let limit = found
+            .steps
+            .iter()
+            .filter(|s| !s.holds)
+            .min_by(|a, b| a.wanted.total_cmp(&b.wanted));
         if let Some(step) = limit {
             let why = step.why_not.as_deref().unwrap_or_default();
-            lines.push(format!("the lowest rate that did not hold was {:.0}/s: {why}", step.wanted));
+            lines.push(format!(
+                "the lowest rate that did not hold was {:.0}/s: {why}",
+                step.wanted
+            ));
         }
     }
     lines

@@ -60,7 +60,9 @@ impl Pushes {
     fn ask(&self, request: u64, now: Timestamp) -> pb::PushEventsRequest {
         let batch = self.batch as u64;
         let numbers = request * batch..(request + 1) * batch;
-        let events = numbers.filter_map(|number| self.event(number, now)).collect();
+        let events = numbers
+            .filter_map(|number| self.event(number, now))
+            .collect();
         pb::PushEventsRequest { events }
     }
 
@@ -69,7 +71,13 @@ impl Pushes {
         let item = self.shop.population.item(&mut random)?;
         let id = format!("{}-{number}", self.shop.run);
         let visitor = visitor(&self.shop.run, number);
-        Some(prepare::event(&visitor, &id, kind(random.unit()), item, now))
+        Some(prepare::event(
+            &visitor,
+            &id,
+            kind(random.unit()),
+            item,
+            now,
+        ))
     }
 }
 

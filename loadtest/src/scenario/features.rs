@@ -20,7 +20,13 @@ pub(crate) struct Reads {
 }
 
 const OPERATION: &str = "GetFeatures";
-const COUNTED: [&str; 5] = ["view", "add_to_cart", "remove_from_cart", "checkout_start", "purchase"];
+const COUNTED: [&str; 5] = [
+    "view",
+    "add_to_cart",
+    "remove_from_cart",
+    "checkout_start",
+    "purchase",
+];
 const WINDOWS: [&str; 5] = ["5m", "1h", "24h", "7d", "30d"];
 /// Values, windows, intervals, texts and lists: one of each way a feature is computed.
 const OTHERS: [&str; 25] = [
@@ -53,9 +59,13 @@ const OTHERS: [&str; 25] = [
 
 fn names() -> Vec<String> {
     let counts = COUNTED.iter().flat_map(|kind| {
-        WINDOWS.iter().map(move |window| format!("shopper.{kind}_count_{window}"))
+        WINDOWS
+            .iter()
+            .map(move |window| format!("shopper.{kind}_count_{window}"))
     });
-    counts.chain(OTHERS.iter().map(|name| format!("shopper.{name}"))).collect()
+    counts
+        .chain(OTHERS.iter().map(|name| format!("shopper.{name}")))
+        .collect()
 }
 
 impl Reads {
@@ -78,7 +88,8 @@ impl Reads {
 
     fn ask(&self, request: u64) -> pb::GetFeaturesRequest {
         let mut random = Random::of(self.shop.seed, request);
-        let shoppers = (0..self.shop.entities).filter_map(|_| self.shop.population.shopper(&mut random));
+        let shoppers =
+            (0..self.shop.entities).filter_map(|_| self.shop.population.shopper(&mut random));
         pb::GetFeaturesRequest {
             entities: shoppers.map(|shopper| entity(&shopper.id)).collect(),
             features: self.names.clone(),

@@ -34,7 +34,10 @@ impl Freshness {
 
     pub(super) async fn call(&self, request: u64) -> Answer {
         let Some(event) = self.event(request, Timestamp::now()) else {
-            return plain(OPERATION, Err(Failure::wrong("population", "it has no item")));
+            return plain(
+                OPERATION,
+                Err(Failure::wrong("population", "it has no item")),
+            );
         };
         match self.until_readable(request, event).await {
             Ok(checked) => plain(OPERATION, checked),
@@ -47,7 +50,13 @@ impl Freshness {
         let item = self.shop.population.item(&mut random)?;
         let id = format!("{}-{request}", self.shop.run);
         let visitor = events::visitor(&self.shop.run, request);
-        Some(prepare::event(&visitor, &id, pb::event::Type::View, item, now))
+        Some(prepare::event(
+            &visitor,
+            &id,
+            pb::event::Type::View,
+            item,
+            now,
+        ))
     }
 
     async fn until_readable(
@@ -69,7 +78,10 @@ impl Freshness {
                 return Ok(Ok(()));
             }
         }
-        Ok(Err(Failure::wrong("freshness", "the event cannot be read within the timeout")))
+        Ok(Err(Failure::wrong(
+            "freshness",
+            "the event cannot be read within the timeout",
+        )))
     }
 
     async fn readable(&self, request: u64, event: &pb::Event) -> Result<bool, Status> {
@@ -91,5 +103,7 @@ impl Freshness {
 }
 
 fn millis(at: Option<prost_types::Timestamp>) -> i64 {
-    at.map_or(i64::MIN, |at| at.seconds * 1_000 + i64::from(at.nanos / 1_000_000))
+    at.map_or(i64::MIN, |at| {
+        at.seconds * 1_000 + i64::from(at.nanos / 1_000_000)
+    })
 }

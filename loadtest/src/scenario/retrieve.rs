@@ -57,15 +57,25 @@ impl Candidates {
     }
 
     fn ids(&self, positions: &[usize]) -> Vec<String> {
-        let items = positions.iter().filter_map(|at| self.shop.population.items.get(*at));
+        let items = positions
+            .iter()
+            .filter_map(|at| self.shop.population.items.get(*at));
         items.map(|item| item.id.clone()).collect()
     }
 
     /// Additions to the cart, then views before them: newest first.
     fn recent(&self, shopper: &Shopper) -> Vec<pb::RecentInteraction> {
         use pb::event::Type::{AddToCart, View};
-        let adds = self.ids(&shopper.carted).into_iter().rev().map(|id| (id, AddToCart));
-        let views = self.ids(&shopper.viewed).into_iter().rev().map(|id| (id, View));
+        let adds = self
+            .ids(&shopper.carted)
+            .into_iter()
+            .rev()
+            .map(|id| (id, AddToCart));
+        let views = self
+            .ids(&shopper.viewed)
+            .into_iter()
+            .rev()
+            .map(|id| (id, View));
         let newest_first = adds.chain(views).zip(1_u64..);
         newest_first
             .map(|((item_id, kind), step)| pb::RecentInteraction {

@@ -1,0 +1,325 @@
+//! A server that answers every role's calls, quickly or in a mood.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use proto::v1 as pb;
+use proto::v1::candidate_service_server::{CandidateService, CandidateServiceServer};
+use proto::v1::catalog_service_server::{CatalogService, CatalogServiceServer};
+use proto::v1::event_service_server::{EventService, EventServiceServer};
+use proto::v1::feature_service_server::{FeatureService, FeatureServiceServer};
+use proto::v1::recovery_service_server::{RecoveryService, RecoveryServiceServer};
+use proto::v1::shopper_service_server::{ShopperService, ShopperServiceServer};
+use tokio::runtime::Runtime;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status, Streaming};
+
+/// How the server behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Quick,
+    /// Answers nothing in the first 100 ms of every second.
+    Stalls,
+    ShowsTheCart,
+    Degraded,
+    Refuses,
+    /// Decides after half a minute.
+    Hangs,
+}
+
+/// The item that every stored cart holds.
+const CARTED: &str = "load-item-0";
+
+#[derive(Clone, Debug)]
+struct Answers {
+    mood: Mood,
+    started: Instant,
+    recent: Arc<Mutex<Vec<pb::Event>>>,
+    decided: Arc<Mutex<Vec<String>>>,
+}
+
+/// Runs until dropped.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    address: std::net::SocketAddr,
+    answers: Answers,
+    _runtime: Runtime,
+}
+
+impl Shop {
+    pub(crate) fn start(mood: Mood) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let answers = Answers {
+            mood,
+            started: Instant::now(),
+            recent: Arc::default(),
+            decided: Arc::default(),
+        };
+        let bind = tokio::net::TcpListener::bind("127.0.0.1:0");
+        let listener = runtime.block_on(bind).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Without it an answer waits for the acknowledgement of the one before.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let server = tonic::transport::Server::builder()
+            .add_service(CandidateServiceServer::new(answers.clone()))
+            .add_service(CatalogServiceServer::new(answers.clone()))
+            .add_service(EventServiceServer::new(answers.clone()))
+            .add_service(FeatureServiceServer::new(answers.clone()))
+            .add_service(RecoveryServiceServer::new(answers.clone()))
+            .add_service(ShopperServiceServer::new(answers.clone()));
+        runtime.spawn(server.serve_with_incoming(incoming));
+        Self {
+            address,
+            answers,
+            _runtime: runtime,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Shoppers decided for, in the order asked.
+    pub(crate) fn decided(&self) -> Vec<String> {
+        self.answers.decided.lock().unwrap().clone()
+    }
+}
+
+fn none<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not in this test"))
+}
+
+impl Answers {
+    async fn stall(&self) {
+        let into = self.started.elapsed().as_micros() % 1_000_000;
+        if self.mood == Mood::Stalls && into < 100_000 {
+            let left = 100_000 - u64::try_from(into).unwrap();
+            tokio::time::sleep(Duration::from_micros(left)).await;
+        }
+    }
+
+    fn recent(&self, shopper: Option<&pb::Entity>) -> Vec<pb::RecentItem> {
+        let Some(pb::entity::Id::ShopperId(shopper)) = shopper.and_then(|e| e.id.as_ref()) else {
+            return Vec::new();
+        };
+        let events = self.recent.lock().unwrap();
+        let own = events.iter().filter(|e| e.shopper_id == *shopper);
+        own.map(|event| pb::RecentItem {
+            item_id: event.item_id.clone(),
+            event_type: 1,
+            occurred_at: event.occurred_at,
+        })
+        .collect()
+    }
+}
+
+#[tonic::async_trait]
+impl FeatureService for Answers {
+    async fn get_features(
+        &self,
+        request: Request<pb::GetFeaturesRequest>,
+    ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
+        self.stall().await;
+        let request = request.into_inner();
+        let value = pb::FeatureValue {
+            status: pb::feature_value::Status::Present.into(),
+            ..pb::FeatureValue::default()
+        };
+        let line = pb::CartLine {
+            item_id: CARTED.into(),
+            ..pb::CartLine::default()
+        };
+        let rows = request.entities.into_iter().map(|entity| pb::FeatureRow {
+            values: vec![value.clone(); request.features.len()],
+            cart: Some(pb::Cart {
+                lines: vec![line.clone()],
+                ..pb::Cart::default()
+            }),
+            recent_items: self.recent(Some(&entity)),
+            entity: Some(entity),
+            profile: None,
+        });
+        Ok(Response::new(pb::GetFeaturesResponse {
+            rows: rows.collect(),
+            ..pb::GetFeaturesResponse::default()
+        }))
+    }
+
+    async fn get_cart(
+        &self,
+        _: Request<pb::GetCartRequest>,
+    ) -> Result<Response<pb::GetCartResponse>, Status> {
+        none()
+    }
+}
+
+#[tonic::async_trait]
+impl EventService for Answers {
+    async fn push_events(
+        &self,
+        request: Request<pb::PushEventsRequest>,
+    ) -> Result<Response<pb::PushEventsResponse>, Status> {
+        let events = request.into_inner().events;
+        let accepted = pb::EventResult {
+            status: pb::event_result::Status::Accepted.into(),
+            ..pb::EventResult::default()
+        };
+        let results = vec![accepted; events.len()];
+        self.recent.lock().unwrap().extend(events);
+        Ok(Response::new(pb::PushEventsResponse { results }))
+    }
+
+    type StreamEventsStream = tokio_stream::Empty<Result<pb::StreamEventsResponse, Status>>;
+
+    async fn stream_events(
+        &self,
+        _: Request<Streaming<pb::StreamEventsRequest>>,
+    ) -> Result<Response<Self::StreamEventsStream>, Status> {
+        none()
+    }
+}
+
+#[tonic::async_trait]
+impl CandidateService for Answers {
+    async fn retrieve(
+        &self,
+        request: Request<pb::RetrieveRequest>,
+    ) -> Result<Response<pb::RetrieveResponse>, Status> {
+        let candidates = (0..request.into_inner().k).map(|n| pb::Candidate {
+            item_id: format!("candidate-{n}"),
+            ..pb::Candidate::default()
+        });
+        Ok(Response::new(pb::RetrieveResponse {
+            candidates: candidates.collect(),
+            generation: "g1".into(),
+            ..pb::RetrieveResponse::default()
+        }))
+    }
+
+    async fn similar_items(
+        &self,
+        _: Request<pb::SimilarItemsRequest>,
+    ) -> Result<Response<pb::RetrieveResponse>, Status> {
+        none()
+    }
+}
+
+#[tonic::async_trait]
+impl RecoveryService for Answers {
+    async fn decide(
+        &self,
+        request: Request<pb::DecideRequest>,
+    ) -> Result<Response<pb::Decision>, Status> {
+        let request = request.into_inner();
+        self.decided
+            .lock()
+            .unwrap()
+            .push(request.shopper_id.clone());
+        match self.mood {
+            Mood::Refuses => return Err(Status::resource_exhausted("try later")),
+            Mood::Hangs => tokio::time::sleep(Duration::from_secs(30)).await,
+            Mood::Quick | Mood::Stalls | Mood::ShowsTheCart | Mood::Degraded => {}
+        }
+        let shows_the_cart = self.mood == Mood::ShowsTheCart;
+        let shown = pb::ShownItem {
+            item_id: if shows_the_cart {
+                CARTED
+            } else {
+                "candidate-1"
+            }
+            .into(),
+            ..pb::ShownItem::default()
+        };
+        let degraded = (self.mood == Mood::Degraded).then(|| "rank: no ranker".to_owned());
+        Ok(Response::new(pb::Decision {
+            decision_id: request.request_id,
+            shopper_id: request.shopper_id,
+            action: pb::decision::Action::Reminder.into(),
+            items: vec![shown],
+            propensity: 1.0,
+            degraded: degraded.into_iter().collect(),
+            generation: "g1".into(),
+            ..pb::Decision::default()
+        }))
+    }
+
+    async fn rank(
+        &self,
+        _: Request<pb::RankRequest>,
+    ) -> Result<Response<pb::RankResponse>, Status> {
+        none()
+    }
+
+    async fn decide_batch(
+        &self,
+        _: Request<pb::DecideBatchRequest>,
+    ) -> Result<Response<pb::DecideBatchResponse>, Status> {
+        none()
+    }
+}
+
+#[tonic::async_trait]
+impl CatalogService for Answers {
+    async fn upsert_items(
+        &self,
+        request: Request<pb::UpsertItemsRequest>,
+    ) -> Result<Response<pb::UpsertItemsResponse>, Status> {
+        let ok = pb::ItemResult {
+            status: pb::item_result::Status::Ok.into(),
+            ..pb::ItemResult::default()
+        };
+        let results = vec![ok; request.into_inner().items.len()];
+        Ok(Response::new(pb::UpsertItemsResponse { results }))
+    }
+
+    async fn set_availability(
+        &self,
+        _: Request<pb::SetAvailabilityRequest>,
+    ) -> Result<Response<pb::SetAvailabilityResponse>, Status> {
+        none()
+    }
+
+    async fn get_items(
+        &self,
+        _: Request<pb::GetItemsRequest>,
+    ) -> Result<Response<pb::GetItemsResponse>, Status> {
+        none()
+    }
+
+    type StreamItemUpdatesStream = tokio_stream::Empty<Result<pb::ItemUpdates, Status>>;
+
+    async fn stream_item_updates(
+        &self,
+        _: Request<pb::StreamItemUpdatesRequest>,
+    ) -> Result<Response<Self::StreamItemUpdatesStream>, Status> {
+        none()
+    }
+}
+
+#[tonic::async_trait]
+impl ShopperService for Answers {
+    async fn set_profile(
+        &self,
+        _: Request<pb::SetProfileRequest>,
+    ) -> Result<Response<pb::SetProfileResponse>, Status> {
+        Ok(Response::new(pb::SetProfileResponse {}))
+    }
+
+    async fn set_consent(
+        &self,
+        _: Request<pb::SetConsentRequest>,
+    ) -> Result<Response<pb::SetConsentResponse>, Status> {
+        Ok(Response::new(pb::SetConsentResponse {}))
+    }
+
+    async fn get_profile(
+        &self,
+        _: Request<pb::GetProfileRequest>,
+    ) -> Result<Response<pb::GetProfileResponse>, Status> {
+        none()
+    }
+}
