@@ -113,7 +113,7 @@ fn answer(
         Some(file) => {
             print();
             let text = serde_json::to_string_pretty(&value())?;
-            std::fs::write(file, text).or_hint(&format!(
+            std::fs::write(file, text).or_hint(format!(
                 "{} must be a file that can be written",
                 file.display()
             ))?;
