@@ -169,12 +169,7 @@ fn scenario(
     };
     let (found, last) = session.find_max(runtime, &search, say);
     let of_search = last.map(|outcome| {
-        let info = run_info(
-            args,
-            Shape::Constant,
-            crate::session::STEP_WARMUP,
-            search.step,
-        );
+        let info = run_info(args, Shape::Constant, search.warmup(), search.step);
         (outcome, info)
     });
     let (outcome, info) = plain

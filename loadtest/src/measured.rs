@@ -224,6 +224,10 @@ impl Measured {
         &self.slices
     }
 
+    pub(crate) fn duration(&self) -> Duration {
+        self.duration
+    }
+
     pub(crate) fn slice_length(&self) -> Duration {
         self.slice
     }

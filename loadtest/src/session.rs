@@ -40,8 +40,8 @@ pub(crate) struct Outcome {
 
 /// Lets a server that was driven too hard come back before the next step.
 const REST: Duration = Duration::from_secs(1);
-/// Sent before each step of a search.
-pub(crate) const STEP_WARMUP: Duration = Duration::from_secs(1);
+/// A step's warm-up is this part of its measured time.
+const STEP_WARMUP: u32 = 5;
 
 impl Session {
     pub(crate) fn new(name: String, scenario: Scenario, limits: Limits) -> Self {
@@ -95,7 +95,8 @@ impl Session {
             let step = Step::judge(&outcome.measured, outcome.invalid_because.clone(), bar);
             say(&step);
             if !step.holds() {
-                runtime.block_on(tokio::time::sleep(REST));
+                // The timer has to be made inside the runtime.
+                runtime.block_on(async { tokio::time::sleep(REST).await });
             }
             last = Some(outcome);
             step
@@ -108,8 +109,15 @@ fn constant(rate: f64, search: &Search) -> Load {
     Load {
         shape: Shape::Constant,
         rate,
-        warmup: STEP_WARMUP,
+        warmup: search.warmup(),
         duration: search.step,
         seed: search.seed,
+    }
+}
+
+impl Search {
+    /// What each step sends before it measures.
+    pub(crate) fn warmup(&self) -> Duration {
+        self.step / STEP_WARMUP
     }
 }

@@ -204,6 +204,37 @@ fn a_run_that_its_generator_held_back_is_invalid() {
 }
 
 #[test]
+fn the_highest_rate_of_a_narrow_server_is_found_confirmed_and_relaxed() {
+    let search =
+        "decide --find-max --rate 30 --find-max-step 800ms --find-max-p99 60ms --max-lag 60ms";
+    let ran = run(Mood::Narrow, &format!("{search} --duration 1s"));
+    let rate = ran.number("/find_max/rate");
+    assert!(
+        (50.0..=210.0).contains(&rate),
+        "{:#}",
+        ran.entry["find_max"]
+    );
+    assert!(ran.number("/find_max/p99_ms_at_70_percent") < 60.0);
+    let steps = ran.entry["find_max"]["steps"].as_array().unwrap();
+    assert!(
+        steps
+            .iter()
+            .any(|step| step["holds"] == false && step["why_not"].is_string())
+    );
+    let last = steps
+        .last()
+        .and_then(|step| step["wanted"].as_f64())
+        .unwrap();
+    assert!(
+        (last / rate - 0.7).abs() < 0.05,
+        "the last step wanted {last}/s of {rate}/s"
+    );
+    // The entry itself is that of the rate asked for.
+    assert!((ran.number("/rate/wanted") - 30.0).abs() < 1e-9);
+    assert!(ran.page.contains("Latency against rate"));
+}
+
+#[test]
 fn bad_usage_is_exit_code_64_and_help_is_not() {
     for arguments in [
         &[][..],

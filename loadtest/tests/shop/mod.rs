@@ -25,6 +25,8 @@ pub(crate) enum Mood {
     Refuses,
     /// Decides after half a minute.
     Hangs,
+    /// Decides one at a time, 200 a second at most.
+    Narrow,
 }
 
 /// The item that every stored cart holds.
@@ -36,6 +38,7 @@ struct Answers {
     started: Instant,
     recent: Arc<Mutex<Vec<pb::Event>>>,
     decided: Arc<Mutex<Vec<String>>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Runs until dropped.
@@ -58,6 +61,7 @@ impl Shop {
             started: Instant::now(),
             recent: Arc::default(),
             decided: Arc::default(),
+            turn: Arc::default(),
         };
         let bind = tokio::net::TcpListener::bind("127.0.0.1:0");
         let listener = runtime.block_on(bind).unwrap();
@@ -222,6 +226,10 @@ impl RecoveryService for Answers {
         match self.mood {
             Mood::Refuses => return Err(Status::resource_exhausted("try later")),
             Mood::Hangs => tokio::time::sleep(Duration::from_secs(30)).await,
+            Mood::Narrow => {
+                let _turn = self.turn.lock().await;
+                tokio::time::sleep(Duration::from_millis(4)).await;
+            }
             Mood::Quick | Mood::Stalls | Mood::ShowsTheCart | Mood::Degraded => {}
         }
         let shows_the_cart = self.mood == Mood::ShowsTheCart;
