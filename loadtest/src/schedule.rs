@@ -49,6 +49,8 @@ pub(crate) struct UnknownShape(String);
 
 const RAMP_STARTS_AT: f64 = 0.1;
 const STEPS: u32 = 5;
+/// Sums of gaps miss the end by less: no request more than the rate asks for.
+const ROUNDING: f64 = 1e-6;
 
 impl FromStr for Shape {
     type Err = UnknownShape;
@@ -97,12 +99,12 @@ impl Schedule {
     /// Spaces requests so that each covers the same area under the rate: the next one leaves when
     /// the expected number of arrivals has grown by one gap.
     pub(crate) fn new(load: &Load) -> Self {
-        let end = load.warmup + load.duration;
+        let end = (load.warmup + load.duration).as_secs_f64() - ROUNDING;
         let mut random = Random::new(load.seed);
         let mut offsets = Vec::new();
-        let mut at = Duration::ZERO;
+        let mut at = 0.0;
         while at < end {
-            offsets.push(at);
+            offsets.push(Duration::from_secs_f64(at));
             let gap = match load.shape {
                 Shape::Poisson => random.exponential(),
                 Shape::Constant | Shape::Ramp | Shape::Step(_) => 1.0,
@@ -128,16 +130,15 @@ impl Schedule {
     }
 }
 
-/// The time in which `gap` arrivals are expected, from `at` on.
-fn step(load: &Load, at: Duration, gap: f64) -> Duration {
-    let Some(measured) = at.checked_sub(load.warmup) else {
-        return Duration::from_secs_f64(gap / (load.rate * load.shape.level(0.0)));
+/// The seconds in which `gap` arrivals are expected, from `at` on.
+fn step(load: &Load, at: f64, gap: f64) -> f64 {
+    let rate_at = |at: f64| {
+        let measured = (at - load.warmup.as_secs_f64()).max(0.0);
+        let share = measured / load.duration.as_secs_f64();
+        load.rate * load.shape.level(share.min(1.0))
     };
-    let share = |at: Duration| at.as_secs_f64() / load.duration.as_secs_f64();
-    let first = gap / (load.rate * load.shape.level(share(measured)));
     // The rate in the middle of the gap, since it may change on the way.
-    let middle = share(measured + Duration::from_secs_f64(first / 2.0)).min(1.0);
-    Duration::from_secs_f64(gap / (load.rate * load.shape.level(middle)))
+    gap / rate_at(at + gap / rate_at(at) / 2.0)
 }
 
 #[cfg(test)]
@@ -175,6 +176,16 @@ mod tests {
             schedule.rate()
         );
         assert!(gaps(&schedule).iter().all(|gap| (gap - 0.001).abs() < 1e-8));
+    }
+
+    #[test]
+    fn no_rate_sends_one_request_too_many() {
+        for rate in [1.0, 3.0, 7.0, 30.0, 333.0, 3_000.0] {
+            let constant = load(Shape::Constant);
+            let schedule = Schedule::new(&Load { rate, ..constant });
+            let got = schedule.rate();
+            assert!((got - rate).abs() < 1e-9, "{got} instead of {rate}");
+        }
     }
 
     #[test]
