@@ -23,6 +23,18 @@ pub enum Error {
         name: String,
         allowed: String,
     },
+    #[error("{field}: {got}, at most {most} are allowed")]
+    TooMany {
+        field: &'static str,
+        got: usize,
+        most: usize,
+    },
+    #[error("tree {tree}: node {node} {problem}")]
+    Tree {
+        tree: usize,
+        node: usize,
+        problem: String,
+    },
     #[error("a matrix of {got} values is not made of rows of {columns}")]
     Shape { got: usize, columns: usize },
 }

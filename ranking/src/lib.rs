@@ -5,6 +5,7 @@
 //! | [`matrix`] | [`Matrix`], row-major, its columns named in [`COLUMNS`] |
 //! | [`mod@assemble`] | [`assemble()`]: a cart and its candidates become a matrix |
 //! | [`linear`] | the [`Ranker`] trait and the [`LinearRanker`] |
+//! | [`forest`] | a [`Forest`] of decision trees and its file format |
 //! | [`risk`] | the calibrated [`RiskModel`], or a stated prior |
 //! | [`error`] | why a model file was refused |
 //!
@@ -12,12 +13,14 @@
 
 pub mod assemble;
 pub mod error;
+pub mod forest;
 pub mod linear;
 pub mod matrix;
 pub mod risk;
 
 pub use assemble::{CartSummary, ItemFacts, assemble};
 pub use error::Error;
+pub use forest::Forest;
 pub use linear::{LinearRanker, Ranker};
 pub use matrix::{COLUMNS, Column, Matrix};
 pub use risk::{Calibration, Logistic, Prior, Quality, RiskModel, sigmoid};

@@ -1,6 +1,6 @@
 //! Models written by earlier versions load and answer the same for ever.
 
-use ranking::{CartSummary, ItemFacts, LinearRanker, Ranker, RiskModel, assemble};
+use ranking::{CartSummary, Forest, ItemFacts, LinearRanker, Ranker, RiskModel, assemble};
 
 const TOLERANCE: f64 = 1e-6;
 
@@ -32,4 +32,28 @@ fn a_risk_model_of_the_first_version_answers_as_it_did() {
     let risk = model.risk(&[Some(20_000.0), None]);
     // z = .85 + .4 · 1 + 0 = 1.25; 1 / (1 + e^−(.9 · 1.25 + .02))
     assert!((risk - 0.758_596_5).abs() < TOLERANCE, "{risk}");
+}
+
+#[test]
+fn a_forest_of_the_first_version_scores_as_it_did() {
+    let forest = Forest::parse(include_str!("golden/forest-v1.json")).unwrap();
+    assert_eq!(forest.features(), ["price", "age_s", "views"]);
+    let rows = [
+        [9.5, 0.0, 0.0],
+        [9.0, -1.0, 2.5],
+        [f32::NAN, f32::NAN, f32::NAN],
+        [9.0, -0.0, 3.0],
+    ];
+    let mut scores = [0.0; 4];
+    forest.score_rows(&rows.concat(), 3, &mut scores).unwrap();
+    // base .125, then .0625 of the second tree, and by hand of the others
+    let expected = [
+        0.1875 + 0.75 + 1.5,
+        0.1875 - 0.5 - 1.0,
+        0.1875 + 0.25 - 1.0,
+        0.1875 + 0.25 + 1.5,
+    ];
+    for (score, expected) in scores.iter().zip(expected) {
+        assert!((score - expected).abs() < TOLERANCE, "{scores:?}");
+    }
 }
