@@ -24,6 +24,8 @@ pub enum Error {
     Ranking(#[from] ranking::Error),
     #[error("a feature of the risk model is unknown: {name}")]
     Feature { name: String },
+    #[error("the examples to learn from do not fit: {problem}")]
+    Examples { problem: String },
     #[error("making a folder for drafts")]
     Draft { source: std::io::Error },
     #[error("writing {what} as JSON")]

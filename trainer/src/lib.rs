@@ -7,6 +7,7 @@
 //! | [`sessions`], `moments` | splits events into visits; what came before, and what next |
 //! | [`models`] | what candidates come from: [`als`], [`covisitation`], `past_sessions`, [`popularity`] |
 //! | [`risk`] | how likely a cart is to be left: samples, logistic regression, calibration |
+//! | [`mod@boost`] | forests of decision trees by gradient boosting |
 //! | `ranker` | the order of candidates, learned pair by pair |
 //! | [`evaluate`], [`metrics`] | how good candidates are on events not seen |
 //! | [`next_item`] | session neighbours: chosen on validation sessions, measured on test ones |
@@ -17,6 +18,7 @@
 //! snapshot, on any machine and any number of threads. Nothing here serves, or knows of a store.
 
 pub mod als;
+pub mod boost;
 pub mod clean;
 pub mod covisitation;
 pub mod evaluate;
