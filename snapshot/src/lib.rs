@@ -1,6 +1,7 @@
 //! Immutable model snapshots: one folder that holds everything a generation answers from.
 //!
 //! - [`manifest`](Manifest): what is inside, by name, size and checksum, and the snapshot's id.
+//! - [`Leaderboard`]: what each way of finding items scored, kept in the manifest.
 //! - [`Builder`]: writes a folder beside its target and puts it in place in one rename.
 //! - [`Snapshot`]: opens a folder and refuses one that is incomplete or too new.
 //! - [`Catalogue`]: the items, whose order gives every other file its ordinals.
@@ -12,6 +13,7 @@
 mod builder;
 mod catalogue;
 mod error;
+mod leaderboard;
 mod manifest;
 mod name;
 mod opened;
@@ -20,6 +22,7 @@ mod tensors;
 pub use builder::Builder;
 pub use catalogue::{Catalogue, CatalogueItem};
 pub use error::Error;
+pub use leaderboard::{Bounds, Leaderboard, LeaderboardRow};
 pub use manifest::{
     DataRange, FORMAT, FileEntry, MANIFEST, Manifest, ProbeRow, READER, Space, id_of,
 };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, name};
+use crate::{Error, Leaderboard, name};
 
 /// Name of the manifest inside a snapshot folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -37,6 +37,9 @@ pub struct Manifest {
     pub parent: Option<String>,
     pub probes: Vec<ProbeRow>,
     pub quality: BTreeMap<String, f64>,
+    /// Absent where the log left nothing to measure on, and in snapshots of older trainers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaderboard: Option<Leaderboard>,
     pub notes: Vec<String>,
     pub spaces: Vec<Space>,
 }
@@ -56,6 +59,7 @@ impl Default for Manifest {
             parent: None,
             probes: Vec::new(),
             quality: BTreeMap::new(),
+            leaderboard: None,
             notes: Vec::new(),
             spaces: Vec::new(),
         }

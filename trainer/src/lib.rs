@@ -9,7 +9,9 @@
 //! | [`risk`] | how likely a cart is to be left: samples, logistic regression, calibration |
 //! | [`mod@boost`] | forests of decision trees by gradient boosting |
 //! | `ranker` | the order of candidates, learned pair by pair |
-//! | [`evaluate`], [`metrics`] | how good candidates are on events not seen |
+//! | `parts`, `look_back` | what is learned from, what use is fitted on, and what is judged on |
+//! | [`evaluate`], [`leaderboard`], [`exam`], [`metrics`] | how good candidates are on events not seen |
+//! | [`bootstrap`] | how sure a measured difference is |
 //! | [`next_item`] | session neighbours: chosen on validation sessions, measured on test ones |
 //! | `held_out`, [`golden`] | carts and requests by which a snapshot is checked later |
 //! | `train` | [`train()`]: all of it in order, into one snapshot |
@@ -19,10 +21,13 @@
 
 pub mod als;
 pub mod boost;
+pub mod bootstrap;
 pub mod clean;
 pub mod covisitation;
 pub mod evaluate;
+pub mod exam;
 pub mod golden;
+pub mod leaderboard;
 pub mod metrics;
 pub mod models;
 pub mod next_item;
@@ -36,8 +41,10 @@ mod catalogue;
 mod cholesky;
 mod error;
 mod held_out;
+mod look_back;
 mod moments;
 mod options;
+mod parts;
 mod past_sessions;
 mod prng;
 mod ranker;
@@ -46,8 +53,9 @@ mod strength;
 mod train;
 
 pub use error::Error;
-pub use evaluate::{Evaluation, EvaluationOptions, Scores, evaluate_retrieval, split_by_time};
+pub use evaluate::{evaluate_retrieval, split_by_time};
+pub use leaderboard::{Evaluation, EvaluationOptions};
 pub use models::Models;
 pub use options::Options;
-pub use report::{Counts, Step, TrainReport};
+pub use report::{Counts, Stage, Step, TrainReport};
 pub use train::train;

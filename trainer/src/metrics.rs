@@ -1,17 +1,20 @@
 //! Measures of one ranked list against what was wanted, and their means.
 
-/// Whether `target` is among the first `k`.
-pub fn hit(ranked: &[u32], target: u32, k: usize) -> f64 {
-    if ranked.iter().take(k).any(|item| *item == target) {
+/// Whether one of `targets` is among the first `k`.
+pub fn hit(ranked: &[u32], targets: &[u32], k: usize) -> f64 {
+    if ranked.iter().take(k).any(|item| targets.contains(item)) {
         1.0
     } else {
         0.0
     }
 }
 
-/// 1 / place of `target` among the first `k`, else 0.
-pub fn reciprocal_rank(ranked: &[u32], target: u32, k: usize) -> f64 {
-    let place = ranked.iter().take(k).position(|item| *item == target);
+/// 1 / place of the first of `targets` among the first `k`, else 0.
+pub fn reciprocal_rank(ranked: &[u32], targets: &[u32], k: usize) -> f64 {
+    let place = ranked
+        .iter()
+        .take(k)
+        .position(|item| targets.contains(item));
     place.map_or(0.0, |place| 1.0 / real(place + 1))
 }
 
@@ -25,7 +28,8 @@ pub fn ndcg(ranked: &[u32], wanted: &[u32], k: usize) -> f64 {
         .map(|(place, _)| discount(place))
         .sum();
     let best: f64 = (0..wanted.len().min(k)).map(discount).sum();
-    if best > 0.0 { gained / best } else { 0.0 }
+    // A sum of nothing is -0, which reads badly in a table.
+    if best > 0.0 { gained / best + 0.0 } else { 0.0 }
 }
 
 /// Share of the wanted items among the first `k`. `wanted` holds each item once.
@@ -58,16 +62,16 @@ mod tests {
 
     #[test]
     fn a_hit_depends_on_how_far_one_looks() {
-        assert!(close(hit(&RANKED, 9, 3), 1.0));
-        assert!(close(hit(&RANKED, 9, 2), 0.0));
-        assert!(close(hit(&[], 9, 2), 0.0));
+        assert!(close(hit(&RANKED, &[9], 3), 1.0));
+        assert!(close(hit(&RANKED, &[9], 2), 0.0));
+        assert!(close(hit(&[], &[9], 2), 0.0));
     }
 
     #[test]
     fn reciprocal_rank_is_one_over_the_place() {
-        assert!(close(reciprocal_rank(&RANKED, 7, 5), 1.0));
-        assert!(close(reciprocal_rank(&RANKED, 1, 5), 0.25));
-        assert!(close(reciprocal_rank(&RANKED, 1, 3), 0.0));
+        assert!(close(reciprocal_rank(&RANKED, &[4, 7], 5), 1.0));
+        assert!(close(reciprocal_rank(&RANKED, &[1], 5), 0.25));
+        assert!(close(reciprocal_rank(&RANKED, &[1], 3), 0.0));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use feature_store::{Event, EventKind};
 use ranking::{COLUMNS, CartSummary, ItemFacts, LinearRanker, Matrix, Ranker, assemble, sigmoid};
 use rayon::prelude::*;
-use retrieval::{Candidate, Gate, Model, Source};
+use retrieval::{Answer, Candidate, Gate, Model, Source};
 use snapshot::Catalogue;
 
 use crate::metrics::{real, reciprocal_rank};
@@ -103,15 +103,41 @@ fn example(model: &Model, gate: &Gate, moment: &Moment<'_>) -> Result<Option<Exa
     let Some(chosen) = chosen else {
         return Ok(None);
     };
-    let lines = cart
-        .iter()
-        .map(|e| (e.price_minor, e.category.as_str(), e.brand.as_str()));
+    let rows = rows(model.catalogue(), &summary(&cart), &answer.candidates);
+    Ok(Some(Example { rows, chosen }))
+}
+
+/// Ordinals of the answer's candidates in the order in which the ranker shows them at this moment.
+pub(crate) fn order(
+    ranker: &LinearRanker,
+    model: &Model,
+    moment: &Moment<'_>,
+    answer: &Answer,
+) -> Result<Vec<u32>, Error> {
+    let candidates = &answer.candidates;
     let rows = rows(
         model.catalogue(),
-        &CartSummary::new(lines),
-        &answer.candidates,
+        &summary(&cart(&moment.before)),
+        candidates,
     );
-    Ok(Some(Example { rows, chosen }))
+    let mut scores = Vec::new();
+    ranker.score(&rows, &mut scores)?;
+    let ordinals = best_places(&scores).into_iter();
+    let at = |place: u32| candidates.get(place as usize).map(|one| one.ordinal);
+    Ok(ordinals.filter_map(at).collect())
+}
+
+fn summary(cart: &[&Event]) -> CartSummary {
+    let lines = cart.iter();
+    CartSummary::new(lines.map(|e| (e.price_minor, e.category.as_str(), e.brand.as_str())))
+}
+
+/// Places by score, best first, ties in the order given.
+fn best_places(scores: &[f64]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..).take(scores.len()).collect();
+    let score = |at: &u32| scores[*at as usize];
+    order.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cmp(b)));
+    order
 }
 
 /// What is in the cart after these events; where a log knows purchases only, what was bought so
@@ -193,14 +219,9 @@ fn mrr(ranker: &LinearRanker, examples: &[Example]) -> Result<f64, Error> {
     let (mut sum, mut scores) = (0.0, Vec::new());
     for example in examples {
         ranker.score(&example.rows, &mut scores)?;
-        let mut order: Vec<u32> = (0..).take(scores.len()).collect();
-        order.sort_by(|a, b| {
-            scores[*b as usize]
-                .total_cmp(&scores[*a as usize])
-                .then(a.cmp(b))
-        });
+        let order = best_places(&scores);
         let chosen = u32::try_from(example.chosen).unwrap_or(u32::MAX);
-        sum += reciprocal_rank(&order, chosen, PLACES);
+        sum += reciprocal_rank(&order, &[chosen], PLACES);
     }
     Ok(sum / real(examples.len().max(1)))
 }

@@ -5,20 +5,57 @@ use std::fmt;
 
 use snapshot::Snapshot;
 
+/// What training does, in order.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Cleaning,
+    Past,
+    Fit,
+    Judge,
+    Factorisation,
+    Risk,
+    Index,
+    Golden,
+}
+
+impl Stage {
+    pub const ALL: [Self; 8] = [
+        Self::Cleaning,
+        Self::Past,
+        Self::Fit,
+        Self::Judge,
+        Self::Factorisation,
+        Self::Risk,
+        Self::Index,
+        Self::Golden,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cleaning => "cleaning",
+            Self::Past => "models of the past",
+            Self::Fit => "learning their use",
+            Self::Judge => "leaderboard on held-out events",
+            Self::Factorisation => "factorisation",
+            Self::Risk => "risk",
+            Self::Index => "index",
+            Self::Golden => "golden requests",
+        }
+    }
+}
+
 /// Where training is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// 1 to `of`.
-    pub number: u32,
-    pub of: u32,
-    pub name: &'static str,
+    pub stage: Stage,
     /// A figure worth showing, such as the loss; may be empty.
     pub detail: String,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} {}", self.number, self.of, self.name)?;
+        let (number, of) = (self.stage as usize + 1, Stage::ALL.len());
+        write!(f, "{number}/{of} {}", self.stage.name())?;
         if self.detail.is_empty() {
             Ok(())
         } else {

@@ -1,27 +1,26 @@
 //! The way from events to a snapshot.
 //!
-//! Twice: first on what happened before the last tenth of the time, to measure on the rest and to
-//! learn the order of candidates from it; then on everything.
+//! Twice: first on the past, to learn on what followed how the models are best used, and to judge
+//! all of it on what followed that; then on everything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use feature_store::{Event, Item, Millis, Registry};
 use ranking::{LinearRanker, RiskModel};
 use retrieval::Model;
 use retrieval::files::{IndexOptions, write_index, write_queries};
-use snapshot::{Builder, DataRange, Manifest, ProbeRow, Snapshot, Space, files};
+use snapshot::{Builder, DataRange, Leaderboard, Manifest, ProbeRow, Snapshot, Space, files};
 
 use crate::clean::{Cleaned, clean};
-use crate::evaluate::{EvaluationOptions, draft_folder, judge, split_by_time};
+use crate::leaderboard::{self, EvaluationOptions, Known};
+use crate::look_back::{self, Learned, Trained, draft_folder};
 use crate::models::Models;
-use crate::report::Step;
+use crate::parts::{self, Parts};
+use crate::report::{Stage, Step};
 use crate::sessions::{GAP, sessions};
-use crate::{Error, Options, TrainReport, covisitation, golden, held_out, ranker, risk};
+use crate::{Error, Options, TrainReport, covisitation, golden, held_out, risk};
 
-const STEPS: u32 = 7;
-/// Share of the time span that is learned from while measuring.
-const PAST: f64 = 0.9;
 /// Held-out predictions that are enough for a measure; their standard error is then about 1 %.
 const PREDICTIONS: usize = 2_000;
 /// What FAISS is compiled for.
@@ -43,20 +42,21 @@ pub fn train(
         items,
         progress,
         quality: BTreeMap::new(),
+        leaderboard: None,
         notes: Vec::new(),
     };
     let policy = golden::parse_policy(&options.policy)?;
     let cleaned = run.clean(events)?;
-    let ranker = run.look_back(&cleaned)?;
+    let ranker = run.look_back(&cleaned)?.ranker;
     let models = run.factorise(&cleaned)?;
-    run.tell(5, "risk", "");
+    run.tell(Stage::Risk, "");
     let risk = risk::learn(&cleaned.events, options.idle)?;
     run.quality.extend(risk.model.quality());
     run.notes.extend(risk.notes.iter().cloned());
-    run.tell(6, "index", "");
+    run.tell(Stage::Index, "");
     let folder = draft_folder()?;
     let draft = run.draft(&models, &cleaned, folder.path())?;
-    run.tell(7, "golden requests", "");
+    run.tell(Stage::Golden, "");
     let model = Model::load(&draft)?;
     let end = cleaned
         .events
@@ -88,21 +88,20 @@ struct Run<'a> {
     items: &'a [Item],
     progress: &'a mut dyn FnMut(Step),
     quality: BTreeMap<String, f64>,
+    leaderboard: Option<Leaderboard>,
     notes: Vec<String>,
 }
 
 impl Run<'_> {
-    fn tell(&mut self, number: u32, name: &'static str, detail: &str) {
+    fn tell(&mut self, stage: Stage, detail: &str) {
         (self.progress)(Step {
-            number,
-            of: STEPS,
-            name,
+            stage,
             detail: detail.to_owned(),
         });
     }
 
     fn clean(&mut self, events: &[Event]) -> Result<Cleaned, Error> {
-        self.tell(1, "cleaning", "");
+        self.tell(Stage::Cleaning, "");
         let cleaned = clean(events);
         let counts = &cleaned.counts;
         let refused: Vec<String> = counts
@@ -128,76 +127,65 @@ impl Run<'_> {
         Ok(cleaned)
     }
 
-    /// Trains on the past, measures on the rest, learns the ranker from it.
-    fn look_back(&mut self, cleaned: &Cleaned) -> Result<LinearRanker, Error> {
-        self.tell(2, "measuring on held-out events", "");
-        let (past, rest) = split_by_time(&cleaned.events, PAST);
-        if !past.iter().any(|event| !event.item_id.is_empty()) {
-            let note = "keeps the order of retrieval: the log has no past to learn from";
-            self.notes.push(format!("ranker {note}"));
-            return Ok(LinearRanker::retrieval_order(note));
+    /// Trains on the past, learns on what followed how that is best used, and judges all of it on
+    /// what followed that.
+    fn look_back(&mut self, cleaned: &Cleaned) -> Result<Learned, Error> {
+        let parts = Parts::of(&cleaned.events);
+        if !parts::teaches(parts.past) {
+            let learned = Learned::nothing("the log has no past to learn from");
+            self.notes.extend(learned.notes.iter().cloned());
+            let note = "leaderboard: nothing was measured, since the log has no past to learn from";
+            self.notes.push(note.to_owned());
+            return Ok(learned);
         }
-        let models = Models::train(&past, &self.known(&past), self.options, &mut |_, _| {})?;
-        let folder = draft_folder()?;
-        let model = Model::load(&models.draft(folder.path())?)?;
-        let wanted = EvaluationOptions {
-            k: 20,
+        let past = self.train(Stage::Past, parts.past)?;
+        self.tell(Stage::Fit, "");
+        let learned = look_back::learn(&past.model, parts.fit)?;
+        self.quality.extend(learned.quality.clone());
+        self.notes.extend(learned.notes.iter().cloned());
+        self.tell(Stage::Judge, "");
+        let known = Known::new(parts.past, &[parts.past, parts.fit]);
+        let options = EvaluationOptions {
             most: PREDICTIONS,
+            ..EvaluationOptions::default()
         };
-        let evaluation = judge(&model, &models.popularity, &rest, &wanted)?;
-        if evaluation.predictions == 0 {
-            self.notes
-                .push("quality: the last tenth of the time predicts nothing".to_owned());
-        } else {
-            self.quality.extend(evaluation.named());
-            self.notes
-                .push(format!("quality: {}", evaluation.summary()));
-        }
-        self.tell(3, "ranker", "");
-        let ranked = ranker::learn(&model, &rest)?;
-        self.quality.extend(ranked.quality);
-        self.notes
-            .push(format!("ranker: {}", ranked.ranker.describe()));
-        Ok(ranked.ranker)
+        let found = leaderboard::judge(&past, &learned, &known, parts.judge, &options)?;
+        self.notes.extend(found.notes);
+        self.quality
+            .extend(found.leaderboard.iter().flat_map(leaderboard::named));
+        self.leaderboard = found.leaderboard;
+        Ok(learned)
     }
 
-    /// The given items that the past had seen: what is said of the others may stem from the events
-    /// that are to be predicted.
-    fn known(&self, past: &[Event]) -> Vec<Item> {
-        let seen: BTreeSet<&str> = past.iter().map(|event| event.item_id.as_str()).collect();
-        let is_seen = |item: &&Item| seen.contains(item.item_id.as_str());
-        self.items.iter().filter(is_seen).cloned().collect()
+    fn train(&mut self, stage: Stage, events: &[Event]) -> Result<Trained, Error> {
+        let (items, options) = (self.items, self.options);
+        Trained::on(events, items, options, &mut self.iterations(stage))
     }
 
     fn factorise(&mut self, cleaned: &Cleaned) -> Result<Models, Error> {
-        let Self {
-            options,
-            items,
-            progress,
-            ..
-        } = self;
-        let models = Models::train(&cleaned.events, items, options, &mut |iteration, loss| {
-            let detail = format!(
-                "iteration {iteration} of {}, loss {loss:.1}",
-                options.iterations
-            );
-            progress(Step {
-                number: 4,
-                of: STEPS,
-                name: "factorisation",
-                detail,
-            });
-        })?;
+        let (items, options) = (self.items, self.options);
+        let mut progress = self.iterations(Stage::Factorisation);
+        let models = Models::train(&cleaned.events, items, options, &mut progress)?;
+        drop(progress);
         self.notes.extend(model_notes(&models, cleaned, options));
         Ok(models)
+    }
+
+    /// Tells each iteration of a factorisation.
+    fn iterations(&mut self, stage: Stage) -> impl FnMut(usize, f64) {
+        let of = self.options.iterations;
+        move |iteration, loss| {
+            let detail = format!("iteration {iteration} of {of}, loss {loss:.1}");
+            (self.progress)(Step { stage, detail });
+        }
     }
 
     /// The models with their index and held-out carts, in a snapshot of their own.
     fn draft(&mut self, models: &Models, cleaned: &Cleaned, at: &Path) -> Result<Snapshot, Error> {
         let mut builder = Builder::new(at)?;
         models.write(&mut builder)?;
-        let (_, rest) = split_by_time(&cleaned.events, PAST);
-        let carts = held_out::carts(models, &rest)?;
+        let late = Parts::of(&cleaned.events).judge;
+        let carts = held_out::carts(models, late)?;
         let embeddings = &models.embeddings;
         let index = IndexOptions {
             seed: self.options.seed,
@@ -258,6 +246,7 @@ impl Run<'_> {
             created_at_ms: self.options.created_at_ms,
             parent: self.options.parent.clone(),
             quality: self.quality.clone(),
+            leaderboard: self.leaderboard.clone(),
             notes: self.notes.clone(),
             ..self.manifest(cleaned, space, manifest.probes.clone())
         })?)

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod leaderboard;
 mod output;
 mod ports;
 mod push;

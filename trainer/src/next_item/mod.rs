@@ -5,7 +5,6 @@
 //! settings that were chosen.
 
 mod grid;
-mod interval;
 mod log;
 mod reference;
 
@@ -16,10 +15,10 @@ use rayon::prelude::*;
 use retrieval::{SessionSettings, Sessions};
 
 use crate::Error;
+use crate::bootstrap::{self, Bounds};
 use crate::metrics::{hit, real, reciprocal_rank};
 
 pub use grid::{AXES, Axis, Tuned, tune};
-pub use interval::{Interval, paired};
 pub use log::Log;
 pub use reference::VmisKnn;
 
@@ -55,6 +54,16 @@ impl Score {
         self.mean(|one| one.reciprocal_ranks)
     }
 
+    /// How much MRR this has over `other` on the same sessions, each session drawn as one.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Bounds {
+        let pairs = self.sessions.iter().zip(&other.sessions);
+        let clusters: Vec<(f64, usize)> = pairs
+            .map(|(a, b)| (a.reciprocal_ranks - b.reciprocal_ranks, a.predictions))
+            .collect();
+        bootstrap::paired(&clusters).unwrap_or_default()
+    }
+
     fn mean(&self, of: impl Fn(&SessionScore) -> f64) -> f64 {
         let sum: f64 = self.sessions.iter().map(of).sum();
         sum / real(self.predictions().max(1))
@@ -75,8 +84,8 @@ pub fn score(
         for at in 1..items.len().min(longest.saturating_add(1)) {
             let ranked = next(&newest_first[items.len() - at..], k);
             found.predictions += 1;
-            found.hits += hit(&ranked, items[at], k);
-            found.reciprocal_ranks += reciprocal_rank(&ranked, items[at], k);
+            found.hits += hit(&ranked, &items[at..=at], k);
+            found.reciprocal_ranks += reciprocal_rank(&ranked, &items[at..=at], k);
         }
         found
     };
@@ -102,7 +111,7 @@ pub struct NextItemReport {
     /// VMIS-kNN as published, on the same test sessions.
     pub reference: Score,
     /// The difference of MRR to it.
-    pub difference: Interval,
+    pub difference: Bounds,
 }
 
 impl NextItemReport {
@@ -157,7 +166,7 @@ pub fn evaluate_next_item(
         vmis.next(newest_first, k)
     });
     Ok(NextItemReport {
-        difference: paired(&score_ours, &reference),
+        difference: score_ours.minus(&reference),
         score: score_ours,
         settings,
         tuned,

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use trainer::readers::Format;
-use trainer::{Evaluation, EvaluationOptions, Scores};
+use trainer::{Evaluation, EvaluationOptions};
 
 use feature_store::{Event, Item};
 
 use super::train;
 use crate::failure::{Failure, OrFail as _};
+use crate::leaderboard;
 use crate::output;
 use crate::reading::{self, FORMATS, Log};
 use crate::training::{self, Settings};
@@ -57,7 +58,7 @@ struct Retrieval {
     valid: Option<PathBuf>,
     #[arg(long, value_name = "FORMAT", value_parser = reading::parse_format, help = FORMATS)]
     format: Option<Format>,
-    /// With --events: the share of the time span to learn from
+    /// With --events: the share of the events to learn from, the earliest ones
     #[arg(long, value_name = "0-1", default_value_t = 0.8, value_parser = parse_share)]
     share: f64,
     /// Places that count
@@ -181,71 +182,20 @@ fn evaluate(args: &Retrieval, split: &Split) -> anyhow::Result<Evaluation> {
     evaluation.or_hint("both parts of the split need events; --share moves the cut")
 }
 
-/// The names and scores of a table, in the order of its rows.
-fn rows(evaluation: &Evaluation) -> Vec<(String, Scores)> {
-    let mut rows = vec![("all sources, fused".to_owned(), evaluation.fused)];
-    rows.extend(
-        evaluation
-            .sources
-            .iter()
-            .map(|(name, scores)| (name.clone(), *scores)),
-    );
-    rows.push((
-        "the same popular items for all".to_owned(),
-        evaluation.baseline,
-    ));
-    rows
-}
-
 fn print(evaluation: &Evaluation) {
-    let mut table = output::table(["source", "hit rate", "MRR", "nDCG", "recall", "coverage"]);
-    for (name, scores) in rows(evaluation) {
-        let figures = [
-            scores.hit_rate,
-            scores.mrr,
-            scores.ndcg,
-            scores.recall,
-            scores.coverage,
-        ];
-        let mut row = vec![comfy_table::Cell::new(name)];
-        row.extend(
-            figures
-                .iter()
-                .map(|figure| output::number(format!("{figure:.4}"))),
-        );
-        table.add_row(row);
+    for note in &evaluation.notes {
+        output::note(format!("note: {note}"));
     }
-    output::result(table);
-    output::note(format!(
-        "first {} places, {}: each prefix of a session predicts what comes next",
-        evaluation.k,
-        output::counted(evaluation.predictions, "prediction")
-    ));
+    if let Some(board) = &evaluation.leaderboard {
+        leaderboard::print(board);
+    }
 }
 
 fn as_json(split: &Split, evaluation: &Evaluation) -> Value {
-    let sources: serde_json::Map<String, Value> = evaluation
-        .sources
-        .iter()
-        .map(|(name, s)| (name.clone(), scores(*s)))
-        .collect();
     json!({
         "train_events": split.train.len(),
         "test_events": split.test.len(),
-        "k": evaluation.k,
-        "predictions": evaluation.predictions,
-        "fused": scores(evaluation.fused),
-        "sources": sources,
-        "baseline": scores(evaluation.baseline),
-    })
-}
-
-fn scores(scores: Scores) -> Value {
-    json!({
-        "hit_rate": scores.hit_rate,
-        "mrr": scores.mrr,
-        "ndcg": scores.ndcg,
-        "recall": scores.recall,
-        "coverage": scores.coverage,
+        "leaderboard": evaluation.leaderboard,
+        "notes": evaluation.notes,
     })
 }

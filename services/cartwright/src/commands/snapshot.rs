@@ -8,6 +8,7 @@ use snapshot::Snapshot;
 
 use super::train;
 use crate::failure::OrFail as _;
+use crate::leaderboard;
 use crate::output;
 
 /// Builds, checks and shows model snapshots
@@ -86,12 +87,9 @@ fn show(folder: &Folder) -> anyhow::Result<()> {
         return output::json(&json!({ "id": snapshot.id(), "manifest": manifest }));
     }
     output::result(about(&snapshot));
-    if !manifest.quality.is_empty() {
-        let mut table = output::table(["quality", "value"]);
-        for (name, value) in &manifest.quality {
-            table.add_row([name.clone(), format!("{value:.4}")]);
-        }
-        output::result(table);
+    leaderboard::print_quality(manifest);
+    if let Some(board) = &manifest.leaderboard {
+        leaderboard::print(board);
     }
     let mut table = output::table(["file", "bytes", "sha256"]);
     for (name, file) in &manifest.files {

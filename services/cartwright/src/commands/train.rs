@@ -7,6 +7,7 @@ use trainer::TrainReport;
 use trainer::readers::Format;
 
 use super::policy;
+use crate::leaderboard;
 use crate::output;
 use crate::reading::{self, FORMATS, Log};
 use crate::training::{self, Settings};
@@ -115,15 +116,12 @@ fn print(report: &TrainReport, bad_lines: u64) {
         table.add_row([name, &value]);
     }
     output::result(table);
-    if !manifest.quality.is_empty() {
-        let mut table = output::table(["quality", "value"]);
-        for (name, value) in &manifest.quality {
-            table.add_row([name.clone(), format!("{value:.4}")]);
-        }
-        output::result(table);
-    }
+    leaderboard::print_quality(manifest);
     for note in &report.notes {
         output::note(format!("note: {note}"));
+    }
+    if let Some(board) = &manifest.leaderboard {
+        leaderboard::print(board);
     }
 }
 
@@ -153,6 +151,7 @@ fn as_json(report: &TrainReport, bad_lines: u64) -> serde_json::Value {
         "ranker": report.ranker,
         "risk": report.risk,
         "quality": manifest.quality,
+        "leaderboard": manifest.leaderboard,
         "notes": report.notes,
     })
 }
