@@ -129,6 +129,7 @@ fn query(k: usize, filter: Filter) -> Query {
         exclude,
         k,
         filter,
+        ..Query::default()
     }
 }
 

@@ -3,6 +3,8 @@
 pub enum Source {
     /// The shopper dealt with it lately.
     Revisit,
+    /// The shopper bought it before, and may again.
+    Rebuy,
     /// It came next in past sessions like this one.
     Sessions,
     /// It shared sessions with the recent items.
@@ -14,8 +16,11 @@ pub enum Source {
 }
 
 impl Source {
-    pub const ALL: [Self; 5] = [
+    pub const COUNT: usize = 6;
+
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Revisit,
+        Self::Rebuy,
         Self::Sessions,
         Self::Covisitation,
         Self::Collaborative,
@@ -26,6 +31,7 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Revisit => "revisit",
+            Self::Rebuy => "rebuy",
             Self::Sessions => "sessions",
             Self::Covisitation => "covisitation",
             Self::Collaborative => "collaborative",
@@ -56,6 +62,19 @@ pub struct Candidate {
     pub sources: Vec<SourceScore>,
 }
 
+/// What the sources say of an item that the query asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    pub item_id: String,
+    /// `false` when the generation does not know the item; the rest is then 0 and empty.
+    pub known: bool,
+    /// The fused score that the item would have as a candidate of this answer, were it the only
+    /// one of those ruled out that is let in.
+    pub score: f64,
+    /// As of a candidate; ranks are among the items of the answer.
+    pub sources: Vec<SourceScore>,
+}
+
 /// How complete an answer is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum PlanKind {
@@ -80,6 +99,8 @@ pub struct AnswerPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub candidates: Vec<Candidate>,
+    /// One for each entry of [`Query::score`](crate::Query::score), in its order.
+    pub scored: Vec<Scored>,
     pub plan: AnswerPlan,
     /// Recent items that the generation does not know, in the query's order.
     pub unknown: Vec<String>,

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use ann_index::Bitmap;
 use snapshot::Catalogue;
 
+use crate::interests::Interest;
 use crate::{Filter, Gate};
 
 /// The items of each brand and of each category, made once for a generation.
@@ -73,6 +74,7 @@ impl FilterIndex {
         allowed.and_not(rules.gate.blocked());
         let excluded = rules.exclude.iter().filter_map(|id| catalogue.ordinal(id));
         excluded.for_each(|ordinal| allowed.clear(ordinal));
+        rules.owned().for_each(|ordinal| allowed.clear(ordinal));
     }
 
     /// Keeps items whose price, the live one where there is one, is inside the filter's bounds.
@@ -92,6 +94,18 @@ pub(crate) struct Rules<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) gate: &'a Gate,
     pub(crate) exclude: &'a [String],
+    pub(crate) interests: &'a [Interest],
+    /// Whether what was bought may be answered.
+    pub(crate) rebuy: bool,
+}
+
+impl Rules<'_> {
+    /// Items that are ruled out because they were bought.
+    fn owned(&self) -> impl Iterator<Item = u32> + '_ {
+        let is_owned = |interest: &&Interest| interest.bought && !self.rebuy;
+        let owned = self.interests.iter().filter(is_owned);
+        owned.map(|interest| interest.ordinal)
+    }
 }
 
 fn keep_only(ordinals: impl Iterator<Item = u32>, allowed: &mut Bitmap, part: &mut Bitmap) {

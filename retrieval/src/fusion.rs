@@ -6,20 +6,32 @@
 
 use std::cmp::Ordering;
 
-use ann_index::{Bitmap, Hit};
+use ann_index::Hit;
 use snapshot::Catalogue;
 
+use crate::asked::{Asked, AskedItem};
+use crate::model::Model;
 use crate::scratch::{Lists, Scratch};
+use crate::search::Task;
 use crate::sources::Popularity;
-use crate::{Candidate, Source, SourceScore, weights};
+use crate::{Candidate, Scored, Source, SourceScore, weights};
+
+/// The sources that speak of the shopper, in the order in which they are added up.
+const PERSONAL: [Source; 5] = [
+    Source::Revisit,
+    Source::Rebuy,
+    Source::Sessions,
+    Source::Covisitation,
+    Source::Collaborative,
+];
 
 /// A candidate in the making.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Entry {
     ordinal: u32,
     fused: f64,
-    /// In the order of [`Source::ALL`].
-    sources: [Option<Named>; Source::ALL.len()],
+    /// By [`Source`] as a number.
+    sources: [Option<Named>; Source::COUNT],
 }
 
 /// What one source says, and what that added to the sum.
@@ -30,120 +42,176 @@ struct Named {
     added: f64,
 }
 
-/// The k best of all lists, topped up by popularity. Leaves the scratch ready for the next query.
+impl Entry {
+    fn new(ordinal: u32) -> Self {
+        Self {
+            ordinal,
+            fused: 0.0,
+            sources: [None; Source::COUNT],
+        }
+    }
+
+    /// Adds what a source says; `best` is the source's greatest score in this answer.
+    fn add(&mut self, source: Source, score: f32, rank: u32, best: f32) {
+        let added = weights::of_source(source) * f64::from(score) / f64::from(best);
+        self.fused += added;
+        self.sources[source as usize] = Some(Named { score, rank, added });
+    }
+
+    /// Tags the item as popular, which adds to it only when no personal source named it.
+    fn add_popular(&mut self, score: f32, rank: Option<u32>) {
+        let is_personal = self.sources.iter().any(Option::is_some);
+        let added = if is_personal {
+            0.0
+        } else {
+            f64::from(score) / 2.0
+        };
+        self.fused += added;
+        self.sources[Source::Popularity as usize] = rank.map(|rank| Named { score, rank, added });
+    }
+}
+
+/// The k best of all lists, topped up by popularity, and what the sources say of the items asked
+/// about. Leaves the scratch ready for the next query.
 pub(crate) fn fuse(
     scratch: &mut Scratch,
-    popularity: &Popularity,
-    catalogue: &Catalogue,
-    k: usize,
-) -> Vec<Candidate> {
-    let Scratch {
-        allowed,
-        lists,
-        entries,
-        places,
+    model: &Model,
+    task: Task<'_>,
+    score: &[String],
+) -> (Vec<Candidate>, Vec<Scored>) {
+    let Model {
+        popularity,
+        catalogue,
         ..
-    } = scratch;
-    let mut board = Board { entries, places };
-    add_personal(&mut board, lists);
-    add_popular(&mut board, &lists.popularity, popularity, allowed, k);
+    } = model;
+    let mut board = Board::of(scratch);
+    board.add_personal();
+    board.add_popular(popularity, task.k);
+    let judged = |id: &String| scored(id, &board, popularity, catalogue, task.depth());
+    let scored = score.iter().map(judged).collect();
     board.clear_places();
+    let entries = &mut scratch.entries;
     entries.sort_unstable_by(better);
-    entries.truncate(k);
-    entries
+    entries.truncate(task.k);
+    let candidates = entries
         .iter()
         .filter_map(|entry| candidate(entry, catalogue))
-        .collect()
+        .collect();
+    (candidates, scored)
 }
 
 fn better(a: &Entry, b: &Entry) -> Ordering {
     b.fused.total_cmp(&a.fused).then(a.ordinal.cmp(&b.ordinal))
 }
 
-fn add_personal(board: &mut Board<'_>, lists: &Lists) {
-    let sources = [
-        (Source::Revisit, &lists.revisit),
-        (Source::Sessions, &lists.sessions),
-        (Source::Covisitation, &lists.covisitation),
-        (Source::Collaborative, &lists.collaborative),
-    ];
-    for (source, hits) in sources {
-        let best = hits.first().map_or(1.0, |hit| f64::from(hit.score));
-        for (rank, hit) in (0u32..).zip(hits) {
-            let added = weights::of_source(source) * f64::from(hit.score) / best;
-            let entry = board.entry(hit.id);
-            entry.fused += added;
-            entry.sources[source as usize] = Some(Named {
-                score: hit.score,
-                rank,
-                added,
-            });
-        }
-    }
-    board
-        .entries
-        .iter_mut()
-        .for_each(|entry| entry.fused += 1.0);
-}
-
-/// Tags the popular among the personal ones and appends others until there are k. At least
-/// `DEPTH` items are looked at, so that a tag does not depend on what the other sources found.
-fn add_popular(
-    board: &mut Board<'_>,
-    in_categories: &[Hit],
-    popularity: &Popularity,
-    allowed: &Bitmap,
-    k: usize,
-) {
-    let mut rank = 0;
-    for hit in in_categories
-        .iter()
-        .copied()
-        .chain(popularity.overall(allowed))
-    {
-        if rank as usize >= weights::DEPTH && board.entries.len() >= k {
-            return;
-        }
-        let entry = board.entry(hit.id);
-        let slot = &mut entry.sources[Source::Popularity as usize];
-        if slot.is_some() {
-            continue;
-        }
-        let alone = entry.fused < 1.0;
-        let added = if alone {
-            f64::from(hit.score) / 2.0
-        } else {
-            0.0
-        };
-        *slot = Some(Named {
-            score: hit.score,
-            rank,
-            added,
-        });
-        entry.fused += added;
-        rank += 1;
-    }
-}
-
-/// The entries, with the place of each item among them.
+/// The entries, with the place of each item among them, and what they are made from.
 struct Board<'a> {
     entries: &'a mut Vec<Entry>,
     places: &'a mut [u32],
+    lists: &'a Lists,
+    asked: &'a mut Asked,
+    allowed: &'a ann_index::Bitmap,
+    /// Allowed items and those asked about.
+    visible: &'a ann_index::Bitmap,
 }
 
-impl Board<'_> {
+impl<'a> Board<'a> {
+    fn of(scratch: &'a mut Scratch) -> Self {
+        let Scratch {
+            allowed,
+            part,
+            lists,
+            asked,
+            entries,
+            places,
+            ..
+        } = scratch;
+        let visible = if asked.is_empty() {
+            &*allowed
+        } else {
+            part.reset(allowed.len());
+            part.or(allowed);
+            part.or(asked.as_set());
+            &*part
+        };
+        Self {
+            entries,
+            places,
+            lists,
+            asked,
+            allowed,
+            visible,
+        }
+    }
+
+    fn add_personal(&mut self) {
+        for source in PERSONAL {
+            let hits = self.lists.of(source);
+            let best = hits.first().map_or(1.0, |hit| hit.score);
+            for (rank, hit) in (0u32..).zip(hits) {
+                self.entry(hit.id).add(source, hit.score, rank, best);
+            }
+        }
+        self.entries.iter_mut().for_each(|entry| entry.fused += 1.0);
+    }
+
+    /// Tags the popular among the personal ones and appends others until there are k. At least
+    /// `DEPTH` items are looked at, so that a tag does not depend on what the other sources found.
+    fn add_popular(&mut self, popularity: &Popularity, k: usize) {
+        let mut rank = 0;
+        let first = self.lists.of(Source::Popularity).iter().copied();
+        for hit in first.chain(popularity.overall(self.visible)) {
+            if rank as usize >= weights::DEPTH && self.entries.len() >= k {
+                return;
+            }
+            if !self.allowed.contains(hit.id) {
+                self.asked.note_popular(hit, rank);
+                continue;
+            }
+            let entry = self.entry(hit.id);
+            if entry.sources[Source::Popularity as usize].is_none() {
+                entry.add_popular(hit.score, Some(rank));
+                rank += 1;
+            }
+        }
+    }
+
     /// The item's entry, made when there is none.
     fn entry(&mut self, ordinal: u32) -> &mut Entry {
         let place = &mut self.places[ordinal as usize];
         if *place == 0 {
-            self.entries.push(Entry {
-                ordinal,
-                fused: 0.0,
-                sources: [None; Source::ALL.len()],
-            });
+            self.entries.push(Entry::new(ordinal));
             *place = u32::try_from(self.entries.len()).unwrap_or(0);
         }
         &mut self.entries[*place as usize - 1]
+    }
+
+    fn find(&self, ordinal: u32) -> Option<&Entry> {
+        let place = *self.places.get(ordinal as usize)? as usize;
+        self.entries.get(place.checked_sub(1)?)
+    }
+
+    /// The entry that an item asked about would have, were it allowed.
+    fn entry_if_allowed(&self, item: &AskedItem, popularity: &Popularity, depth: usize) -> Entry {
+        let mut entry = Entry::new(item.ordinal);
+        for source in PERSONAL {
+            let score = item.scores[source as usize];
+            let hits = self.lists.of(source);
+            if let Some(rank) = rank_among(hits, item.ordinal, score, depth) {
+                let best = hits.first().map_or(score, |hit| hit.score.max(score));
+                entry.add(source, score, rank, best);
+            }
+        }
+        if entry.sources.iter().any(Option::is_some) {
+            entry.fused += 1.0;
+        }
+        let score = item.scores[Source::Popularity as usize];
+        let hits = self.lists.of(Source::Popularity);
+        match rank_among(hits, item.ordinal, score, depth) {
+            Some(rank) => entry.add_popular(score, Some(rank)),
+            None => entry.add_popular(popularity.score(item.ordinal), item.popular_rank),
+        }
+        entry
     }
 
     fn clear_places(&mut self) {
@@ -153,25 +221,58 @@ impl Board<'_> {
     }
 }
 
+/// The place that an item of this score would take in a list; `None` when it would not be on it.
+fn rank_among(hits: &[Hit], ordinal: u32, score: f32, depth: usize) -> Option<u32> {
+    let is_before = |hit: &Hit| hit.score > score || hit.score >= score && hit.id < ordinal;
+    let rank = hits.partition_point(is_before);
+    (score > 0.0 && rank < depth).then(|| u32::try_from(rank).unwrap_or(u32::MAX))
+}
+
+fn scored(
+    item_id: &str,
+    board: &Board<'_>,
+    popularity: &Popularity,
+    catalogue: &Catalogue,
+    depth: usize,
+) -> Scored {
+    let item = catalogue
+        .ordinal(item_id)
+        .and_then(|ordinal| board.asked.get(ordinal));
+    let found = item.map(|item| {
+        let made = || board.entry_if_allowed(item, popularity, depth);
+        board.find(item.ordinal).copied().unwrap_or_else(made)
+    });
+    Scored {
+        item_id: item_id.to_owned(),
+        known: found.is_some(),
+        score: found.map_or(0.0, |entry| entry.fused),
+        sources: found.map(|entry| sources(&entry)).unwrap_or_default(),
+    }
+}
+
 fn candidate(entry: &Entry, catalogue: &Catalogue) -> Option<Candidate> {
+    Some(Candidate {
+        item_id: catalogue.get(entry.ordinal)?.item_id.clone(),
+        ordinal: entry.ordinal,
+        score: entry.fused,
+        sources: sources(entry),
+    })
+}
+
+/// The sources that named an item, the one that added most first.
+fn sources(entry: &Entry) -> Vec<SourceScore> {
     let mut named: Vec<(Source, Named)> = Source::ALL
         .into_iter()
         .zip(entry.sources)
         .filter_map(|(source, named)| Some((source, named?)))
         .collect();
     named.sort_by(|(_, a), (_, b)| b.added.total_cmp(&a.added));
-    let sources = named
+    named
         .into_iter()
         .map(|(source, named)| SourceScore {
             source,
             score: f64::from(named.score),
             rank: named.rank,
         })
-        .collect();
-    Some(Candidate {
-        item_id: catalogue.get(entry.ordinal)?.item_id.clone(),
-        ordinal: entry.ordinal,
-        score: entry.fused,
-        sources,
-    })
+        .collect()
 }

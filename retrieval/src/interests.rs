@@ -12,8 +12,10 @@ pub(crate) struct Interest {
     pub(crate) weight: f32,
     /// The newest interaction with it.
     pub(crate) newest: Kind,
-    /// Whether it was bought: it is then no use to show it again.
+    /// Whether it was bought.
     pub(crate) bought: bool,
+    /// How often and how lately it was bought; 0 when it was not.
+    pub(crate) rebuy: f32,
 }
 
 /// The known items among the recent ones, each once, newest first; and the unknown ones.
@@ -42,6 +44,7 @@ fn note(interests: &mut Vec<Interest>, ordinal: u32, recent: &Recent) {
                 weight: strength(recent) * position,
                 newest: recent.kind,
                 bought: recent.kind == Kind::Purchase,
+                rebuy: rebuy(recent),
             });
         }
     }
@@ -53,6 +56,16 @@ fn strengthen(interest: &mut Interest, recent: &Recent) {
         interest.weight = interest.weight.max(strength(recent));
     }
     interest.bought |= recent.kind == Kind::Purchase;
+    interest.rebuy += rebuy(recent);
+}
+
+/// What one purchase says of buying the item again.
+fn rebuy(recent: &Recent) -> f32 {
+    if recent.kind == Kind::Purchase {
+        weights::of_rebuy(recent.age)
+    } else {
+        0.0
+    }
 }
 
 fn strength(recent: &Recent) -> f32 {

@@ -3,7 +3,8 @@
 //! - [`Model`]: a loaded generation; [`Model::retrieve`] is the way in.
 //! - [`Query`], [`Filter`], [`Gate`]: what is known of the shopper, what may be answered, and what
 //!   can be sold right now.
-//! - `sources`: revisit, sessions, co-visitation, collaborative, popularity. Each names items with a score.
+//! - `sources`: revisit, rebuy, sessions, co-visitation, collaborative, popularity. Each names items
+//!   with a score.
 //! - [`Sessions`]: past sessions like the current one, in the order of their items.
 //! - `fusion`: one list out of the sources' lists, every item tagged with who named it.
 //! - [`FoldIn`]: a shopper's vector by least squares from a few items.
@@ -13,6 +14,7 @@
 //! Nothing here knows of gRPC, stores, money or the clock.
 
 mod answer;
+mod asked;
 mod error;
 mod filters;
 mod fold_in;
@@ -22,13 +24,14 @@ mod interests;
 mod model;
 mod query;
 mod scratch;
+mod search;
 mod sessions;
 mod sources;
 mod weights;
 
 pub mod files;
 
-pub use answer::{Answer, AnswerPlan, Candidate, PlanKind, Source, SourceScore};
+pub use answer::{Answer, AnswerPlan, Candidate, PlanKind, Scored, Source, SourceScore};
 pub use error::Error;
 pub use fold_in::FoldIn;
 pub use gate::Gate;

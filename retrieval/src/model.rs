@@ -1,17 +1,17 @@
 use std::sync::Arc;
 
-use ann_index::{Plan, SearchReport};
 use snapshot::{Catalogue, Snapshot};
 
 use crate::filters::{FilterIndex, Rules};
 use crate::interests::Interest;
 use crate::query::check_k;
 use crate::scratch::Scratch;
+use crate::search::{Found, Task};
 use crate::sessions::Sessions;
-use crate::sources::{Collaborative, Covisitation, Popularity, revisit};
+use crate::sources::{Collaborative, Covisitation, Popularity};
 use crate::{
     Answer, AnswerPlan, Error, Filter, Gate, Kind, PlanKind, Query, SessionSettings, fusion,
-    interests, scratch, weights,
+    interests, scratch,
 };
 
 /// What [`Answer::degraded`] says when the generation has vectors and they were not searched.
@@ -21,20 +21,13 @@ pub const COLLABORATIVE_DOWN: &str = "collaborative: vectors are not searched he
 /// number of threads.
 #[derive(Debug)]
 pub struct Model {
-    catalogue: Arc<Catalogue>,
-    filters: FilterIndex,
-    sessions: Option<Sessions>,
-    covisitation: Covisitation,
-    popularity: Popularity,
-    collaborative: Option<Collaborative>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) filters: FilterIndex,
+    pub(crate) sessions: Option<Sessions>,
+    pub(crate) covisitation: Covisitation,
+    pub(crate) popularity: Popularity,
+    pub(crate) collaborative: Option<Collaborative>,
     degraded: Vec<String>,
-}
-
-/// The interests to find for, and how many.
-#[derive(Copy, Clone, Debug)]
-struct Task<'a> {
-    interests: &'a [Interest],
-    k: usize,
 }
 
 impl Model {
@@ -81,7 +74,8 @@ impl Model {
     }
 
     /// Up to k items for what the shopper did lately: never an excluded or blocked one, never one
-    /// outside the filter. Fewer than k only when no more are eligible.
+    /// outside the filter, and never one that was bought unless the query allows it. Fewer than k
+    /// only when no more are eligible.
     ///
     /// # Errors
     /// A query outside its limits, or a gate made for another generation.
@@ -97,11 +91,16 @@ impl Model {
             filter: &query.filter,
             gate,
             exclude: &query.exclude,
+            interests: &interests,
+            rebuy: query.rebuy,
         };
         scratch::with(self.catalogue.len(), |scratch| {
+            scratch.asked.set(&query.score, &self.catalogue);
             let eligible = self.admit(&rules, scratch);
             let found = self.search(task, scratch);
-            Ok(self.answer(task, found, eligible, unknown, scratch))
+            let mut answer = self.answer(task, found, eligible, &query.score, scratch);
+            answer.unknown = unknown;
+            Ok(answer)
         })
     }
 
@@ -130,6 +129,7 @@ impl Model {
             weight: 1.0,
             newest: Kind::View,
             bought: false,
+            rebuy: 0.0,
         }];
         let task = Task {
             interests: &interests,
@@ -140,72 +140,15 @@ impl Model {
             filter,
             gate,
             exclude: &exclude,
+            interests: &interests,
+            rebuy: false,
         };
         scratch::with(self.catalogue.len(), |scratch| {
+            scratch.asked.set(&[], &self.catalogue);
             let eligible = self.admit(&rules, scratch);
             let found = self.search_near(ordinal, task, scratch);
-            Ok(self.answer(task, found, eligible, Vec::new(), scratch))
+            Ok(self.answer(task, found, eligible, &[], scratch))
         })
-    }
-
-    /// Sets the scratch's allowed items and counts them.
-    fn admit(&self, rules: &Rules<'_>, scratch: &mut Scratch) -> u64 {
-        let Scratch { allowed, part, .. } = scratch;
-        self.filters.apply(&self.catalogue, rules, allowed, part);
-        allowed.count()
-    }
-
-    /// Asks every source.
-    fn search(&self, task: Task<'_>, scratch: &mut Scratch) -> Found {
-        let Task { interests, k } = task;
-        let depth = k.max(weights::DEPTH);
-        let Scratch {
-            allowed,
-            sums,
-            sessions,
-            lists,
-            ..
-        } = scratch;
-        revisit(interests, allowed, depth, &mut lists.revisit);
-        if let Some(source) = &self.sessions {
-            sessions.recent.clear();
-            sessions
-                .recent
-                .extend(interests.iter().map(|item| item.ordinal));
-            source.find(sessions, Some(allowed), depth, sums, &mut lists.sessions);
-        }
-        self.covisitation
-            .find(interests, allowed, depth, sums, &mut lists.covisitation);
-        self.popularity
-            .in_categories(interests, allowed, depth, sums, &mut lists.popularity);
-        let collaborative = self.collaborative.as_ref();
-        Found::of(
-            collaborative
-                .map(|source| source.find(interests, allowed, depth, &mut lists.collaborative)),
-        )
-    }
-
-    /// Asks the source that knows what is near an item, or the one that knows next best.
-    fn search_near(&self, ordinal: u32, task: Task<'_>, scratch: &mut Scratch) -> Found {
-        let Task { interests, k } = task;
-        let Scratch {
-            allowed,
-            sums,
-            lists,
-            ..
-        } = scratch;
-        self.popularity
-            .in_categories(interests, allowed, k, sums, &mut lists.popularity);
-        let found = Found::of(
-            self.collaborative
-                .as_ref()
-                .map(|source| source.near(ordinal, allowed, k, &mut lists.collaborative)),
-        );
-        if lists.collaborative.is_empty() {
-            self.covisitation
-                .find(interests, allowed, k, sums, &mut lists.covisitation);
-        }
-        found
     }
 
     fn answer(
@@ -213,10 +156,10 @@ impl Model {
         task: Task<'_>,
         found: Found,
         eligible: u64,
-        unknown: Vec<String>,
+        score: &[String],
         scratch: &mut Scratch,
     ) -> Answer {
-        let candidates = fusion::fuse(scratch, &self.popularity, &self.catalogue, task.k);
+        let (candidates, scored) = fusion::fuse(scratch, self, task, score);
         let kind = if eligible < task.k as u64 {
             PlanKind::Short
         } else {
@@ -232,8 +175,9 @@ impl Model {
         };
         Answer {
             candidates,
+            scored,
             plan,
-            unknown,
+            unknown: Vec::new(),
             degraded,
         }
     }
@@ -261,35 +205,4 @@ fn load_sessions(snapshot: &Snapshot, items: usize) -> Result<Option<Sessions>, 
         ..*sessions.settings()
     };
     sessions.with_settings(settings).map(Some)
-}
-
-/// How the vectors were searched, if they were.
-#[derive(Debug, Default)]
-struct Found {
-    report: Option<SearchReport>,
-    failure: Option<String>,
-}
-
-impl Found {
-    /// A search that fails costs its source and not the answer.
-    fn of(outcome: Option<Result<Option<SearchReport>, Error>>) -> Self {
-        match outcome {
-            None => Self::default(),
-            Some(Ok(report)) => Self {
-                report,
-                failure: None,
-            },
-            Some(Err(error)) => Self {
-                report: None,
-                failure: Some(format!("collaborative: {error}")),
-            },
-        }
-    }
-
-    fn kind(&self) -> PlanKind {
-        match self.report.map(|report| report.plan) {
-            Some(Plan::Approximate) => PlanKind::Approximate,
-            Some(Plan::Exact) | None => PlanKind::Exact,
-        }
-    }
 }

@@ -5,6 +5,7 @@ use crate::Error;
 const MAX_K: usize = 1_000;
 const MAX_RECENT: usize = 200;
 const MAX_EXCLUDE: usize = 1_000;
+const MAX_SCORE: usize = 200;
 const MAX_ALLOW: usize = 100_000;
 const MAX_VALUES: usize = 1_000;
 
@@ -33,6 +34,12 @@ pub struct Query {
     pub recent: Vec<Recent>,
     /// Never returned. At most 1,000.
     pub exclude: Vec<String>,
+    /// Items whose score is wanted although they may not be returned, such as the cart's lines:
+    /// [`Answer::scored`](crate::Answer::scored) has one entry for each. At most 200.
+    pub score: Vec<String>,
+    /// Whether items bought before may be returned, named by how often and how lately they were
+    /// bought. When `false` what `recent` says was bought never appears.
+    pub rebuy: bool,
     /// 1 to 1,000.
     pub k: usize,
     pub filter: Filter,
@@ -94,6 +101,8 @@ impl Query {
         check_k(self.k)?;
         at_most("recent_items", self.recent.len(), MAX_RECENT)?;
         at_most("exclude", self.exclude.len(), MAX_EXCLUDE)?;
+        at_most("score", self.score.len(), MAX_SCORE)?;
+        no_empty("score", &self.score)?;
         self.filter.validate()
     }
 }

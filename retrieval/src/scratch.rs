@@ -2,6 +2,8 @@ use std::cell::RefCell;
 
 use ann_index::{Bitmap, Hit};
 
+use crate::Source;
+use crate::asked::Asked;
 use crate::fusion::Entry;
 use crate::sessions::SessionScratch;
 
@@ -16,6 +18,8 @@ pub(crate) struct Scratch {
     pub(crate) sums: Sums,
     pub(crate) sessions: SessionScratch,
     pub(crate) lists: Lists,
+    /// Items whose score is wanted although they may not be answered.
+    pub(crate) asked: Asked,
     pub(crate) entries: Vec<Entry>,
     /// Per item, 1 + its place in `entries`; 0 = none. All 0 between queries.
     pub(crate) places: Vec<u32>,
@@ -23,21 +27,19 @@ pub(crate) struct Scratch {
 
 /// What each source named, best first.
 #[derive(Debug, Default)]
-pub(crate) struct Lists {
-    pub(crate) revisit: Vec<Hit>,
-    pub(crate) sessions: Vec<Hit>,
-    pub(crate) covisitation: Vec<Hit>,
-    pub(crate) collaborative: Vec<Hit>,
-    pub(crate) popularity: Vec<Hit>,
-}
+pub(crate) struct Lists([Vec<Hit>; Source::COUNT]);
 
 impl Lists {
-    pub(crate) fn clear(&mut self) {
-        self.revisit.clear();
-        self.sessions.clear();
-        self.covisitation.clear();
-        self.collaborative.clear();
-        self.popularity.clear();
+    pub(crate) fn of(&self, source: Source) -> &[Hit] {
+        &self.0[source as usize]
+    }
+
+    pub(crate) fn of_mut(&mut self, source: Source) -> &mut Vec<Hit> {
+        &mut self.0[source as usize]
+    }
+
+    fn clear(&mut self) {
+        self.0.iter_mut().for_each(Vec::clear);
     }
 }
 
@@ -74,6 +76,12 @@ impl Sums {
         self.drain_where(|id| allowed.contains(id), out);
     }
 
+    /// Moves the greatest sums of allowed items to `out`, best first, and starts again from 0.
+    pub(crate) fn drain_best(&mut self, allowed: &Bitmap, depth: usize, out: &mut Vec<Hit>) {
+        self.drain(allowed, out);
+        keep_best(out, depth);
+    }
+
     /// Moves all sums that `may` go to `out` and starts again from 0.
     pub(crate) fn drain_where(&mut self, may: impl Fn(u32) -> bool, out: &mut Vec<Hit>) {
         for id in self.touched.drain(..) {
@@ -82,6 +90,11 @@ impl Sums {
                 out.push(Hit { id, score });
             }
         }
+    }
+
+    /// The sum of an item, 0 when there is none.
+    pub(crate) fn of(&self, ordinal: u32) -> f32 {
+        self.values.get(ordinal as usize).copied().unwrap_or(0.0)
     }
 
     /// 0 when there is none.

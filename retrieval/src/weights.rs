@@ -18,6 +18,7 @@ pub(crate) fn of_kind(kind: Kind) -> f32 {
 /// Interest halves in this time and never falls below the floor.
 const HALF_LIFE: Duration = Duration::from_secs(3 * 24 * 3600);
 const FLOOR: f32 = 0.05;
+const REBUY_FLOOR: f32 = 1e-3;
 
 /// Of two interactions equally old, the one behind `POSITIONS` others counts half.
 const POSITIONS: f32 = 20.0;
@@ -26,6 +27,15 @@ pub(crate) fn of_age(age: Duration) -> f32 {
     (-age.as_secs_f32() / HALF_LIFE.as_secs_f32())
         .exp2()
         .max(FLOOR)
+}
+
+/// What a purchase says of buying the item again halves in this time.
+const REBUY_HALF_LIFE: Duration = Duration::from_secs(60 * 24 * 3600);
+
+pub(crate) fn of_rebuy(age: Duration) -> f32 {
+    (-age.as_secs_f32() / REBUY_HALF_LIFE.as_secs_f32())
+        .exp2()
+        .max(REBUY_FLOOR)
 }
 
 /// `position` 0 is the newest.
@@ -45,6 +55,7 @@ pub(crate) fn of_position(position: usize) -> f32 {
 pub(crate) fn of_source(source: Source) -> f64 {
     match source {
         Source::Revisit => 1.2,
+        Source::Rebuy => 1.2,
         Source::Sessions => 1.0,
         Source::Covisitation => 1.0,
         Source::Collaborative => 0.25,

@@ -83,6 +83,7 @@ proptest! {
         blocked in prop::collection::vec(0..ITEMS, 0..60),
         prices in prop::collection::vec((0..ITEMS, 0i64..6_000), 0..30),
         k in 1usize..260,
+        rebuy in any::<bool>(),
     ) {
         let kinds = [Kind::View, Kind::Add, Kind::Remove, Kind::Checkout, Kind::Purchase];
         let query = Query {
@@ -90,15 +91,24 @@ proptest! {
             exclude,
             k,
             filter,
+            rebuy,
+            ..Query::default()
         };
         let gate = gate(&blocked, &prices);
         let answer = MODEL.retrieve(&query, &gate).unwrap();
+        let bought: Vec<&str> = query
+            .recent
+            .iter()
+            .filter(|one| one.kind == Kind::Purchase && !rebuy)
+            .map(|one| one.item_id.as_str())
+            .collect();
         let may = |ordinal: u32| {
             let item = MODEL.catalogue().get(ordinal).unwrap();
             let price = gate.price(ordinal).unwrap_or(item.price_minor);
             passes(item, &query.filter, price)
                 && !query.exclude.contains(&item.item_id)
                 && !blocked.contains(&ordinal)
+                && !bought.contains(&item.item_id.as_str())
         };
         let eligible = (0..ITEMS).filter(|&ordinal| may(ordinal)).count();
         prop_assert_eq!(answer.plan.eligible, eligible as u64);
@@ -125,7 +135,7 @@ proptest! {
     ) {
         let ask = |filter| {
             let recent = recents.iter().map(|&id| recent(&name(id), Kind::View)).collect();
-            let query = Query { recent, exclude: Vec::new(), k, filter };
+            let query = Query { recent, k, filter, ..Query::default() };
             MODEL.retrieve(&query, &open(&MODEL)).unwrap()
         };
         let named = ask(Filter { brands: vec![format!("b{brand}")], ..Filter::default() });

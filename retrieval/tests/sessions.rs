@@ -8,7 +8,7 @@
 use proptest::prelude::*;
 use retrieval::files::{write_covisitation, write_popularity, write_sessions};
 use retrieval::{
-    Filter, Gate, Kind, Model, Query, Recent, SessionSettings, SessionTable, Sessions, Source,
+    Gate, Kind, Model, Query, Recent, SessionSettings, SessionTable, Sessions, Source,
 };
 use snapshot::{Builder, Catalogue, CatalogueItem, Manifest, files};
 
@@ -135,7 +135,7 @@ fn ask(model: &Model, viewed: &[u32], exclude: &[u32]) -> retrieval::Answer {
         recent: viewed.iter().map(recent).collect(),
         exclude: exclude.iter().map(u32::to_string).collect(),
         k: 20,
-        filter: Filter::default(),
+        ..Query::default()
     };
     model.retrieve(&query, &Gate::open(ITEMS as usize)).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use feature_store::{Event, EventKind, Millis};
-use retrieval::{Filter, Kind, Query, Recent};
+use retrieval::{Kind, Query, Recent};
 
 use crate::sessions::Session;
 
@@ -72,7 +72,7 @@ pub(crate) fn query(before: &[&Event], now: Millis, exclude: Vec<String>, k: usi
         recent,
         exclude,
         k,
-        filter: Filter::default(),
+        ..Query::default()
     }
 }
 

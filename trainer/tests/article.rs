@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use retrieval::{Filter, Gate, Kind, Model, Query, Recent};
+use retrieval::{Gate, Kind, Model, Query, Recent};
 use trainer::readers::{Format, scan};
 use trainer::{Options, train};
 
@@ -42,7 +42,7 @@ fn recommended(text: &str) -> Vec<String> {
         recent: cart.map(recent).to_vec(),
         exclude: cart.map(str::to_owned).to_vec(),
         k: 10,
-        filter: Filter::default(),
+        ..Query::default()
     };
     let answer = model
         .retrieve(&query, &Gate::open(model.catalogue().len()))

@@ -14,7 +14,7 @@ mod table;
 
 use std::sync::Arc;
 
-use ann_index::{Bitmap, Hit};
+use ann_index::Hit;
 use snapshot::Snapshot;
 
 use crate::scratch::{Scratch, Sums, keep_best};
@@ -59,7 +59,7 @@ pub(crate) struct SessionScratch {
     /// The current session's distinct items, newest first, with the weight of their place.
     current: Vec<(u32, f32)>,
     /// What the query asks about, newest first.
-    pub(crate) recent: Vec<u32>,
+    recent: Vec<u32>,
 }
 
 impl Sessions {
@@ -129,37 +129,38 @@ impl Sessions {
     pub fn next(&self, newest_first: &[u32], k: usize) -> Vec<(u32, f32)> {
         scratch::with(self.data.idf.len(), |scratch| {
             let Scratch { sums, sessions, .. } = scratch;
-            sessions.recent.clear();
-            sessions.recent.extend_from_slice(newest_first);
+            self.gather(sessions, newest_first.iter().copied(), sums);
             let mut hits = Vec::new();
-            self.find(sessions, None, k, sums, &mut hits);
+            sums.drain_where(|item| self.may_name(sessions, item), &mut hits);
+            keep_best(&mut hits, k);
             hits.iter().map(|hit| (hit.id, hit.score)).collect()
         })
     }
 
-    /// Fills `out` with allowed items for what `scratch.recent` holds.
-    pub(crate) fn find(
+    /// Sums what past sessions say of a session of known items, newest first.
+    pub(crate) fn gather(
         &self,
         scratch: &mut SessionScratch,
-        allowed: Option<&Bitmap>,
-        depth: usize,
+        newest_first: impl Iterator<Item = u32>,
         sums: &mut Sums,
-        out: &mut Vec<Hit>,
     ) {
-        let Some(&newest) = scratch.recent.first() else {
+        scratch.recent.clear();
+        scratch.recent.extend(newest_first);
+        if scratch.recent.is_empty() {
             return;
-        };
+        }
         self.weigh_current(scratch);
         self.find_neighbours(scratch);
         for neighbour in &scratch.neighbours {
             self.vote(*neighbour, &scratch.current, sums);
         }
         self.add_revisits(&scratch.recent, sums);
-        let stays = self.settings.stay > 0.0;
-        let may =
-            |id| (stays || id != newest) && allowed.is_none_or(|allowed| allowed.contains(id));
-        sums.drain_where(may, out);
-        keep_best(out, depth);
+    }
+
+    /// Whether an item may come next in the session that was gathered for: the newest itself only
+    /// when the settings let it stay.
+    pub(crate) fn may_name(&self, scratch: &SessionScratch, item: u32) -> bool {
+        self.settings.stay > 0.0 || scratch.recent.first() != Some(&item)
     }
 
     fn weigh_current(&self, scratch: &mut SessionScratch) {

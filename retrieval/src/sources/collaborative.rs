@@ -6,10 +6,11 @@ use ann_index::{
 };
 use snapshot::{Snapshot, Space, files};
 
+use crate::asked::Asked;
 use crate::files::{SPACE, read_embeddings};
 use crate::interests::Interest;
 use crate::scratch::keep_best;
-use crate::{Error, FoldIn};
+use crate::{Error, FoldIn, Source};
 
 /// Items near the shopper's vector.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl Collaborative {
         interests: &[Interest],
         allowed: &Bitmap,
         depth: usize,
+        asked: &mut Asked,
         out: &mut Vec<Hit>,
     ) -> Result<Option<SearchReport>, Error> {
         let strengths = interests.iter().map(|item| (item.ordinal, item.weight));
@@ -61,6 +63,10 @@ impl Collaborative {
         let report = self.space.search(&query, depth, Some(allowed), out)?;
         // A predicted preference of 0 or less says that the shopper does not want the item.
         out.retain(|hit| hit.score > 0.0);
+        let vectors = self.space.vectors();
+        asked.note(Source::Collaborative, |ordinal| {
+            vectors.row(ordinal).map_or(0.0, |row| dot(&query, row))
+        });
         Ok(Some(report))
     }
 
@@ -93,6 +99,10 @@ impl Collaborative {
         keep_best(out, depth);
         Ok(Some(report))
     }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn length(row: &[f32]) -> f32 {

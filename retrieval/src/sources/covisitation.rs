@@ -1,9 +1,8 @@
-use ann_index::{Bitmap, Hit};
 use snapshot::{Snapshot, Tensors, files};
 
 use crate::Error;
 use crate::interests::Interest;
-use crate::scratch::{Sums, keep_best};
+use crate::scratch::Sums;
 
 /// For each item, the items that shared sessions with it, strongest first: compressed rows.
 #[derive(Debug)]
@@ -60,20 +59,11 @@ impl Covisitation {
     }
 
     /// Sums the neighbours of all interests, each weighted by the interest.
-    pub(crate) fn find(
-        &self,
-        interests: &[Interest],
-        allowed: &Bitmap,
-        depth: usize,
-        sums: &mut Sums,
-        out: &mut Vec<Hit>,
-    ) {
+    pub(crate) fn gather(&self, interests: &[Interest], sums: &mut Sums) {
         for interest in interests {
             for (neighbour, weight) in self.row(interest.ordinal) {
                 sums.add(neighbour, weight * interest.weight);
             }
         }
-        sums.drain(allowed, out);
-        keep_best(out, depth);
     }
 }

@@ -9,4 +9,4 @@ mod revisit;
 pub(crate) use collaborative::Collaborative;
 pub(crate) use covisitation::Covisitation;
 pub(crate) use popularity::Popularity;
-pub(crate) use revisit::revisit;
+pub(crate) use revisit::{rebuy, revisit};

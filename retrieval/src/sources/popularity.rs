@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use ann_index::{Bitmap, Hit};
 use snapshot::{Catalogue, Snapshot, Tensors, files};
 
+use crate::asked::Asked;
 use crate::interests::Interest;
 use crate::scratch::{Sums, keep_best};
-use crate::{Error, weights};
+use crate::{Error, Source, weights};
 
 /// What many shoppers want: all items by score, and those of each category.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Popularity {
         }
     }
 
-    fn score(&self, ordinal: u32) -> f32 {
+    pub(crate) fn score(&self, ordinal: u32) -> f32 {
         self.scores.get(ordinal as usize).copied().unwrap_or(0.0)
     }
 
@@ -75,6 +76,7 @@ impl Popularity {
         allowed: &Bitmap,
         depth: usize,
         sums: &mut Sums,
+        asked: &mut Asked,
         out: &mut Vec<Hit>,
     ) {
         let shares = self.shares(interests);
@@ -84,17 +86,23 @@ impl Popularity {
                 .get(category as usize)
                 .into_iter()
                 .flatten();
-            for &ordinal in popular
-                .filter(|&&ordinal| allowed.contains(ordinal))
-                .take(depth)
-            {
-                // The small constant keeps an item that nobody touched yet above 0.
-                sums.add(ordinal, share * (self.score(ordinal) + 1e-6));
+            let mut taken = 0;
+            for &ordinal in popular {
+                if taken == depth {
+                    break;
+                }
+                let is_allowed = allowed.contains(ordinal);
+                if is_allowed || asked.contains(ordinal) {
+                    // The small constant keeps an item that nobody touched yet above 0.
+                    sums.add(ordinal, share * (self.score(ordinal) + 1e-6));
+                    taken += usize::from(is_allowed);
+                }
             }
         }
+        let score = |sum: f32| if sum > 0.0 { 1.0 + sum.min(1.0) } else { 0.0 };
+        asked.note(Source::Popularity, |ordinal| score(sums.of(ordinal)));
         sums.drain(allowed, out);
-        out.iter_mut()
-            .for_each(|hit| hit.score = 1.0 + hit.score.min(1.0));
+        out.iter_mut().for_each(|hit| hit.score = score(hit.score));
         keep_best(out, depth);
     }
 

@@ -1,16 +1,16 @@
-use ann_index::{Bitmap, Hit};
-
 use crate::interests::Interest;
-use crate::scratch::keep_best;
+use crate::scratch::Sums;
 
 /// What the shopper dealt with lately and has not bought.
-pub(crate) fn revisit(interests: &[Interest], allowed: &Bitmap, depth: usize, out: &mut Vec<Hit>) {
-    let open = interests
-        .iter()
-        .filter(|item| !item.bought && allowed.contains(item.ordinal));
-    out.extend(open.map(|item| Hit {
-        id: item.ordinal,
-        score: item.weight,
-    }));
-    keep_best(out, depth);
+pub(crate) fn revisit(interests: &[Interest], sums: &mut Sums) {
+    for interest in interests.iter().filter(|interest| !interest.bought) {
+        sums.add(interest.ordinal, interest.weight);
+    }
+}
+
+/// What the shopper bought, by how often and how lately.
+pub(crate) fn rebuy(interests: &[Interest], sums: &mut Sums) {
+    for interest in interests {
+        sums.add(interest.ordinal, interest.rebuy);
+    }
 }

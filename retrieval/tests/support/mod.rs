@@ -8,7 +8,7 @@ use std::time::Duration;
 use retrieval::files::{
     Embeddings, IndexOptions, write_covisitation, write_embeddings, write_index, write_popularity,
 };
-use retrieval::{Filter, Gate, Kind, Model, Query, Recent};
+use retrieval::{Gate, Kind, Model, Query, Recent};
 use snapshot::{Builder, Catalogue, CatalogueItem, Manifest, Snapshot, files};
 use tempfile::TempDir;
 
@@ -148,7 +148,7 @@ pub(crate) fn cart(items: &[&str], k: usize) -> Query {
         recent: items.iter().map(|id| recent(id, Kind::Add)).collect(),
         exclude: items.iter().map(|id| (*id).to_owned()).collect(),
         k,
-        filter: Filter::default(),
+        ..Query::default()
     }
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use kit::{Clock, Violations, timestamp};
 use prost_types::Duration as WireDuration;
 use proto::v1 as pb;
-use retrieval::{Answer, Candidate, Filter, Kind, PlanKind, Query, Recent};
+use retrieval::{Answer, Candidate, Filter, Kind, PlanKind, Query, Recent, Scored, SourceScore};
 use tonic::Status;
 
 const MOST_CANDIDATES: u32 = 1_000;
 const MOST_RECENT: usize = 200;
 const MOST_EXCLUDED: usize = 1_000;
+const MOST_SCORED: usize = 200;
 const USUAL_CANDIDATES: u32 = 100;
 const USUAL_SIMILAR: u32 = 20;
 const NANOS_PER_SECOND: i32 = 1_000_000_000;
@@ -33,6 +34,8 @@ pub(crate) fn decode_retrieve(
     violations.check_at_most("recent_items", request.recent_items.len(), MOST_RECENT);
     violations.check_at_most("exclude", request.exclude.len(), MOST_EXCLUDED);
     check_ids(&mut violations, "exclude", &request.exclude);
+    violations.check_at_most("score", request.score.len(), MOST_SCORED);
+    check_ids(&mut violations, "score", &request.score);
     let now_ms = timestamp::given_or_now(&mut violations, "now", request.now.as_ref(), clock);
     let recent = request.recent_items.into_iter().enumerate();
     let query = Query {
@@ -40,6 +43,8 @@ pub(crate) fn decode_retrieve(
             .filter_map(|(i, item)| decode_recent(&mut violations, i, item))
             .collect(),
         exclude: request.exclude,
+        score: request.score,
+        rebuy: request.rebuy,
         k: decode_k(&mut violations, request.k, USUAL_CANDIDATES),
         filter: decode_filter(&mut violations, request.filter),
     };
@@ -216,6 +221,7 @@ pub(crate) fn encode_answer(answer: Answer, generation: &str) -> pb::RetrieveRes
         }),
         generation: generation.to_owned(),
         unknown_items: answer.unknown,
+        scored: answer.scored.into_iter().map(encode_scored).collect(),
     }
 }
 
@@ -223,14 +229,23 @@ fn encode_candidate(candidate: Candidate) -> pb::Candidate {
     pb::Candidate {
         item_id: candidate.item_id,
         score: candidate.score,
-        sources: candidate
-            .sources
-            .into_iter()
-            .map(|source| pb::SourceScore {
-                source: source.source.as_str().to_owned(),
-                score: source.score,
-                rank: source.rank,
-            })
-            .collect(),
+        sources: candidate.sources.into_iter().map(encode_source).collect(),
+    }
+}
+
+fn encode_scored(scored: Scored) -> pb::ScoredItem {
+    pb::ScoredItem {
+        item_id: scored.item_id,
+        known: scored.known,
+        score: scored.score,
+        sources: scored.sources.into_iter().map(encode_source).collect(),
+    }
+}
+
+fn encode_source(source: SourceScore) -> pb::SourceScore {
+    pb::SourceScore {
+        source: source.source.as_str().to_owned(),
+        score: source.score,
+        rank: source.rank,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kit::{Clock, Live, Problem};
-use retrieval::{Filter, Gate, Kind, Model, Query, Recent};
+use retrieval::{Gate, Kind, Model, Query, Recent};
 use snapshot::Snapshot;
 
 /// Items that the warm-up query pretends a shopper to have seen.
@@ -61,9 +61,8 @@ impl Generation {
                     age: Duration::ZERO,
                 })
                 .collect(),
-            exclude: Vec::new(),
             k: 10,
-            filter: Filter::default(),
+            ..Query::default()
         };
         let started = Instant::now();
         self.model.retrieve(&query, &self.gate.load())?;

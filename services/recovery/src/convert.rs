@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub(crate) use answers::{decision, generation_info, ordered, record, results};
 pub(crate) use questions::{
-    candidate, cart_line, features_request, item_updates, own_candidate, retrieve_request, shopper,
+    cart_line, features_request, found, item_updates, own_found, retrieve_request, shopper,
 };
 pub(crate) use requests::{decide_request, rank_request};
 

@@ -25,6 +25,7 @@ use crate::generation::Generation;
 use crate::record;
 use crate::request::{Mode, Request};
 use crate::shopper::Shopper;
+use candidates::Found;
 use miss::Miss;
 pub(crate) use notes::{Notes, Stage};
 pub(crate) use order::Ordered;
@@ -198,15 +199,15 @@ impl Decider {
         };
         let cart = cart::price(lines, generation, &self.stages.items);
         let (now_ms, notes) = (question.now_ms, &mut question.notes);
-        let candidates = if lines.is_empty() {
-            Vec::new()
+        let found = if lines.is_empty() {
+            Found::default()
         } else {
             let query = candidates::query(lines, &shopper.recent, now_ms);
             self.stages
                 .find(&query, generation, now_ms, deadline, notes)
                 .await
         };
-        let ranked = self.stages.rank(generation, &cart, candidates, notes);
+        let ranked = self.stages.rank(generation, &cart, found.candidates, notes);
         let decided = self.choose(&mut question, &shopper, &cart, ranked, generation);
         self.answer(&question.request, &decided, generation, deadline)
             .await

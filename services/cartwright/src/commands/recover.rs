@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use retrieval::{Filter, Gate, Kind, Model, Query, Recent};
+use retrieval::{Gate, Kind, Model, Query, Recent};
 use snapshot::Snapshot;
 use trainer::readers::Format;
 
@@ -86,7 +86,7 @@ fn query(args: &Args) -> Query {
         recent: args.cart.iter().map(recent).collect(),
         exclude: args.cart.iter().chain(&args.exclude).cloned().collect(),
         k: usize::from(args.k),
-        filter: Filter::default(),
+        ..Query::default()
     }
 }
 

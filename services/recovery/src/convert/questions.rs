@@ -6,7 +6,7 @@ use proto::v1 as pb;
 use proto::v1::feature_value::{Status, Value};
 use retrieval::{Filter, Kind, Query};
 
-use crate::decide::candidates::{Candidate, SourceScore};
+use crate::decide::candidates::{Candidate, Found, SourceScore};
 use crate::request::CartLine;
 use crate::shopper::{Cart, Profile, Recent, Shopper};
 
@@ -146,6 +146,8 @@ pub(crate) fn retrieve_request(
         filter: filter(&query.filter),
         generation: generation.to_owned(),
         now: Some(timestamp::encode(now_ms)),
+        score: query.score.clone(),
+        rebuy: query.rebuy,
     }
 }
 
@@ -157,29 +159,59 @@ fn filter(filter: &Filter) -> Option<pb::Filter> {
     })
 }
 
-pub(crate) fn candidate(candidate: pb::Candidate) -> Candidate {
-    let source = |score: pb::SourceScore| SourceScore {
-        source: score.source,
-        score: score.score,
-        rank: score.rank,
+/// What the candidates role answered.
+pub(crate) fn found(answer: pb::RetrieveResponse) -> Found {
+    let candidate = |one: pb::Candidate| Candidate {
+        item_id: one.item_id,
+        score: one.score,
+        sources: one.sources.into_iter().map(source).collect(),
     };
-    Candidate {
-        item_id: candidate.item_id,
-        score: candidate.score,
-        sources: candidate.sources.into_iter().map(source).collect(),
+    let scored = |one: pb::ScoredItem| {
+        one.known.then(|| Candidate {
+            item_id: one.item_id,
+            score: one.score,
+            sources: one.sources.into_iter().map(source).collect(),
+        })
+    };
+    Found {
+        candidates: answer.candidates.into_iter().map(candidate).collect(),
+        scored: answer.scored.into_iter().filter_map(scored).collect(),
     }
 }
 
-pub(crate) fn own_candidate(candidate: retrieval::Candidate) -> Candidate {
-    let source = |score: retrieval::SourceScore| SourceScore {
+fn source(score: pb::SourceScore) -> SourceScore {
+    SourceScore {
+        source: score.source,
+        score: score.score,
+        rank: score.rank,
+    }
+}
+
+/// What our own tables answered.
+pub(crate) fn own_found(answer: retrieval::Answer) -> Found {
+    let candidate = |one: retrieval::Candidate| Candidate {
+        item_id: one.item_id,
+        score: one.score,
+        sources: one.sources.into_iter().map(own_source).collect(),
+    };
+    let scored = |one: retrieval::Scored| {
+        one.known.then(|| Candidate {
+            item_id: one.item_id,
+            score: one.score,
+            sources: one.sources.into_iter().map(own_source).collect(),
+        })
+    };
+    Found {
+        candidates: answer.candidates.into_iter().map(candidate).collect(),
+        scored: answer.scored.into_iter().filter_map(scored).collect(),
+    }
+}
+
+fn own_source(score: retrieval::SourceScore) -> SourceScore {
+    SourceScore {
         source: score.source.as_str().to_owned(),
         score: score.score,
         rank: score.rank,
-    };
-    Candidate {
-        item_id: candidate.item_id,
-        score: candidate.score,
-        sources: candidate.sources.into_iter().map(source).collect(),
     }
 }
 

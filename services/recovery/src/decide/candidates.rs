@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::Deadline;
 use kit::client::PeerChannel;
 use proto::v1::candidate_service_client::CandidateServiceClient;
-use retrieval::{Filter, Gate, Kind, Query};
+use retrieval::{Gate, Kind, Query};
 
 use super::miss::Miss;
 use crate::convert;
@@ -26,6 +26,16 @@ pub(crate) struct Candidate {
     pub(crate) score: f64,
     /// Strongest first.
     pub(crate) sources: Vec<SourceScore>,
+}
+
+/// What the stage found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Found {
+    /// Best first.
+    pub(crate) candidates: Vec<Candidate>,
+    /// The cart's lines that the generation knows, with what the sources say of them: comparable
+    /// with the candidates.
+    pub(crate) scored: Vec<Candidate>,
 }
 
 /// What one source said of a candidate.
@@ -65,7 +75,7 @@ impl CandidatesClient {
         generation: &Generation,
         now_ms: i64,
         deadline: Deadline,
-    ) -> Result<Vec<Candidate>, Miss> {
+    ) -> Result<Found, Miss> {
         let message = convert::retrieve_request(query, generation.id(), now_ms);
         let mut request = tonic::Request::new(message);
         deadline.apply(&mut request);
@@ -78,11 +88,7 @@ impl CandidatesClient {
             .map_err(|status| Miss::of(&status, given))?
             .into_inner();
         if answer.generation == generation.id() {
-            Ok(answer
-                .candidates
-                .into_iter()
-                .map(convert::candidate)
-                .collect())
+            Ok(convert::found(answer))
         } else {
             Err(Miss::Generation(answer.generation))
         }
@@ -90,22 +96,15 @@ impl CandidatesClient {
 }
 
 /// Co-visitation and popularity, from the tables in this process.
-pub(crate) fn from_own_tables(
-    query: &Query,
-    generation: &Generation,
-) -> Result<Vec<Candidate>, Miss> {
+pub(crate) fn from_own_tables(query: &Query, generation: &Generation) -> Result<Found, Miss> {
     let gate = Gate::open(generation.catalogue().len());
     let answer = generation.fallback.retrieve(query, &gate);
     let answer = answer.map_err(|error| Miss::Odd(error.to_string()))?;
-    Ok(answer
-        .candidates
-        .into_iter()
-        .map(convert::own_candidate)
-        .collect())
+    Ok(convert::own_found(answer))
 }
 
 /// What to look for: items that go with the recent ones and the cart's, and are neither in the
-/// cart nor bought a moment ago.
+/// cart nor bought a moment ago; and how the cart's own lines compare with them.
 pub(crate) fn query(cart: &[CartLine], recent: &[Recent], now_ms: i64) -> Query {
     let bought = recent.iter().filter(|one| one.kind == Kind::Purchase);
     let mut exclude: Vec<String> = cart
@@ -115,11 +114,15 @@ pub(crate) fn query(cart: &[CartLine], recent: &[Recent], now_ms: i64) -> Query 
         .collect();
     exclude.sort_unstable();
     exclude.dedup();
+    let mut score: Vec<String> = cart.iter().map(|line| line.item_id.clone()).collect();
+    score.sort_unstable();
+    score.dedup();
     Query {
         recent: interactions(cart, recent, now_ms),
         exclude,
+        score,
         k: CANDIDATES,
-        filter: Filter::default(),
+        ..Query::default()
     }
 }
 
@@ -185,6 +188,11 @@ mod tests {
         ];
         let query = query(&[line("c", None), line("a", None)], &recent, 10);
         assert_eq!(query.exclude, ["a", "b", "c"]);
+        assert_eq!(
+            query.score,
+            ["a", "c"],
+            "the cart's lines are compared with the rest"
+        );
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Decider {
         let mut found = self
             .stages
             .find(&query, &generation, now_ms, deadline, &mut notes)
-            .await;
+            .await
+            .candidates;
         found.extend(not_among(&found, query.filter.allow));
         let mut items = self.stages.rank(&generation, &cart, found, &mut notes);
         rank::unknown_last(&generation, &mut items);
@@ -91,12 +92,14 @@ fn query(request: &RankRequest, lines: &[CartLine], shopper: &Shopper, now_ms: i
     let items: BTreeSet<String> = request.item_ids.iter().cloned().collect();
     Query {
         recent: candidates::interactions(lines, &shopper.recent, now_ms),
-        exclude: Vec::new(),
+        // The caller chose the items: what was bought before is ordered like the rest.
+        rebuy: true,
         k: items.len(),
         filter: Filter {
             allow: items.into_iter().collect(),
             ..Filter::default()
         },
+        ..Query::default()
     }
 }
 

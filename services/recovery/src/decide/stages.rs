@@ -6,7 +6,7 @@ use std::time::Instant;
 use kit::Deadline;
 use retrieval::Query;
 
-use super::candidates::{self, Candidate, CandidatesClient};
+use super::candidates::{self, Candidate, CandidatesClient, Found};
 use super::features::FeaturesClient;
 use super::miss::Miss;
 use super::notes::{Notes, Stage};
@@ -82,7 +82,7 @@ impl Stages {
         now_ms: i64,
         deadline: Deadline,
         notes: &mut Notes,
-    ) -> Vec<Candidate> {
+    ) -> Found {
         let started = Instant::now();
         let stage = deadline.share(CANDIDATES_SHARE);
         let answer = if query.recent.is_empty() {
@@ -96,9 +96,10 @@ impl Stages {
         let mut found =
             answer.unwrap_or_else(|miss| self.fall_back(&miss, query, generation, notes));
         // A source may lag behind the item table, or answer oddly: what is shown is checked here.
-        found.retain(|one| !query.exclude.contains(&one.item_id));
-        found.retain(|one| !self.items.facts(generation, &one.item_id).is_blocked());
-        found.truncate(query.k);
+        let shown = &mut found.candidates;
+        shown.retain(|one| !query.exclude.contains(&one.item_id));
+        shown.retain(|one| !self.items.facts(generation, &one.item_id).is_blocked());
+        shown.truncate(query.k);
         notes.took(Stage::Candidates, started, &self.metrics);
         found
     }
@@ -109,10 +110,10 @@ impl Stages {
         query: &Query,
         generation: &Generation,
         notes: &mut Notes,
-    ) -> Vec<Candidate> {
+    ) -> Found {
         let (found, instead) = match candidates::from_own_tables(query, generation) {
             Ok(found) => (found, "co-visitation and popularity instead".to_owned()),
-            Err(miss) => (Vec::new(), format!("and here: {miss}")),
+            Err(miss) => (Found::default(), format!("and here: {miss}")),
         };
         notes.degrade(
             Stage::Candidates,
