@@ -11,12 +11,14 @@ pub enum Source {
     Covisitation,
     /// It is near the shopper's vector.
     Collaborative,
+    /// It is described, or looks, like the recent items.
+    Content,
     /// Many shoppers want it; first in the categories of the recent items.
     Popularity,
 }
 
 impl Source {
-    pub const COUNT: usize = 6;
+    pub const COUNT: usize = 7;
 
     pub const ALL: [Self; Self::COUNT] = [
         Self::Revisit,
@@ -24,6 +26,7 @@ impl Source {
         Self::Sessions,
         Self::Covisitation,
         Self::Collaborative,
+        Self::Content,
         Self::Popularity,
     ];
 
@@ -35,6 +38,7 @@ impl Source {
             Self::Sessions => "sessions",
             Self::Covisitation => "covisitation",
             Self::Collaborative => "collaborative",
+            Self::Content => "content",
             Self::Popularity => "popularity",
         }
     }

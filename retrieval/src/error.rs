@@ -11,6 +11,8 @@ pub enum Error {
     UnknownItem { item_id: String },
     #[error("file {file} does not fit the catalogue: {detail}")]
     Misfit { file: &'static str, detail: String },
+    #[error("space {name} does not fit the catalogue: {detail}")]
+    Space { name: String, detail: String },
     #[error(transparent)]
     Snapshot(#[from] snapshot::Error),
     #[error(transparent)]

@@ -7,6 +7,8 @@
 //! | `sessions.safetensors` (optional) | `offsets` u64 \[s+1\], `items` u32 \[m\], `ended` u64 \[s\]: past sessions newest first, session i is `offsets[i]..offsets[i+1]` in the shopper's order; `settings` f32 \[13\], the fields of [`SessionSettings`](crate::SessionSettings) |
 //! | `popularity.safetensors` | `scores` f32 \[n\], 0 or more |
 //! | `embeddings/collab.safetensors` | `items` f32 \[n,d\], `gram` f32 \[d,d\] = YᵀY, `alpha` and `regularisation` f32 \[1\] |
+//! | `embeddings/NAME.safetensors` (optional, any number) | a space of content, such as `text`: `items` f32 \[n,d\], rows of length 1, or zeros for an item without |
+//! | `fusion.json` (optional) | [`FusionWeights`](crate::FusionWeights): `version` 1, `normalisation`, `weights` by source, `price_bands` |
 //! | `index/collab.faiss` | the same vectors in inverted lists with 8-bit codes |
 //! | `queries/collab.safetensors` | `queries` f32 \[q,d\] and, for each of b filters, `selectivity` f32 \[b\], `clustered` u32 \[b\] (0 or 1), `neighbours` u32 \[b,q,k\] (padded with `u32::MAX`); `seed` u64 \[1\] of the filters |
 //!
@@ -15,23 +17,28 @@
 mod held_out;
 mod index;
 mod sessions;
+mod spaces;
 
 use std::sync::Arc;
 
 use ann_index::Vectors;
 use snapshot::{Builder, Snapshot, Space, TensorData, Tensors, files, write_tensors};
 
-use crate::Error;
 use crate::fold_in::{FoldIn, gram};
+use crate::{Error, FusionWeights};
 
 pub use held_out::{HeldOut, HeldOutBand, read_queries, write_queries};
 pub use index::{IndexOptions, IndexReport, write_index};
 pub(crate) use sessions::read_sessions;
 pub use sessions::write_sessions;
+pub(crate) use spaces::read_space;
+pub use spaces::{space_file, write_space};
 
 /// Name of the file of past sessions.
 pub const SESSIONS: &str = "sessions.safetensors";
-/// Name of the one embedding space.
+/// Name of the file of learned fusion weights.
+pub const FUSION: &str = "fusion.json";
+/// Name of the space of the factorisation. All others are of content.
 pub const SPACE: &str = "collab";
 /// Its metric, as the manifest names it.
 pub const METRIC: &str = "inner_product";
@@ -105,6 +112,23 @@ fn len_of(data: &TensorData) -> usize {
         TensorData::F32(values) => values.len(),
         TensorData::U32(values) => values.len(),
         TensorData::U64(values) => values.len(),
+    }
+}
+
+/// Writes how the sources' lists become one.
+///
+/// # Errors
+/// Weights outside their limits, or a disk error.
+pub fn write_fusion(builder: &mut Builder, weights: &FusionWeights) -> Result<(), Error> {
+    Ok(builder.write(FUSION, &weights.to_json()?)?)
+}
+
+/// The defaults when the snapshot has no such file.
+pub(crate) fn read_fusion(snapshot: &Snapshot) -> Result<FusionWeights, Error> {
+    if snapshot.has(FUSION) {
+        FusionWeights::parse(&snapshot.read(FUSION)?)
+    } else {
+        Ok(FusionWeights::default())
     }
 }
 

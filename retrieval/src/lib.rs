@@ -3,13 +3,14 @@
 //! - [`Model`]: a loaded generation; [`Model::retrieve`] is the way in.
 //! - [`Query`], [`Filter`], [`Gate`]: what is known of the shopper, what may be answered, and what
 //!   can be sold right now.
-//! - `sources`: revisit, rebuy, sessions, co-visitation, collaborative, popularity. Each names items
-//!   with a score.
+//! - `sources`: revisit, rebuy, sessions, co-visitation, collaborative, content, popularity. Each
+//!   names items with a score.
 //! - [`Sessions`]: past sessions like the current one, in the order of their items.
-//! - `fusion`: one list out of the sources' lists, every item tagged with who named it.
+//! - `fusion`: one list out of the sources' lists, every item tagged with who named it;
+//!   [`FusionWeights`] says how.
 //! - [`FoldIn`]: a shopper's vector by least squares from a few items.
 //! - [`files`]: the layout of the tensor files, for the one who writes them and for us.
-//! - `weights`: every constant that ranking inside this crate depends on.
+//! - `weights`: every constant that ranking inside this crate depends on, besides those.
 //!
 //! Nothing here knows of gRPC, stores, money or the clock.
 
@@ -34,6 +35,7 @@ pub mod files;
 pub use answer::{Answer, AnswerPlan, Candidate, PlanKind, Scored, Source, SourceScore};
 pub use error::Error;
 pub use fold_in::FoldIn;
+pub use fusion::{FusionWeights, Normalisation};
 pub use gate::Gate;
 pub use model::{COLLABORATIVE_DOWN, Model};
 pub use query::{Filter, Kind, Query, Recent};

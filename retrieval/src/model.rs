@@ -2,16 +2,17 @@ use std::sync::Arc;
 
 use snapshot::{Catalogue, Snapshot};
 
+use crate::files::read_fusion;
 use crate::filters::{FilterIndex, Rules};
 use crate::interests::Interest;
 use crate::query::check_k;
 use crate::scratch::Scratch;
 use crate::search::{Found, Task};
 use crate::sessions::Sessions;
-use crate::sources::{Collaborative, Covisitation, Popularity};
+use crate::sources::{Collaborative, Content, Covisitation, Popularity};
 use crate::{
-    Answer, AnswerPlan, Error, Filter, Gate, Kind, PlanKind, Query, SessionSettings, fusion,
-    interests, scratch,
+    Answer, AnswerPlan, Error, Filter, FusionWeights, Gate, Kind, PlanKind, Query, SessionSettings,
+    fusion, interests, scratch,
 };
 
 /// What [`Answer::degraded`] says when the generation has vectors and they were not searched.
@@ -19,14 +20,16 @@ pub const COLLABORATIVE_DOWN: &str = "collaborative: vectors are not searched he
 
 /// A loaded generation: everything that candidates are found from. Read-only, and used from any
 /// number of threads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) catalogue: Arc<Catalogue>,
-    pub(crate) filters: FilterIndex,
+    pub(crate) filters: Arc<FilterIndex>,
     pub(crate) sessions: Option<Sessions>,
-    pub(crate) covisitation: Covisitation,
-    pub(crate) popularity: Popularity,
-    pub(crate) collaborative: Option<Collaborative>,
+    pub(crate) covisitation: Arc<Covisitation>,
+    pub(crate) popularity: Arc<Popularity>,
+    pub(crate) collaborative: Option<Arc<Collaborative>>,
+    pub(crate) content: Option<Arc<Content>>,
+    pub(crate) fusion: FusionWeights,
     degraded: Vec<String>,
 }
 
@@ -37,11 +40,13 @@ impl Model {
     /// A file that is absent, unreadable or does not fit the catalogue.
     pub fn load(snapshot: &Snapshot) -> Result<Self, Error> {
         let mut model = Self::load_tables(snapshot)?;
-        model.collaborative = Collaborative::load(snapshot, model.catalogue.len())?;
+        let items = model.catalogue.len();
+        model.collaborative = Collaborative::load(snapshot, items)?.map(Arc::new);
+        model.content = Content::load(snapshot, items)?.map(Arc::new);
         Ok(model)
     }
 
-    /// Co-visitation and popularity only: a small part of the memory, for whoever needs an answer
+    /// Sessions, co-visitation and popularity only: a small part of the memory, for whoever needs an answer
     /// when the one with the vectors is out of reach. Answers say so in `degraded` when the
     /// snapshot has vectors.
     ///
@@ -57,12 +62,16 @@ impl Model {
 
     fn load_tables(snapshot: &Snapshot) -> Result<Self, Error> {
         let catalogue = Arc::new(Catalogue::load(snapshot)?);
+        let fusion = read_fusion(snapshot)?;
+        let popularity = Popularity::load(snapshot, &catalogue)?;
         Ok(Self {
-            filters: FilterIndex::new(&catalogue),
+            filters: Arc::new(FilterIndex::new(&catalogue)),
             sessions: load_sessions(snapshot, catalogue.len())?,
-            covisitation: Covisitation::load(snapshot, catalogue.len())?,
-            popularity: Popularity::load(snapshot, &catalogue)?,
+            covisitation: Arc::new(Covisitation::load(snapshot, catalogue.len())?),
+            popularity: Arc::new(popularity.with_bands(&catalogue, fusion.price_bands)),
             collaborative: None,
+            content: None,
+            fusion,
             degraded: Vec::new(),
             catalogue,
         })
@@ -73,6 +82,25 @@ impl Model {
         &self.catalogue
     }
 
+    /// The same sources, with their lists made one in another way. Shares all that is large.
+    ///
+    /// # Errors
+    /// Weights outside their limits.
+    pub fn with_fusion(&self, fusion: FusionWeights) -> Result<Self, Error> {
+        fusion.validate()?;
+        let bands = fusion.price_bands;
+        Ok(Self {
+            popularity: Arc::new(self.popularity.with_bands(&self.catalogue, bands)),
+            fusion,
+            ..self.clone()
+        })
+    }
+
+    #[must_use]
+    pub fn fusion(&self) -> &FusionWeights {
+        &self.fusion
+    }
+
     /// Up to k items for what the shopper did lately: never an excluded or blocked one, never one
     /// outside the filter, and never one that was bought unless the query allows it. Fewer than k
     /// only when no more are eligible.
@@ -80,12 +108,26 @@ impl Model {
     /// # Errors
     /// A query outside its limits, or a gate made for another generation.
     pub fn retrieve(&self, query: &Query, gate: &Gate) -> Result<Answer, Error> {
+        self.ask(query, gate, query.k)
+    }
+
+    /// As [`Model::retrieve`], with every item that any source named for `query.k` among the
+    /// candidates: what the weights of the sources are learned from.
+    ///
+    /// # Errors
+    /// As [`Model::retrieve`].
+    pub fn named(&self, query: &Query, gate: &Gate) -> Result<Answer, Error> {
+        self.ask(query, gate, usize::MAX)
+    }
+
+    fn ask(&self, query: &Query, gate: &Gate, keep: usize) -> Result<Answer, Error> {
         query.validate()?;
         self.check_gate(gate)?;
         let (interests, unknown) = interests::of(query, &self.catalogue);
         let task = Task {
             interests: &interests,
             k: query.k,
+            keep,
         };
         let rules = Rules {
             filter: &query.filter,
@@ -105,7 +147,8 @@ impl Model {
     }
 
     /// Up to k items near one item, itself left out: by the angle between their vectors, else by
-    /// shared sessions, then popular ones of its category.
+    /// shared sessions; where those are too few also by what is said of them; then popular ones of
+    /// its category.
     ///
     /// # Errors
     /// An item that the generation does not know, a bad k or filter, a gate made for another
@@ -134,6 +177,7 @@ impl Model {
         let task = Task {
             interests: &interests,
             k,
+            keep: k,
         };
         let exclude = [item_id.to_owned()];
         let rules = Rules {
@@ -165,13 +209,12 @@ impl Model {
         } else {
             found.kind()
         };
-        let lists_probed = found.report.map_or(0, |report| report.lists_probed);
         let mut degraded = self.degraded.clone();
-        degraded.extend(found.failure);
+        degraded.extend(found.failures);
         let plan = AnswerPlan {
             kind,
             eligible,
-            lists_probed,
+            lists_probed: found.lists_probed,
         };
         Answer {
             candidates,

@@ -6,6 +6,7 @@ use crate::Source;
 use crate::asked::Asked;
 use crate::fusion::Entry;
 use crate::sessions::SessionScratch;
+use crate::sources::ContentScratch;
 
 /// Memory that a query needs and the next one uses again. One for each thread, sized for the
 /// largest generation that it has served.
@@ -17,6 +18,7 @@ pub(crate) struct Scratch {
     pub(crate) part: Bitmap,
     pub(crate) sums: Sums,
     pub(crate) sessions: SessionScratch,
+    pub(crate) content: ContentScratch,
     pub(crate) lists: Lists,
     /// Items whose score is wanted although they may not be answered.
     pub(crate) asked: Asked,

@@ -5,7 +5,7 @@ use ann_index::{Plan, SearchReport};
 use crate::filters::Rules;
 use crate::interests::Interest;
 use crate::model::Model;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, keep_best};
 use crate::sources::{rebuy, revisit};
 use crate::{Error, PlanKind, Source, weights};
 
@@ -14,6 +14,8 @@ use crate::{Error, PlanKind, Source, weights};
 pub(crate) struct Task<'a> {
     pub(crate) interests: &'a [Interest],
     pub(crate) k: usize,
+    /// Candidates to answer at most.
+    pub(crate) keep: usize,
 }
 
 impl Task<'_> {
@@ -58,7 +60,7 @@ impl Model {
             });
             let out = lists.of_mut(Source::Sessions);
             sums.drain_where(|id| allowed.contains(id) && may_stay(id), out);
-            crate::scratch::keep_best(out, depth);
+            keep_best(out, depth);
         }
         self.covisitation.gather(interests, sums);
         asked.note_sums(Source::Covisitation, sums);
@@ -66,17 +68,32 @@ impl Model {
         let popular = lists.of_mut(Source::Popularity);
         self.popularity
             .in_categories(interests, allowed, depth, sums, asked, popular);
-        let near = lists.of_mut(Source::Collaborative);
-        Found::of(
-            self.collaborative
-                .as_ref()
-                .map(|source| source.find(interests, allowed, depth, asked, near)),
-        )
+        let mut found = Found::default();
+        if let Some(source) = &self.collaborative {
+            let near = lists.of_mut(Source::Collaborative);
+            let outcome = source.find(interests, allowed, depth, asked, near);
+            found.note(Source::Collaborative, outcome);
+        }
+        self.search_content(task, depth, scratch, &mut found);
+        found
+    }
+
+    fn search_content(
+        &self,
+        task: Task<'_>,
+        depth: usize,
+        scratch: &mut Scratch,
+        found: &mut Found,
+    ) {
+        if let Some(source) = &self.content {
+            let outcome = source.find(task.interests, depth, scratch);
+            found.note(Source::Content, outcome);
+        }
     }
 
     /// Asks the source that knows what is near an item, or the one that knows next best.
     pub(crate) fn search_near(&self, ordinal: u32, task: Task<'_>, scratch: &mut Scratch) -> Found {
-        let Task { interests, k } = task;
+        let Task { interests, k, .. } = task;
         let Scratch {
             allowed,
             sums,
@@ -87,15 +104,21 @@ impl Model {
         let popular = lists.of_mut(Source::Popularity);
         self.popularity
             .in_categories(interests, allowed, k, sums, asked, popular);
+        let mut found = Found::default();
         let near = lists.of_mut(Source::Collaborative);
-        let found = Found::of(
-            self.collaborative
-                .as_ref()
-                .map(|source| source.near(ordinal, allowed, k, near)),
-        );
-        if near.is_empty() {
+        if let Some(source) = &self.collaborative {
+            let outcome = source.near(ordinal, allowed, k, near);
+            found.note(Source::Collaborative, outcome);
+        }
+        let mut named = near.len();
+        if named == 0 {
             self.covisitation.gather(interests, sums);
-            sums.drain_best(allowed, k, lists.of_mut(Source::Covisitation));
+            let shared = lists.of_mut(Source::Covisitation);
+            sums.drain_best(allowed, k, shared);
+            named = shared.len();
+        }
+        if named < k {
+            self.search_content(task, k, scratch, &mut found);
         }
         found
     }
@@ -104,30 +127,30 @@ impl Model {
 /// How the vectors were searched, if they were.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    pub(crate) report: Option<SearchReport>,
-    pub(crate) failure: Option<String>,
+    approximate: bool,
+    /// Of the search that probed most.
+    pub(crate) lists_probed: u32,
+    pub(crate) failures: Vec<String>,
 }
 
 impl Found {
     /// A search that fails costs its source and not the answer.
-    fn of(outcome: Option<Result<Option<SearchReport>, Error>>) -> Self {
+    fn note(&mut self, source: Source, outcome: Result<Option<SearchReport>, Error>) {
         match outcome {
-            None => Self::default(),
-            Some(Ok(report)) => Self {
-                report,
-                failure: None,
-            },
-            Some(Err(error)) => Self {
-                report: None,
-                failure: Some(format!("collaborative: {error}")),
-            },
+            Ok(None) => {}
+            Ok(Some(report)) => {
+                self.approximate |= report.plan == Plan::Approximate;
+                self.lists_probed = self.lists_probed.max(report.lists_probed);
+            }
+            Err(error) => self.failures.push(format!("{}: {error}", source.as_str())),
         }
     }
 
     pub(crate) fn kind(&self) -> PlanKind {
-        match self.report.map(|report| report.plan) {
-            Some(Plan::Approximate) => PlanKind::Approximate,
-            Some(Plan::Exact) | None => PlanKind::Exact,
+        if self.approximate {
+            PlanKind::Approximate
+        } else {
+            PlanKind::Exact
         }
     }
 }

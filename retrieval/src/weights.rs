@@ -1,8 +1,8 @@
-//! Every constant that the order of candidates depends on.
+//! Every constant that the order of candidates depends on, besides the weights of the sources.
 
 use std::time::Duration;
 
-use crate::{Kind, Source};
+use crate::Kind;
 
 /// How much an interaction says about what the shopper wants.
 pub(crate) fn of_kind(kind: Kind) -> f32 {
@@ -42,25 +42,6 @@ pub(crate) fn of_rebuy(age: Duration) -> f32 {
 pub(crate) fn of_position(position: usize) -> f32 {
     let position = f32::from(u16::try_from(position).unwrap_or(u16::MAX));
     POSITIONS / (POSITIONS + position)
-}
-
-/// A source's scores are divided by its best before they are added with these weights: what one
-/// source is sure of is not drowned by another that ranks everything. Popularity only fills.
-///
-/// Sessions at 1 raise hit rate and MRR of clicks a lot and of baskets a little; at 2 clicks gain
-/// another hundredth and nothing else does. `docs/retrieval.md` has the figures.
-///
-/// Vectors fitted to little data, with more dimensions than items, rank sharply and wrongly; at a
-/// quarter they add items and settle near ties, and cannot turn round what sessions clearly say.
-pub(crate) fn of_source(source: Source) -> f64 {
-    match source {
-        Source::Revisit => 1.2,
-        Source::Rebuy => 1.2,
-        Source::Sessions => 1.0,
-        Source::Covisitation => 1.0,
-        Source::Collaborative => 0.25,
-        Source::Popularity => 0.0,
-    }
 }
 
 /// Items that each source names, at least: enough for two sources to agree on one although

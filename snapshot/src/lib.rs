@@ -27,7 +27,7 @@ pub use manifest::{
     DataRange, FORMAT, FileEntry, MANIFEST, Manifest, ProbeRow, READER, Space, id_of,
 };
 pub use opened::{Report, Snapshot};
-pub use tensors::{TensorData, Tensors, write_tensors};
+pub use tensors::{TensorData, Tensors, write_tensors, write_tensors_with};
 
 /// Names of the files that every part of the system agrees on.
 pub mod files {

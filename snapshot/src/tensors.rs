@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -70,6 +70,7 @@ fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
 pub struct Tensors {
     file: String,
     tensors: BTreeMap<String, (Vec<usize>, TensorData)>,
+    metadata: BTreeMap<String, String>,
 }
 
 impl Tensors {
@@ -102,10 +103,19 @@ impl Tensors {
             })?;
             tensors.insert(name, (view.shape().to_vec(), data));
         }
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
+        let metadata = header.metadata().iter().flatten();
         Ok(Self {
             file: file.to_owned(),
             tensors,
+            metadata: metadata.map(|(k, v)| (k.clone(), v.clone())).collect(),
         })
+    }
+
+    /// A text that the file's header holds beside the tensors.
+    #[must_use]
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -190,6 +200,17 @@ impl Tensors {
 /// # Errors
 /// When a shape does not fit the number of values.
 pub fn write_tensors(tensors: &[(&str, Vec<usize>, TensorData)]) -> Result<Vec<u8>, Error> {
+    write_tensors_with(tensors, &[])
+}
+
+/// As [`write_tensors`], with texts for the file's header.
+///
+/// # Errors
+/// As [`write_tensors`].
+pub fn write_tensors_with(
+    tensors: &[(&str, Vec<usize>, TensorData)],
+    metadata: &[(&str, &str)],
+) -> Result<Vec<u8>, Error> {
     let fail = |detail: String| Error::Tensors {
         file: "to write".to_owned(),
         detail,
@@ -211,7 +232,12 @@ pub fn write_tensors(tensors: &[(&str, Vec<usize>, TensorData)]) -> Result<Vec<u
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| fail(e.to_string()))?;
-    safetensors::serialize(views, None).map_err(|e| fail(e.to_string()))
+    let texts = metadata.iter();
+    let texts: HashMap<String, String> = texts
+        .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+        .collect();
+    let texts = (!texts.is_empty()).then_some(texts);
+    safetensors::serialize(views, texts).map_err(|e| fail(e.to_string()))
 }
 
 #[cfg(test)]
@@ -241,6 +267,15 @@ mod tests {
         assert_eq!(tensors.u32("a").unwrap(), [1, 2, u32::MAX]);
         assert_eq!(tensors.u64("c").unwrap(), [u64::MAX]);
         assert!(tensors.expect_shape("b", &[2, 2]).is_ok());
+    }
+
+    #[test]
+    fn texts_of_the_header_are_read_back() {
+        let tensor = ("a", vec![1], TensorData::U32(vec![1]));
+        let bytes = write_tensors_with(&[tensor], &[("ids", "[\"x\"]")]).unwrap();
+        let tensors = Tensors::parse("x", &bytes).unwrap();
+        assert_eq!(tensors.metadata("ids"), Some("[\"x\"]"));
+        assert_eq!(tensors.metadata("other"), None);
     }
 
     #[test]

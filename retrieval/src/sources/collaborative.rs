@@ -1,10 +1,7 @@
 use std::sync::Arc;
 
-use ann_index::{
-    Bitmap, FaissIndex, Hit, MaskKind, PlannerSettings, ProbeRow, SearchReport, SpaceIndex,
-    VectorIndex, Vectors,
-};
-use snapshot::{Snapshot, Space, files};
+use ann_index::{Bitmap, Hit, SearchReport, SpaceIndex, VectorIndex as _, Vectors};
+use snapshot::{Snapshot, files};
 
 use crate::asked::Asked;
 use crate::files::{SPACE, read_embeddings};
@@ -41,9 +38,7 @@ impl Collaborative {
             stored.alpha,
             stored.regularisation,
         )?;
-        let index = load_index(snapshot, space)?;
-        let probes = probe_table(snapshot);
-        let space = SpaceIndex::new(vectors, index, probes, PlannerSettings::default())?;
+        let space = super::space::open(snapshot, space, vectors)?;
         Ok(Some(Self { space, fold_in }))
     }
 
@@ -65,7 +60,9 @@ impl Collaborative {
         out.retain(|hit| hit.score > 0.0);
         let vectors = self.space.vectors();
         asked.note(Source::Collaborative, |ordinal| {
-            vectors.row(ordinal).map_or(0.0, |row| dot(&query, row))
+            vectors
+                .row(ordinal)
+                .map_or(0.0, |row| super::space::dot(&query, row))
         });
         Ok(Some(report))
     }
@@ -101,38 +98,6 @@ impl Collaborative {
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 fn length(row: &[f32]) -> f32 {
     row.iter().map(|x| x * x).sum::<f32>().sqrt()
-}
-
-fn load_index(snapshot: &Snapshot, space: &Space) -> Result<Option<FaissIndex>, Error> {
-    let Some(file) = &space.index else {
-        return Ok(None);
-    };
-    ann_index::check_compile_options()?;
-    Ok(Some(FaissIndex::load_mmap(snapshot.file(file)?)?))
-}
-
-/// Rows of a filter shape that this build does not know were measured by a newer one; skipping
-/// them only makes the answer more careful or less, never wrong.
-fn probe_table(snapshot: &Snapshot) -> Vec<ProbeRow> {
-    let rows = snapshot
-        .manifest()
-        .probes
-        .iter()
-        .filter(|row| row.space == SPACE);
-    rows.filter_map(|row| {
-        Some(ProbeRow {
-            k: row.k,
-            selectivity: row.selectivity,
-            kind: MaskKind::parse(&row.kind)?,
-            nprobe: row.nprobe,
-            recall: row.recall,
-        })
-    })
-    .collect()
 }

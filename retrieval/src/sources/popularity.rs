@@ -9,7 +9,7 @@ use crate::scratch::{Sums, keep_best};
 use crate::{Error, Source, weights};
 
 /// What many shoppers want: all items by score, and those of each category.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Popularity {
     /// Divided by the greatest, so 0 to 1.
     scores: Vec<f32>,
@@ -21,9 +21,21 @@ pub(crate) struct Popularity {
     category: Vec<u32>,
     /// Ordinals of each category, most popular first.
     by_category: Vec<Vec<u32>>,
+    /// The same of bands of like prices within a category; empty without bands.
+    bands: Groups,
 }
 
-const NO_CATEGORY: u32 = u32::MAX;
+/// A number for each item, and the items of each number, most popular first.
+#[derive(Clone, Debug, Default)]
+struct Groups {
+    of: Vec<u32>,
+    lists: Vec<Vec<u32>>,
+}
+
+/// An item without a category, or without a price, is in no group.
+const NO_GROUP: u32 = u32::MAX;
+/// Priced items that a category needs for each of its bands.
+const FEWEST: usize = 4;
 
 impl Popularity {
     pub(crate) fn load(snapshot: &Snapshot, catalogue: &Catalogue) -> Result<Self, Error> {
@@ -61,6 +73,20 @@ impl Popularity {
             places,
             category,
             by_category,
+            bands: Groups::default(),
+        }
+    }
+
+    /// The same scores with each category, and what has none, cut into bands of like prices at the
+    /// quantiles of its items' prices; 0 for no bands. Items of one price are in one band.
+    pub(crate) fn with_bands(&self, catalogue: &Catalogue, bands: u32) -> Self {
+        let bands = match bands {
+            0 => Groups::default(),
+            count => banded(&self.order, &self.category, catalogue, count as usize),
+        };
+        Self {
+            bands,
+            ..self.clone()
         }
     }
 
@@ -79,13 +105,18 @@ impl Popularity {
         asked: &mut Asked,
         out: &mut Vec<Hit>,
     ) {
-        let shares = self.shares(interests);
-        for (category, share) in shares {
-            let popular = self
-                .by_category
-                .get(category as usize)
-                .into_iter()
-                .flatten();
+        let groups = [
+            (&self.category, &self.by_category),
+            (&self.bands.of, &self.bands.lists),
+        ];
+        let banded = !self.bands.lists.is_empty();
+        let part = if banded { 0.5 } else { 1.0 };
+        let shared = groups.into_iter().flat_map(|(of, lists)| {
+            let shares = shares(of, interests).into_iter();
+            shares.filter_map(move |(group, share)| Some((lists.get(group as usize)?, share)))
+        });
+        for (popular, share) in shared {
+            let share = share * part;
             let mut taken = 0;
             for &ordinal in popular {
                 if taken == depth {
@@ -106,23 +137,6 @@ impl Popularity {
         keep_best(out, depth);
     }
 
-    /// The heaviest categories with their share of the interests' weight.
-    fn shares(&self, interests: &[Interest]) -> Vec<(u32, f32)> {
-        let mut weights: BTreeMap<u32, f32> = BTreeMap::new();
-        for interest in interests {
-            let category = self.category.get(interest.ordinal as usize).copied();
-            if let Some(category) = category.filter(|&category| category != NO_CATEGORY) {
-                *weights.entry(category).or_default() += interest.weight;
-            }
-        }
-        let total: f32 = weights.values().sum();
-        let mut shares: Vec<(u32, f32)> =
-            weights.into_iter().map(|(c, w)| (c, w / total)).collect();
-        shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        shares.truncate(weights::CATEGORIES);
-        shares
-    }
-
     /// Every allowed item, most popular first, with scores from 0 to 1. When few are allowed,
     /// those are sorted instead of walking past all that are not.
     pub(crate) fn overall<'a>(&'a self, allowed: &'a Bitmap) -> Box<dyn Iterator<Item = Hit> + 'a> {
@@ -141,11 +155,62 @@ impl Popularity {
     }
 }
 
+/// The heaviest groups with their share of the interests' weight.
+fn shares(of: &[u32], interests: &[Interest]) -> Vec<(u32, f32)> {
+    let mut weights: BTreeMap<u32, f32> = BTreeMap::new();
+    for interest in interests {
+        let group = of.get(interest.ordinal as usize).copied();
+        if let Some(group) = group.filter(|&group| group != NO_GROUP) {
+            *weights.entry(group).or_default() += interest.weight;
+        }
+    }
+    let total: f32 = weights.values().sum();
+    let mut shares: Vec<(u32, f32)> = weights.into_iter().map(|(g, w)| (g, w / total)).collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    shares.truncate(weights::CATEGORIES);
+    shares
+}
+
+/// Bands of each category with enough priced items, numbered by category and price.
+fn banded(order: &[u32], category: &[u32], catalogue: &Catalogue, count: usize) -> Groups {
+    let mut priced: BTreeMap<u32, Vec<(i64, u32)>> = BTreeMap::new();
+    for ((item, &category), ordinal) in catalogue.items().iter().zip(category).zip(0u32..) {
+        if item.price_minor > 0 {
+            let entry = priced.entry(category).or_default();
+            entry.push((item.price_minor, ordinal));
+        }
+    }
+    let mut of = vec![NO_GROUP; catalogue.len()];
+    let mut bands = 0;
+    for mut items in priced
+        .into_values()
+        .filter(|items| items.len() >= FEWEST * count)
+    {
+        items.sort_unstable();
+        let total = items.len();
+        let mut rank = 0;
+        for run in items.chunk_by(|a, b| a.0 == b.0) {
+            let band = u32::try_from(rank * count / total).unwrap_or(0);
+            run.iter()
+                .for_each(|(_, ordinal)| of[*ordinal as usize] = bands + band);
+            rank += run.len();
+        }
+        bands += u32::try_from(count).unwrap_or(0);
+    }
+    let mut lists = vec![Vec::new(); bands as usize];
+    for &ordinal in order {
+        if let Some(list) = lists.get_mut(of[ordinal as usize] as usize) {
+            list.push(ordinal);
+        }
+    }
+    Groups { of, lists }
+}
+
 /// Numbers the categories in order of their first item and lists each one's items.
 fn group(order: &[u32], catalogue: &Catalogue) -> (Vec<u32>, Vec<Vec<u32>>) {
     let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     let mut lists: Vec<Vec<u32>> = Vec::new();
-    let mut category = vec![NO_CATEGORY; catalogue.len()];
+    let mut category = vec![NO_GROUP; catalogue.len()];
     for &ordinal in order {
         let path = catalogue
             .get(ordinal)
@@ -153,7 +218,7 @@ fn group(order: &[u32], catalogue: &Catalogue) -> (Vec<u32>, Vec<Vec<u32>>) {
         let Some(path) = path.filter(|path| !path.is_empty()) else {
             continue;
         };
-        let next = u32::try_from(lists.len()).unwrap_or(NO_CATEGORY);
+        let next = u32::try_from(lists.len()).unwrap_or(NO_GROUP);
         let number = *numbers.entry(path).or_insert(next);
         if number == next {
             lists.push(Vec::new());

@@ -1,8 +1,10 @@
 //! One list out of the sources' lists.
 //!
-//! A source's scores are divided by its best and added up with the constants of `weights`; items
+//! A source's scores are divided by its best, normalised and added up by [`FusionWeights`]; items
 //! that such a personal source named get 1 on top. Popular items fill what is missing, with at
 //! most 1, so they never come before one that speaks of the shopper.
+
+mod weights;
 
 use std::cmp::Ordering;
 
@@ -14,15 +16,19 @@ use crate::model::Model;
 use crate::scratch::{Lists, Scratch};
 use crate::search::Task;
 use crate::sources::Popularity;
-use crate::{Candidate, Scored, Source, SourceScore, weights};
+use crate::weights::DEPTH;
+use crate::{Candidate, Scored, Source, SourceScore};
+
+pub use weights::{FusionWeights, Normalisation};
 
 /// The sources that speak of the shopper, in the order in which they are added up.
-const PERSONAL: [Source; 5] = [
+const PERSONAL: [Source; 6] = [
     Source::Revisit,
     Source::Rebuy,
     Source::Sessions,
     Source::Covisitation,
     Source::Collaborative,
+    Source::Content,
 ];
 
 /// A candidate in the making.
@@ -52,21 +58,27 @@ impl Entry {
     }
 
     /// Adds what a source says; `best` is the source's greatest score in this answer.
-    fn add(&mut self, source: Source, score: f32, rank: u32, best: f32) {
-        let added = weights::of_source(source) * f64::from(score) / f64::from(best);
+    fn add(&mut self, how: &FusionWeights, source: Source, score: f32, rank: u32, best: f32) {
+        let share = f64::from(score) / f64::from(best);
+        let added = how.of(source) * how.normalisation.of(share, rank);
         self.fused += added;
         self.sources[source as usize] = Some(Named { score, rank, added });
     }
 
-    /// Tags the item as popular, which adds to it only when no personal source named it.
-    fn add_popular(&mut self, score: f32, rank: Option<u32>) {
+    /// Tags the item as popular: all that there is of one that no personal source named, and by its
+    /// weight something on top of the others.
+    fn add_popular(&mut self, how: &FusionWeights, score: f32, rank: Option<u32>) {
         let is_personal = self.sources.iter().any(Option::is_some);
-        let added = if is_personal {
-            0.0
+        let weight = if is_personal {
+            how.of(Source::Popularity)
         } else {
-            f64::from(score) / 2.0
+            1.0
         };
-        self.fused += added;
+        let added = weight * f64::from(score) / 2.0;
+        // The weight is for those that the walk tags, asked about or not.
+        if rank.is_some() || !is_personal {
+            self.fused += added;
+        }
         self.sources[Source::Popularity as usize] = rank.map(|rank| Named { score, rank, added });
     }
 }
@@ -82,9 +94,10 @@ pub(crate) fn fuse(
     let Model {
         popularity,
         catalogue,
+        fusion,
         ..
     } = model;
-    let mut board = Board::of(scratch);
+    let mut board = Board::of(scratch, fusion);
     board.add_personal();
     board.add_popular(popularity, task.k);
     let judged = |id: &String| scored(id, &board, popularity, catalogue, task.depth());
@@ -92,7 +105,7 @@ pub(crate) fn fuse(
     board.clear_places();
     let entries = &mut scratch.entries;
     entries.sort_unstable_by(better);
-    entries.truncate(task.k);
+    entries.truncate(task.keep);
     let candidates = entries
         .iter()
         .filter_map(|entry| candidate(entry, catalogue))
@@ -106,6 +119,7 @@ fn better(a: &Entry, b: &Entry) -> Ordering {
 
 /// The entries, with the place of each item among them, and what they are made from.
 struct Board<'a> {
+    how: &'a FusionWeights,
     entries: &'a mut Vec<Entry>,
     places: &'a mut [u32],
     lists: &'a Lists,
@@ -116,7 +130,7 @@ struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    fn of(scratch: &'a mut Scratch) -> Self {
+    fn of(scratch: &'a mut Scratch, how: &'a FusionWeights) -> Self {
         let Scratch {
             allowed,
             part,
@@ -135,6 +149,7 @@ impl<'a> Board<'a> {
             &*part
         };
         Self {
+            how,
             entries,
             places,
             lists,
@@ -145,11 +160,12 @@ impl<'a> Board<'a> {
     }
 
     fn add_personal(&mut self) {
+        let how = self.how;
         for source in PERSONAL {
             let hits = self.lists.of(source);
             let best = hits.first().map_or(1.0, |hit| hit.score);
             for (rank, hit) in (0u32..).zip(hits) {
-                self.entry(hit.id).add(source, hit.score, rank, best);
+                self.entry(hit.id).add(how, source, hit.score, rank, best);
             }
         }
         self.entries.iter_mut().for_each(|entry| entry.fused += 1.0);
@@ -158,10 +174,11 @@ impl<'a> Board<'a> {
     /// Tags the popular among the personal ones and appends others until there are k. At least
     /// `DEPTH` items are looked at, so that a tag does not depend on what the other sources found.
     fn add_popular(&mut self, popularity: &Popularity, k: usize) {
+        let how = self.how;
         let mut rank = 0;
         let first = self.lists.of(Source::Popularity).iter().copied();
         for hit in first.chain(popularity.overall(self.visible)) {
-            if rank as usize >= weights::DEPTH && self.entries.len() >= k {
+            if rank as usize >= DEPTH && self.entries.len() >= k {
                 return;
             }
             if !self.allowed.contains(hit.id) {
@@ -170,7 +187,7 @@ impl<'a> Board<'a> {
             }
             let entry = self.entry(hit.id);
             if entry.sources[Source::Popularity as usize].is_none() {
-                entry.add_popular(hit.score, Some(rank));
+                entry.add_popular(how, hit.score, Some(rank));
                 rank += 1;
             }
         }
@@ -199,7 +216,7 @@ impl<'a> Board<'a> {
             let hits = self.lists.of(source);
             if let Some(rank) = rank_among(hits, item.ordinal, score, depth) {
                 let best = hits.first().map_or(score, |hit| hit.score.max(score));
-                entry.add(source, score, rank, best);
+                entry.add(self.how, source, score, rank, best);
             }
         }
         if entry.sources.iter().any(Option::is_some) {
@@ -208,8 +225,8 @@ impl<'a> Board<'a> {
         let score = item.scores[Source::Popularity as usize];
         let hits = self.lists.of(Source::Popularity);
         match rank_among(hits, item.ordinal, score, depth) {
-            Some(rank) => entry.add_popular(score, Some(rank)),
-            None => entry.add_popular(popularity.score(item.ordinal), item.popular_rank),
+            Some(rank) => entry.add_popular(self.how, score, Some(rank)),
+            None => entry.add_popular(self.how, popularity.score(item.ordinal), item.popular_rank),
         }
         entry
     }
