@@ -49,7 +49,7 @@ fn same(a: &[SourceScore], b: &[SourceScore]) -> bool {
         && by_source(a)
             .iter()
             .zip(by_source(b))
-            .all(|(a, b)| a.source == b.source && same_rank(a, b) && close(a.score, b.score))
+            .all(|(a, b)| a.source == b.source && same_rank(a, &b) && close(a.score, b.score))
 }
 
 proptest! {
