@@ -183,11 +183,12 @@ mod tests {
         let json = r#"{"version": 1, "normalisation": "best", "weights": {"sessions": 2.5}}"#;
         let read = FusionWeights::parse(json.as_bytes()).unwrap();
         let default = FusionWeights::default();
+        let bits = |weights: &FusionWeights, source| weights.of(source).to_bits();
         assert_eq!(
-            read.weights[Source::Revisit as usize],
-            default.of(Source::Revisit)
+            bits(&read, Source::Revisit),
+            bits(&default, Source::Revisit)
         );
-        assert_eq!(read.weights[Source::Sessions as usize], 2.5);
+        assert_eq!(bits(&read, Source::Sessions), 2.5_f64.to_bits());
     }
 
     #[test]
