@@ -1,9 +1,9 @@
-//! A footer behind FAISS's own bytes: magic, length, xxh3.
+//! A footer behind an index's own bytes, FAISS's or ours: magic, length, xxh3.
 //!
 //! FAISS believes what a file says of its own lengths; a mapped file that was cut short is read
-//! past its end. So no byte reaches FAISS before the whole file has been checked, which also
-//! brings its pages into memory. FAISS itself ignores what follows an index, so other tools can
-//! still read our files.
+//! past its end. So no byte is used before the whole file has been checked, which also brings its
+//! pages into memory. FAISS itself ignores what follows an index, so other tools can still read
+//! those files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -24,8 +24,8 @@ pub(crate) fn seal(path: &Path) -> io::Result<()> {
         .write_all(&footer)
 }
 
-/// Says what is wrong with a file, if anything is.
-pub(crate) fn check(path: &Path) -> Result<(), String> {
+/// The length of what stands before the footer, or what is wrong with the file.
+pub(crate) fn check(path: &Path) -> Result<u64, String> {
     let readable = |error: io::Error| error.to_string();
     let len = std::fs::metadata(path).map_err(readable)?.len();
     let Some(content) = len.checked_sub(FOOTER) else {
@@ -36,7 +36,7 @@ pub(crate) fn check(path: &Path) -> Result<(), String> {
         return Err("it does not end as an index does: cut short, or of another kind".to_owned());
     }
     if found == footer(content, hash_of(path, content).map_err(readable)?) {
-        return Ok(());
+        return Ok(content);
     }
     Err("its checksum does not fit its content".to_owned())
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use crate::ffi::{score_ids, score_rows};
 use crate::index::check_query;
+use crate::simd::{score_ids, score_rows};
 use crate::top::Top;
 use crate::{Bitmap, Error, Hit, Plan, SearchReport, VectorIndex, Vectors};
 
@@ -112,6 +112,7 @@ impl VectorIndex for ExactIndex {
         Ok(SearchReport {
             plan: Plan::Exact,
             lists_probed: 0,
+            scanned: eligible,
             eligible,
         })
     }

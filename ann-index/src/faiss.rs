@@ -141,6 +141,15 @@ impl FaissIndex {
         }
     }
 
+    /// Rows of so many lists, as many as they hold in the mean.
+    pub(crate) fn rows_of(&self, probes: u32) -> u64 {
+        let rows = self.handle.shape().rows;
+        match u64::from(self.lists()) {
+            0 => rows,
+            lists => rows * u64::from(probes) / lists,
+        }
+    }
+
     /// Number of inverted lists; 0 for a flat index.
     #[must_use]
     pub fn lists(&self) -> u32 {
@@ -190,6 +199,7 @@ impl FaissIndex {
         Ok(SearchReport {
             plan,
             lists_probed: probes,
+            scanned: self.rows_of(probes),
             eligible,
         })
     }
@@ -215,7 +225,7 @@ impl VectorIndex for FaissIndex {
     }
 }
 
-fn check_build(params: &BuildParams, rows: usize) -> Result<(), Error> {
+pub(crate) fn check_build(params: &BuildParams, rows: usize) -> Result<(), Error> {
     let invalid = |field, value: u32, allowed| {
         Err(Error::Invalid {
             field,

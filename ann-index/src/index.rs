@@ -28,11 +28,13 @@ impl Plan {
     }
 }
 
-/// What one search did. `eligible` is the number of rows that the filter allowed.
+/// What one search did. `scanned` is the number of rows that it looked at, allowed or not, and
+/// `eligible` of those that the filter allowed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct SearchReport {
     pub plan: Plan,
     pub lists_probed: u32,
+    pub scanned: u64,
     pub eligible: u64,
 }
 

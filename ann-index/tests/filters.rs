@@ -12,8 +12,8 @@ mod support;
 use std::sync::{Arc, LazyLock};
 
 use ann_index::{
-    Bitmap, BuildParams, ExactIndex, FaissIndex, Hit, Plan, PlannerSettings, SearchParams,
-    SpaceIndex, VectorIndex, Vectors,
+    Bitmap, BuildParams, CodeIndex, ExactIndex, FaissIndex, Hit, Index, MaskKind, Plan,
+    PlannerSettings, ProbeRow, SearchParams, SpaceIndex, VectorIndex, Vectors,
 };
 use proptest::prelude::*;
 use support::{carts, clustered};
@@ -33,7 +33,10 @@ struct Setup {
 static SETUP: LazyLock<Setup> = LazyLock::new(|| {
     let vectors = clustered(ROWS, D, 40, 1);
     let queries = carts(&vectors, 20, 2);
-    let scan_only = PlannerSettings::default();
+    let scan_only = PlannerSettings {
+        exact_rows: ROWS + 1,
+        exact_eligible: 0,
+    };
     let index_first = PlannerSettings {
         exact_rows: 0,
         exact_eligible: 0,
@@ -50,9 +53,20 @@ static SETUP: LazyLock<Setup> = LazyLock::new(|| {
     };
     let build = || FaissIndex::build_ivf_sq8(vectors.as_slice(), D, &params).unwrap();
     let space = |settings| {
-        SpaceIndex::new(Arc::clone(&vectors), Some(build()), Vec::new(), settings).unwrap()
+        SpaceIndex::new(
+            Arc::clone(&vectors),
+            Index::Faiss(build()),
+            Vec::new(),
+            settings,
+        )
+        .unwrap()
     };
-    let spaces = [scan_only, index_first, mixed].map(space).into();
+    let codes = CodeIndex::build_scan(Arc::clone(&vectors)).unwrap();
+    let code_lists = CodeIndex::build_lists(Arc::clone(&vectors), &params).unwrap();
+    let ours = [Index::Codes(codes), Index::Lists(code_lists)]
+        .map(|index| SpaceIndex::new(Arc::clone(&vectors), index, table(), index_first).unwrap());
+    let spaces = [scan_only, index_first, mixed].map(space);
+    let spaces = spaces.into_iter().chain(ours).collect();
     let flat = FaissIndex::build_flat(vectors.as_slice(), D).unwrap();
     let lists = build();
     Setup {
@@ -63,6 +77,20 @@ static SETUP: LazyLock<Setup> = LazyLock::new(|| {
         flat,
     }
 });
+
+/// Small budgets, so that lists are left out wherever the planner may.
+fn table() -> Vec<ProbeRow> {
+    let row = |selectivity, budget| ProbeRow {
+        k: 20,
+        selectivity,
+        kind: MaskKind::Random,
+        nprobe: 0,
+        budget,
+        scanned: 150,
+        recall: 0.9,
+    };
+    vec![row(1.0, 100), row(0.3, 40), row(0.05, 25)]
+}
 
 fn query(at: usize) -> &'static [f32] {
     SETUP.queries.chunks_exact(D).nth(at % 20).unwrap()
@@ -207,6 +235,34 @@ fn the_planner_scans_few_rows_and_probes_for_many() {
     let report = mixed.search(query(0), 10, None, &mut out).unwrap();
     assert_eq!(report.plan, Plan::Approximate);
     assert!(report.lists_probed > 0);
+}
+
+/// What the planner takes depends on how many rows are allowed: on either side of a threshold the
+/// answer must be full, and the exact side exact.
+#[test]
+fn a_fifth_to_either_side_of_a_threshold_nothing_is_lost() {
+    let space = &SETUP.spaces[4];
+    let mut plans = Vec::new();
+    for eligible in 20..ROWS {
+        if ![80, 100, 120].contains(&(eligible * 100 / 150)) && eligible % 97 != 0 {
+            continue;
+        }
+        let allowed = Bitmap::from_ids(
+            ROWS,
+            (0..ROWS as u32).filter(|id| id * 7 % 3_000 < eligible as u32),
+        );
+        let mut out = Vec::new();
+        let report = space
+            .search(query(eligible), 20, Some(&allowed), &mut out)
+            .unwrap();
+        assert_eq!(out.len(), 20, "{eligible} rows allowed");
+        assert!(out.iter().all(|hit| allowed.contains(hit.id)));
+        if report.plan == Plan::Exact {
+            assert_eq!(ids(&out), plain(query(eligible), 20, &allowed));
+        }
+        plans.push(report.plan);
+    }
+    assert!(plans.contains(&Plan::Exact) && plans.contains(&Plan::Approximate));
 }
 
 #[test]

@@ -9,8 +9,8 @@
 //! | `embeddings/collab.safetensors` | `items` f32 \[n,d\], `gram` f32 \[d,d\] = YᵀY, `alpha` and `regularisation` f32 \[1\] |
 //! | `embeddings/NAME.safetensors` (optional, any number) | a space of content, such as `text`: `items` f32 \[n,d\], rows of length 1, or zeros for an item without |
 //! | `fusion.json` (optional) | [`FusionWeights`](crate::FusionWeights): `version` 1, `normalisation`, `weights` by source, `price_bands` |
-//! | `index/collab.faiss` | the same vectors in inverted lists with 8-bit codes |
-//! | `queries/collab.safetensors` | `queries` f32 \[q,d\] and, for each of b filters, `selectivity` f32 \[b\], `clustered` u32 \[b\] (0 or 1), `neighbours` u32 \[b,q,k\] (padded with `u32::MAX`); `seed` u64 \[1\] of the filters |
+//! | `index/collab.codes` or `index/collab.faiss` (optional) | the same vectors as 8-bit codes, ours or FAISS's: the manifest's space names the file and its kind |
+//! | `queries/collab.safetensors` | `queries` f32 \[q,d\] and, for each of b filters, `selectivity` f32 \[b\], `clustered` u32 \[b\] (0 random, 1 clustered, 2 both), `neighbours` u32 \[b,q,k\] (padded with `u32::MAX`); `seed` u64 \[1\] of the filters |
 //!
 //! n counts the catalogue's items, and all ids are ordinals of the catalogue.
 
@@ -28,7 +28,7 @@ use crate::fold_in::{FoldIn, gram};
 use crate::{Error, FusionWeights};
 
 pub use held_out::{HeldOut, HeldOutBand, read_queries, write_queries};
-pub use index::{IndexOptions, IndexReport, write_index};
+pub use index::{IndexOptions, IndexReport, write_index, write_space_index};
 pub(crate) use sessions::read_sessions;
 pub use sessions::write_sessions;
 pub(crate) use spaces::read_space;
@@ -160,7 +160,7 @@ pub fn write_embeddings(builder: &mut Builder, embeddings: &Embeddings) -> Resul
         dimension: u32::try_from(d).unwrap_or(u32::MAX),
         metric: METRIC.to_owned(),
         items: n as u64,
-        index: None,
+        ..Space::default()
     })
 }
 

@@ -11,7 +11,9 @@ mod support;
 
 use std::time::Duration;
 
+use ann_index::IndexKind;
 use retrieval::{COLLABORATIVE_DOWN, Error, Filter, Gate, Kind, Model, PlanKind, Query, Source};
+use snapshot::{MANIFEST, Snapshot};
 use support::{ARTICLE, Parts, cart, ids, open, recent, shop};
 
 #[test]
@@ -184,9 +186,40 @@ fn vectors_find_items_that_share_no_session() {
     }
 }
 
+/// Snapshots from before kinds of index had names.
+#[test]
+fn a_snapshot_with_an_index_of_faiss_still_answers() {
+    let mut parts = shop(60_000, false);
+    parts.indexed = Some(IndexKind::Faiss);
+    let (dir, snapshot) = parts.write();
+    assert_eq!(
+        snapshot.manifest().spaces[0].index_kind.as_deref(),
+        Some("faiss")
+    );
+    let path = dir.path().join("snapshot").join(MANIFEST);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let old = text
+        .replace("\"min_reader\": 2", "\"min_reader\": 1")
+        .replace(
+            "\"index\": \"index/collab.faiss\",",
+            "\"index\": \"index/collab.faiss\"",
+        )
+        .replace("\"index_kind\": \"faiss\"", "");
+    assert_ne!(text, old);
+    std::fs::write(&path, old).unwrap();
+    let snapshot = Snapshot::open(dir.path().join("snapshot")).unwrap();
+    assert_eq!(snapshot.manifest().spaces[0].index_kind, None);
+    let model = Model::load(&snapshot).unwrap();
+    let answer = model
+        .retrieve(&cart(&["i00012", "i00018", "i40000"], 100), &open(&model))
+        .unwrap();
+    assert_eq!(answer.plan.kind, PlanKind::Approximate);
+    assert_eq!(answer.candidates.len(), 100);
+}
+
 #[test]
 fn an_index_answers_nearly_as_the_scan_does() {
-    // Above the planner's limits, so that the index is really asked.
+    // So many that lists are worth it.
     let (scan, index) = (shop(60_000, false).model(), shop(60_000, true).model());
     let query = cart(&["i00012", "i00018", "i40000"], 100);
     let exact = scan.retrieve(&query, &open(&scan)).unwrap();
@@ -202,6 +235,7 @@ fn an_index_answers_nearly_as_the_scan_does() {
     assert!(met > 85, "{met} of 100");
     let narrow = Filter {
         brands: vec!["b1".into()],
+        max_price_minor: Some(100),
         ..Filter::default()
     };
     let filtered = index
@@ -216,7 +250,7 @@ fn an_index_answers_nearly_as_the_scan_does() {
     assert_eq!(
         filtered.plan.kind,
         PlanKind::Exact,
-        "15,000 allowed items are scanned"
+        "few allowed items are scanned"
     );
 }
 

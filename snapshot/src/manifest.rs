@@ -12,7 +12,7 @@ pub const MANIFEST: &str = "manifest.json";
 /// Layout that this build writes.
 pub const FORMAT: u32 = 1;
 /// Highest `min_reader` that this build understands.
-pub const READER: u32 = 1;
+pub const READER: u32 = 2;
 
 /// What a snapshot holds and where it came from.
 ///
@@ -82,7 +82,7 @@ pub struct DataRange {
     pub events: u64,
 }
 
-/// How many lists to probe for a share of allowed rows, and the recall measured with that.
+/// How far to look for a share of allowed rows, and the recall measured with that.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProbeRow {
@@ -90,9 +90,14 @@ pub struct ProbeRow {
     pub k: u32,
     /// Share of rows that the filter allows, 0 to 1.
     pub selectivity: f64,
-    /// Shape of the filter measured with: `random` or `clustered`.
+    /// Shape of the filter measured with: `random`, `clustered`, or `both` at once.
     pub kind: String,
+    /// Lists of FAISS to probe; 0 for another index.
     pub nprobe: u32,
+    /// Allowed rows to look at before a walk over lists of codes ends; 0 for FAISS. From reader 2.
+    pub budget: u64,
+    /// Rows that this looked at in the mean, allowed or not. From reader 2.
+    pub scanned: u64,
     pub recall: f64,
 }
 
@@ -107,6 +112,9 @@ pub struct Space {
     pub items: u64,
     /// Name of the index file; absent when the space is only ever scanned.
     pub index: Option<String>,
+    /// `codes`, `lists` or `faiss`; absent in manifests before reader 2, whose indexes are FAISS's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index_kind: Option<String>,
 }
 
 impl Manifest {

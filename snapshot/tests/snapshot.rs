@@ -35,6 +35,7 @@ fn manifest() -> Manifest {
             kind: "random".into(),
             nprobe: 16,
             recall: 0.1 + 0.2,
+            ..ProbeRow::default()
         }],
         spaces: vec![Space {
             name: "collab".into(),
@@ -229,10 +230,10 @@ fn files_that_the_manifest_does_not_name_are_reported() {
 #[test]
 fn a_snapshot_for_a_later_reader_is_refused_whatever_else_it_holds() {
     let (_dir, snapshot) = built();
-    let error = reopened(&snapshot, "\"min_reader\": 1", "\"min_reader\": 2").unwrap_err();
+    let error = reopened(&snapshot, "\"min_reader\": 2", "\"min_reader\": 3").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "snapshot needs reader version 2, this build reads up to 1"
+        "snapshot needs reader version 3, this build reads up to 2"
     );
     let error = Manifest::parse(br#"{"format": 9, "min_reader": 7, "files": [1]}"#).unwrap_err();
     assert!(matches!(error, Error::TooNew { min_reader: 7, .. }));
@@ -293,7 +294,27 @@ fn the_first_manifest_ever_written_still_opens_with_its_id() {
         manifest.quality["recall_at_100"].to_bits(),
         0.97f64.to_bits()
     );
+    assert_eq!(manifest.spaces[0].index_kind, None);
+    assert_eq!(
+        (manifest.probes[0].budget, manifest.probes[0].scanned),
+        (0, 0)
+    );
     let id = include_str!("golden/manifest-1.id").trim();
+    assert_eq!(id_of(json).unwrap(), id);
+}
+
+#[test]
+fn a_manifest_that_names_its_kind_of_index_still_opens_with_its_id() {
+    let json = include_bytes!("golden/manifest-2.json");
+    let manifest = Manifest::parse(json).unwrap();
+    assert_eq!(manifest.min_reader, 2);
+    let space = &manifest.spaces[0];
+    assert_eq!(space.index.as_deref(), Some("index/collab.codes"));
+    assert_eq!(space.index_kind.as_deref(), Some("lists"));
+    let row = &manifest.probes[0];
+    assert_eq!((row.nprobe, row.budget, row.scanned), (0, 4_585, 5_010));
+    assert_eq!(row.kind, "both");
+    let id = include_str!("golden/manifest-2.id").trim();
     assert_eq!(id_of(json).unwrap(), id);
 }
 

@@ -16,12 +16,16 @@ const LONGEST: usize = 10;
 /// True neighbours kept of each cart.
 pub(crate) const NEIGHBOURS: usize = 100;
 /// Shares of allowed items, and how they lie.
-pub(crate) const BANDS: [(f32, MaskKind); 5] = [
+pub(crate) const BANDS: [(f32, MaskKind); 9] = [
     (1.0, MaskKind::Random),
+    (0.5, MaskKind::Random),
+    (0.5, MaskKind::Clustered),
     (0.1, MaskKind::Random),
     (0.1, MaskKind::Clustered),
+    (0.1, MaskKind::Both),
     (0.01, MaskKind::Random),
     (0.01, MaskKind::Clustered),
+    (0.001, MaskKind::Random),
 ];
 
 /// Enough of the carts to tune with, evenly spread: tuning searches with each many times.

@@ -1,12 +1,12 @@
-//! The only unsafe code of the workspace: calls into the C++ shim over FAISS, and the choice of
-//! AVX2 code for the exact scan. Everything that leaves this module is safe: it checks each length
-//! itself and trusts no caller.
+//! Calls into the C++ shim over FAISS, and the mapping of files. Beside `simd`, the only unsafe
+//! code of the workspace. Everything that leaves this module is safe: it checks each length itself
+//! and trusts no caller.
 #![allow(
     unsafe_code,
-    reason = "FAISS is C++, and SIMD code is chosen at run time"
+    reason = "FAISS is C++, and what else changes a mapped file is out of our hands"
 )]
 
-mod simd;
+mod map;
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,7 @@ use std::ptr::{NonNull, null, null_mut};
 
 use crate::{Bitmap, Hit};
 
-pub(crate) use simd::{dot, score_ids, score_rows};
+pub(crate) use map::MappedFile;
 
 const TEXT: usize = 512;
 
@@ -58,6 +58,19 @@ unsafe extern "C" {
         seed: u32,
         threads: u32,
         out: *mut *mut Raw,
+        error: *mut c_char,
+        error_len: usize,
+    ) -> c_int;
+    fn ann_centres(
+        rows: *const f32,
+        n: u64,
+        d: u32,
+        lists: u32,
+        iterations: u32,
+        seed: u32,
+        threads: u32,
+        centres: *mut f32,
+        nearest: *mut u32,
         error: *mut c_char,
         error_len: usize,
     ) -> c_int;
@@ -248,6 +261,37 @@ impl Handle {
         let shape = unsafe { ann_shape(raw.as_ptr()) };
         Ok(Self { raw, shape })
     }
+}
+
+/// The centres that k-means finds, row-major, and for each row the nearest of them.
+pub(crate) fn centres(
+    rows: &[f32],
+    dimension: usize,
+    build: IvfBuild,
+) -> Result<(Vec<f32>, Vec<u32>), String> {
+    let (n, d) = rows_of(rows, dimension)?;
+    let mut centres = vec![0.0; build.lists as usize * dimension];
+    let mut nearest = vec![0; rows.len() / dimension];
+    checked(|error, len| {
+        // SAFETY: `rows` holds n × d numbers, `centres` lists × d and `nearest` n, as they were
+        // just made; all outlive the call.
+        unsafe {
+            ann_centres(
+                rows.as_ptr(),
+                n,
+                d,
+                build.lists,
+                build.iterations,
+                build.seed,
+                build.threads,
+                centres.as_mut_ptr(),
+                nearest.as_mut_ptr(),
+                error,
+                len,
+            )
+        }
+    })?;
+    Ok((centres, nearest))
 }
 
 pub(crate) fn compile_options() -> Result<String, String> {

@@ -1,6 +1,7 @@
 // The C face of the few FAISS types that we use. Every function catches everything: no exception
 // may reach Rust. 0 means done; otherwise `error` holds the reason, cut to its length.
 
+#include <faiss/Clustering.h>
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexScalarQuantizer.h>
@@ -155,6 +156,30 @@ int ann_build_ivf_sq8(const float* rows, uint64_t n, uint32_t d, uint32_t lists,
         ivf->train(faiss::idx_t(n), rows);
         ivf->add(faiss::idx_t(n), rows);
         *out = adopt(std::move(ivf));
+    });
+}
+
+// By distance and not by inner product: the lengths of rows differ, and a list that holds long
+// rows and short ones says little of either.
+int ann_centres(const float* rows, uint64_t n, uint32_t d, uint32_t lists, uint32_t iterations, uint32_t seed,
+                uint32_t threads, float* centres, uint32_t* nearest, char* error, size_t error_len) {
+    return guarded(error, error_len, [&] {
+        const Threads scope(static_cast<int>(threads));
+        faiss::ClusteringParameters params;
+        params.niter = static_cast<int>(iterations);
+        params.seed = static_cast<int>(seed & 0x7fffffffu);
+        params.min_points_per_centroid = 1;
+        params.max_points_per_centroid = 48;
+        faiss::Clustering clustering(d, lists, params);
+        faiss::IndexFlatL2 coarse(d);
+        clustering.train(faiss::idx_t(n), rows, coarse);
+        std::vector<faiss::idx_t> labels(n);
+        coarse.assign(faiss::idx_t(n), rows, labels.data());
+        std::memcpy(centres, clustering.centroids.data(), size_t(lists) * d * sizeof(float));
+        for (uint64_t i = 0; i < n; i++) {
+            require(labels[i] >= 0 && labels[i] < faiss::idx_t(lists), "a row has no nearest centre");
+            nearest[i] = uint32_t(labels[i]);
+        }
     });
 }
 

@@ -59,3 +59,34 @@ pub(crate) fn carts(vectors: &Vectors, count: usize, seed: u64) -> Vec<f32> {
     }
     queries
 }
+
+/// Unit vectors of 24 latent dimensions in clusters whose sizes follow Zipf's law, and the cluster
+/// of each.
+pub(crate) fn shop(rows: usize, dimension: usize, seed: u64) -> (Arc<Vectors>, Vec<usize>) {
+    const LATENT: usize = 24;
+    let mut numbers = Numbers::new(seed);
+    let clusters = rows / 50;
+    let mut normals = |count: usize| -> Vec<f32> { (0..count).map(|_| numbers.normal()).collect() };
+    let (centers, basis) = (normals(clusters * LATENT), normals(dimension * LATENT));
+    let mut ends: Vec<f64> = (1..=clusters).map(|rank| 1.0 / rank as f64).collect();
+    for at in 1..clusters {
+        ends[at] += ends[at - 1];
+    }
+    let mut data = Vec::with_capacity(rows * dimension);
+    let mut labels = Vec::with_capacity(rows);
+    for _ in 0..rows {
+        let drawn = numbers.below(1 << 30) as f64 / f64::from(1 << 30) * ends[clusters - 1];
+        let label = ends.partition_point(|&end| end <= drawn).min(clusters - 1);
+        let center = &centers[label * LATENT..(label + 1) * LATENT];
+        let latent: Vec<f32> = center.iter().map(|x| x + 0.5 * numbers.normal()).collect();
+        let row = basis.chunks_exact(LATENT).map(|axis| -> f32 {
+            let product: f32 = axis.iter().zip(&latent).map(|(a, b)| a * b).sum();
+            product + 0.3 * numbers.normal()
+        });
+        let row: Vec<f32> = row.collect();
+        let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+        data.extend(row.into_iter().map(|x| x / length));
+        labels.push(label);
+    }
+    (Arc::new(Vectors::new(data, dimension).unwrap()), labels)
+}

@@ -55,10 +55,7 @@ pub fn write_queries(
     }
     let (b, q, d) = (bands.len(), carts.len(), carts.dimension());
     let share = bands.iter().map(|(selectivity, _)| *selectivity).collect();
-    let clustered = bands
-        .iter()
-        .map(|(_, kind)| u32::from(*kind == MaskKind::Clustered))
-        .collect();
+    let clustered = bands.iter().map(|(_, kind)| code_of(*kind)).collect();
     let bytes = write_tensors(&[
         (
             "queries",
@@ -71,6 +68,21 @@ pub fn write_queries(
         ("seed", vec![1], TensorData::U64(vec![seed])),
     ])?;
     Ok(builder.write(files::QUERIES, &bytes)?)
+}
+
+fn code_of(kind: MaskKind) -> u32 {
+    match kind {
+        MaskKind::Random => 0,
+        MaskKind::Clustered => 1,
+        MaskKind::Both => 2,
+    }
+}
+
+fn kind_of(code: u32) -> MaskKind {
+    let known = MaskKind::ALL
+        .into_iter()
+        .find(|kind| code_of(*kind) == code);
+    known.unwrap_or(MaskKind::Random)
 }
 
 fn padded(hits: &[Hit], k: usize) -> impl Iterator<Item = u32> {
@@ -109,11 +121,7 @@ pub fn read_queries(snapshot: &Snapshot) -> Result<HeldOut, Error> {
         .enumerate()
         .map(|(at, (&selectivity, &clustered))| HeldOutBand {
             selectivity,
-            kind: if clustered == 1 {
-                MaskKind::Clustered
-            } else {
-                MaskKind::Random
-            },
+            kind: kind_of(clustered),
             neighbours: (0..q)
                 .map(|row| unpadded(neighbours, at * q + row, k))
                 .collect(),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use ann_index::{BuildParams, FaissIndex, TuneSettings, tune};
-use snapshot::{Builder, ProbeRow, Space, files};
+use ann_index::{ChooseSettings, Considered, IndexKind, TuneSettings, Vectors, choose};
+use snapshot::{Builder, ProbeRow, Space};
 
 use super::{Embeddings, METRIC, SPACE};
 use crate::Error;
@@ -12,7 +12,9 @@ pub struct IndexOptions {
     /// Fewer items than this get none: they are scanned.
     pub min_rows: usize,
     pub seed: u64,
-    /// What to measure the probes for.
+    /// Kinds to choose from.
+    pub kinds: Vec<IndexKind>,
+    /// What to measure.
     pub tune: TuneSettings,
 }
 
@@ -21,6 +23,7 @@ impl Default for IndexOptions {
         Self {
             min_rows: 1_000,
             seed: 1,
+            kinds: IndexKind::ALL.to_vec(),
             tune: TuneSettings::default(),
         }
     }
@@ -31,13 +34,14 @@ impl Default for IndexOptions {
 pub struct IndexReport {
     pub space: Space,
     pub probes: Vec<ProbeRow>,
+    /// What was measured before the choice.
+    pub considered: Vec<Considered>,
 }
 
-/// Builds the index of the space and measures how far to probe it, on vectors of held-out carts
-/// (row-major; without any, no table is made and serving probes on the safe side).
+/// Builds the index of the collaborative space: see [`write_space_index`].
 ///
 /// # Errors
-/// Vectors that are not whole rows or not finite, a disk error.
+/// As [`write_space_index`].
 pub fn write_index(
     builder: &mut Builder,
     embeddings: &Embeddings,
@@ -45,39 +49,73 @@ pub fn write_index(
     options: &IndexOptions,
 ) -> Result<IndexReport, Error> {
     let table = Arc::new(embeddings.table()?);
+    write_space_index(builder, SPACE, &table, carts, options)
+}
+
+/// Chooses and builds the index of a space, by measuring on vectors of held-out carts (row-major;
+/// with fewer than 30 every search stays exact).
+///
+/// # Errors
+/// Vectors that are not whole rows or not finite, a disk error.
+pub fn write_space_index(
+    builder: &mut Builder,
+    name: &str,
+    vectors: &Arc<Vectors>,
+    carts: &[f32],
+    options: &IndexOptions,
+) -> Result<IndexReport, Error> {
     let mut space = Space {
-        name: SPACE.to_owned(),
-        dimension: u32::try_from(table.dimension()).unwrap_or(u32::MAX),
+        name: name.to_owned(),
+        dimension: u32::try_from(vectors.dimension()).unwrap_or(u32::MAX),
         metric: METRIC.to_owned(),
-        items: table.len() as u64,
-        index: None,
+        items: vectors.len() as u64,
+        ..Space::default()
     };
-    if table.len() < options.min_rows.max(1) {
+    if vectors.len() < options.min_rows.max(1) {
         return Ok(IndexReport {
             space,
             probes: Vec::new(),
+            considered: Vec::new(),
         });
     }
-    let seed = u32::try_from(options.seed & 0x7fff_ffff).unwrap_or(1);
-    let params = BuildParams::for_rows(table.len(), seed);
-    let index = FaissIndex::build_ivf_sq8(table.as_slice(), table.dimension(), &params)?;
-    index.save(builder.path(files::INDEX)?)?;
-    space.index = Some(files::INDEX.to_owned());
-    let measured = match carts {
-        [] => Vec::new(),
-        carts => tune(&index, &table, carts, &options.tune)?,
+    let settings = ChooseSettings {
+        kinds: options.kinds.clone(),
+        seed: u32::try_from(options.seed & 0x7fff_ffff).unwrap_or(1),
+        tune: options.tune.clone(),
+        ..ChooseSettings::default()
     };
-    let probes = measured.into_iter().map(probe_row).collect();
-    Ok(IndexReport { space, probes })
+    let chosen = choose(vectors, carts, &settings)?;
+    if let Some(file) = file_of(name, chosen.index.kind()) {
+        chosen.index.save(&builder.path(&file)?)?;
+        space.index = Some(file);
+        space.index_kind = Some(chosen.index.kind().as_str().to_owned());
+    }
+    let probes = chosen.probes.into_iter().map(|row| probe_row(name, &row));
+    Ok(IndexReport {
+        space,
+        probes: probes.collect(),
+        considered: chosen.considered,
+    })
 }
 
-fn probe_row(row: ann_index::ProbeRow) -> ProbeRow {
+/// A scan has no file.
+fn file_of(space: &str, kind: IndexKind) -> Option<String> {
+    match kind {
+        IndexKind::Scan => None,
+        IndexKind::Codes | IndexKind::Lists => Some(format!("index/{space}.codes")),
+        IndexKind::Faiss => Some(format!("index/{space}.faiss")),
+    }
+}
+
+fn probe_row(space: &str, row: &ann_index::ProbeRow) -> ProbeRow {
     ProbeRow {
-        space: SPACE.to_owned(),
+        space: space.to_owned(),
         k: row.k,
         selectivity: row.selectivity,
         kind: row.kind.as_str().to_owned(),
         nprobe: row.nprobe,
+        budget: row.budget,
+        scanned: row.scanned,
         recall: row.recall,
     }
 }

@@ -33,7 +33,7 @@ pub fn write_space(
         dimension: u32::try_from(dimension).unwrap_or(u32::MAX),
         metric: METRIC.to_owned(),
         items: table.len() as u64,
-        index: None,
+        ..Space::default()
     })
 }
 

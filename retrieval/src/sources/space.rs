@@ -2,46 +2,61 @@
 
 use std::sync::Arc;
 
-use ann_index::{FaissIndex, MaskKind, PlannerSettings, ProbeRow, SpaceIndex, Vectors};
+use ann_index::{Index, IndexKind, MaskKind, PlannerSettings, ProbeRow, SpaceIndex, Vectors};
 use snapshot::{Snapshot, Space};
 
 use crate::Error;
 
-/// The vectors of a space with its index, when it has one, and its measured probes.
+/// The vectors of a space with whichever index the manifest names, and its measured table.
 pub(super) fn open(
     snapshot: &Snapshot,
     space: &Space,
     vectors: Arc<Vectors>,
 ) -> Result<SpaceIndex, Error> {
-    let index = load_index(snapshot, space)?;
+    let index = load_index(snapshot, space, &vectors)?;
     let probes = probe_table(snapshot, &space.name);
-    let settings = PlannerSettings::default();
-    Ok(SpaceIndex::new(vectors, index, probes, settings)?)
+    Ok(SpaceIndex::new(
+        vectors,
+        index,
+        probes,
+        PlannerSettings::default(),
+    )?)
 }
 
-fn load_index(snapshot: &Snapshot, space: &Space) -> Result<Option<FaissIndex>, Error> {
+fn load_index(snapshot: &Snapshot, space: &Space, vectors: &Arc<Vectors>) -> Result<Index, Error> {
     let Some(file) = &space.index else {
-        return Ok(None);
+        return Ok(Index::Scan);
     };
-    ann_index::check_compile_options()?;
-    Ok(Some(FaissIndex::load_mmap(snapshot.file(file)?)?))
+    // Before kinds had names there was one.
+    let name = space.index_kind.as_deref().unwrap_or("faiss");
+    let kind = IndexKind::parse(name).ok_or_else(|| Error::Invalid {
+        field: "index_kind",
+        value: name.to_owned(),
+        allowed: "scan, codes, lists or faiss".to_owned(),
+    })?;
+    if kind == IndexKind::Faiss {
+        ann_index::check_compile_options()?;
+    }
+    Ok(Index::load(kind, &snapshot.file(file)?, vectors)?)
 }
 
 /// Rows of a filter shape that this build does not know were measured by a newer one; skipping
 /// them only makes the answer more careful or less, never wrong.
 fn probe_table(snapshot: &Snapshot, space: &str) -> Vec<ProbeRow> {
-    let all = &snapshot.manifest().probes;
-    let rows = all.iter().filter(|row| row.space == space);
-    rows.filter_map(|row| {
-        Some(ProbeRow {
-            k: row.k,
-            selectivity: row.selectivity,
-            kind: MaskKind::parse(&row.kind)?,
-            nprobe: row.nprobe,
-            recall: row.recall,
+    let rows = snapshot.manifest().probes.iter();
+    rows.filter(|row| row.space == space)
+        .filter_map(|row| {
+            Some(ProbeRow {
+                k: row.k,
+                selectivity: row.selectivity,
+                kind: MaskKind::parse(&row.kind)?,
+                nprobe: row.nprobe,
+                budget: row.budget,
+                scanned: row.scanned,
+                recall: row.recall,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 /// The inner product, in four sums that the compiler can keep in one register.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ann_index::IndexKind;
 use retrieval::files::{
     Embeddings, IndexOptions, write_covisitation, write_embeddings, write_index, write_popularity,
 };
@@ -19,8 +20,8 @@ pub(crate) struct Parts {
     pub(crate) covisitation: Vec<Vec<(u32, f32)>>,
     pub(crate) popularity: Vec<f32>,
     pub(crate) embeddings: Option<Embeddings>,
-    /// Force an index over the embeddings.
-    pub(crate) indexed: bool,
+    /// The kind of index over the embeddings.
+    pub(crate) indexed: Option<IndexKind>,
 }
 
 impl Parts {
@@ -36,14 +37,15 @@ impl Parts {
         let mut manifest = Manifest::default();
         if let Some(embeddings) = &self.embeddings {
             let mut space = write_embeddings(&mut builder, embeddings).unwrap();
-            if self.indexed {
+            if let Some(kind) = self.indexed {
                 let options = IndexOptions {
-                    min_rows: 1,
+                    kinds: vec![kind],
                     ..IndexOptions::default()
                 };
-                space = write_index(&mut builder, embeddings, &[], &options)
-                    .unwrap()
-                    .space;
+                let report = write_index(&mut builder, embeddings, &carts(embeddings), &options);
+                let report = report.unwrap();
+                space = report.space;
+                manifest.probes = report.probes;
             }
             manifest.spaces.push(space);
         }
@@ -83,7 +85,7 @@ impl Parts {
                 .collect(),
             popularity,
             embeddings: None,
-            indexed: false,
+            indexed: None,
         }
     }
 }
@@ -103,6 +105,19 @@ pub(crate) const ARTICLE: [&[u32]; 12] = [
     &[5, 7, 10],
     &[5, 8, 10],
 ];
+
+/// Means of three items.
+fn carts(embeddings: &Embeddings) -> Vec<f32> {
+    let d = embeddings.dimension;
+    let rows = embeddings.vectors.len() / d;
+    let row = |at: usize| &embeddings.vectors[at % rows * d..][..d];
+    (0..60)
+        .flat_map(|cart| {
+            let (a, b, c) = (row(cart * 7), row(cart * 31 + 5), row(cart * 113 + 11));
+            (0..d).map(move |axis| (a[axis] + b[axis] + c[axis]) / 3.0)
+        })
+        .collect()
+}
 
 /// A shop of `n` items in 6 categories and 4 brands, with vectors that lie by category.
 pub(crate) fn shop(n: u32, indexed: bool) -> Parts {
@@ -130,7 +145,7 @@ pub(crate) fn shop(n: u32, indexed: bool) -> Parts {
             alpha: 10.0,
             regularisation: 1.0,
         }),
-        indexed,
+        indexed: indexed.then_some(IndexKind::Lists),
     }
 }
 

@@ -1,0 +1,216 @@
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::CodeIndex;
+use super::keep::{Keeper, Kept};
+use super::layout::blocks;
+use super::quantise::{code_query, without_slack};
+use super::walk::{Order, Walk};
+use crate::simd::{BLOCK, CodeQuery, CodeRows, bounds, members};
+use crate::{Bitmap, Hit};
+
+/// Blocks looked at between two looks at the bar.
+const STEP: usize = 16;
+
+/// What one search looked at.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Looked {
+    pub(super) lists: u32,
+    /// Rows of those lists, allowed or not.
+    pub(super) rows: u64,
+    /// Of them, those that are allowed.
+    pub(super) eligible: u64,
+    /// Whether all allowed rows were looked at.
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    kept: Kept,
+    order: Order,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// One search under way.
+#[derive(Debug)]
+struct Search<'a> {
+    index: &'a CodeIndex,
+    query: CodeQuery,
+    rows: CodeRows<'a>,
+    allowed: Option<&'a Bitmap>,
+    keeper: Keeper<'a>,
+    looked: Looked,
+}
+
+/// Looks at lists until `budget` allowed rows were seen, and answers with the k best of them.
+/// `None` when the query's numbers are too large or too small for codes.
+pub(super) fn search(
+    index: &CodeIndex,
+    query: &[f32],
+    k: usize,
+    budget: u64,
+    eligible: u64,
+    allowed: Option<&Bitmap>,
+    out: &mut Vec<Hit>,
+) -> Option<Looked> {
+    let coded = code_query(query)?;
+    SCRATCH.with_borrow_mut(|scratch| {
+        let Scratch { kept, order } = scratch;
+        let mut search = Search {
+            index,
+            query: coded,
+            rows: index.rows(),
+            allowed,
+            keeper: Keeper::new(k, kept),
+            looked: Looked::default(),
+        };
+        if index.lists() == 0 {
+            search.scan();
+        } else {
+            search.walk(budget, eligible, order);
+        }
+        let Search { keeper, looked, .. } = search;
+        keeper.finish(query, index.vectors(), out);
+        Some(Looked {
+            all: looked.eligible == eligible,
+            ..looked
+        })
+    })
+}
+
+impl Search<'_> {
+    /// Rows in order of id: a word of the filter is four blocks.
+    fn scan(&mut self) {
+        let rows = self.index.vectors().len();
+        for from in (0..rows).step_by(STEP * BLOCK) {
+            let mut wanted = [0; STEP];
+            match self.allowed {
+                None => fill(&mut wanted, rows - from),
+                Some(bits) => {
+                    let words = bits.words().get(from / 64..).unwrap_or(&[]);
+                    split(words, &mut wanted);
+                }
+            }
+            let first = from / BLOCK;
+            let last = (first + STEP).min(self.index.blocks());
+            self.look(first..last, &mut wanted);
+        }
+        self.looked.rows = rows as u64;
+    }
+
+    fn walk(&mut self, budget: u64, eligible: u64, order: &mut Order) {
+        self.index.rank_lists(&self.query, &mut order.scores);
+        let wanted = evenly(budget, eligible, order.scores.len());
+        for list in Walk::new(order, wanted) {
+            if self.looked.eligible >= budget {
+                return;
+            }
+            self.list(list);
+        }
+    }
+
+    fn list(&mut self, list: usize) {
+        let (range, size) = self.index.list(list);
+        for from in range.clone().step_by(STEP) {
+            let to = (from + STEP).min(range.end);
+            let mut wanted = [0; STEP];
+            match self.allowed {
+                None => fill(
+                    &mut wanted,
+                    size.saturating_sub((from - range.start) * BLOCK),
+                ),
+                Some(bits) => {
+                    let ids = self.index.ids();
+                    let ids = ids.get(from * BLOCK..to * BLOCK).unwrap_or(&[]);
+                    members(self.index.level, ids, bits.words(), &mut wanted);
+                }
+            }
+            self.look(from..to, &mut wanted);
+        }
+        self.looked.lists += 1;
+        self.looked.rows += size as u64;
+    }
+
+    /// Looks at blocks of rows, as many as a step has at most.
+    fn look(&mut self, range: Range<usize>, wanted: &mut [u16; STEP]) {
+        let wanted = &mut wanted[..range.len()];
+        let count = wanted.iter().map(|bits| u64::from(bits.count_ones()));
+        self.looked.eligible += count.sum::<u64>();
+        let rows = blocks(&self.rows, &self.query, range.start, range.end);
+        let mut found = [0.0; STEP * BLOCK];
+        let bar = self.keeper.bar();
+        bounds(
+            self.index.level,
+            &self.query,
+            &rows,
+            bar,
+            wanted,
+            &mut found,
+        );
+        let first = range.start * BLOCK;
+        let index = self.index;
+        self.keeper.take(&self.query, &rows, wanted, &found, |row| {
+            index.id(first + row)
+        });
+    }
+}
+
+/// How many lists it takes when allowed rows lie evenly, and some more.
+fn evenly(budget: u64, eligible: u64, lists: usize) -> usize {
+    let lists = lists as u64;
+    let wanted = u128::from(budget.min(eligible)) * u128::from(lists) / u128::from(eligible.max(1));
+    let wanted = u64::try_from(wanted).unwrap_or(lists);
+    usize::try_from((wanted + wanted / 4 + 8).min(lists)).unwrap_or(usize::MAX)
+}
+
+/// The first `rows` bits set.
+fn fill(wanted: &mut [u16], rows: usize) {
+    for (at, bits) in wanted.iter_mut().enumerate() {
+        let left = rows.saturating_sub(at * BLOCK);
+        *bits = if left >= BLOCK {
+            u16::MAX
+        } else {
+            (1 << left) - 1
+        };
+    }
+}
+
+fn split(words: &[u64], wanted: &mut [u16; STEP]) {
+    for (four, word) in wanted.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+        for (at, bits) in four.iter_mut().enumerate() {
+            *bits = (word >> (16 * at) & 0xffff) as u16;
+        }
+    }
+}
+
+/// What each list promises: the product with its mean, and for each standard deviation of its
+/// rows as much again as the query is long.
+pub(super) fn rank(
+    index: &CodeIndex,
+    query: &CodeQuery,
+    means: &CodeRows<'_>,
+    spreads: &[f32],
+    reach: f32,
+    scores: &mut Vec<f32>,
+) {
+    let plain = without_slack(query);
+    scores.clear();
+    scores.resize(spreads.len().next_multiple_of(BLOCK), 0.0);
+    let mut wanted = vec![u16::MAX; scores.len() / BLOCK];
+    bounds(
+        index.level,
+        &plain,
+        means,
+        f32::NEG_INFINITY,
+        &mut wanted,
+        scores,
+    );
+    scores.truncate(spreads.len());
+    let reach = reach * query.norm;
+    for (score, spread) in scores.iter_mut().zip(spreads) {
+        *score += reach * spread;
+    }
+}
