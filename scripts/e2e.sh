@@ -34,13 +34,13 @@ start() { # name, command…
     pids+=($!)
 }
 
-echo "e2e 1 of 4: Python client"
+echo "e2e 1 of 5: Python client"
 venv=target/e2e-venv
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --requirement examples/python/requirements.txt \
     --requirement services/cartwright/tests/e2e/requirements.txt
 
-echo "e2e 2 of 4: Redis and three processes"
+echo "e2e 2 of 5: Redis and three processes"
 redis_port=$(free_port)
 start redis redis-server deploy/redis/redis.conf --port "$redis_port" --dir "$work"
 await Redis 10 redis-cli -p "$redis_port" ping
@@ -56,9 +56,12 @@ for port in "$features" "$candidates" "$recovery"; do
     await "port $port" 30 "$cartwright" doctor --to "http://127.0.0.1:$port"
 done
 
-echo "e2e 3 of 4: the contract, as a client sees it"
+echo "e2e 3 of 5: the contract, as a client sees it"
 "$venv/bin/python" services/cartwright/tests/e2e/contract.py --features "127.0.0.1:$features" \
     --candidates "127.0.0.1:$candidates" --recovery "127.0.0.1:$recovery"
 
-echo "e2e 4 of 4: the README's first call"
+echo "e2e 4 of 5: training rows are what was served"
+"$venv/bin/python" services/cartwright/tests/e2e/training_rows.py "$cartwright" "127.0.0.1:$features" "$redis"
+
+echo "e2e 5 of 5: the README's first call"
 "$venv/bin/python" examples/python/first_call.py "127.0.0.1:$features" "127.0.0.1:$recovery"

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod following;
+mod history;
 mod ingest;
 mod items;
 mod shoppers;

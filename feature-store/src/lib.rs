@@ -9,6 +9,7 @@
 //! | [`features`] | [`Registry`] of named, typed features and the [`Plan`] that computes a list of them |
 //! | [`log`] | [`LoggedEvent`], the entry of the event log |
 //! | [`replay`] | [`Replay`], which turns a log back into what serving saw |
+//! | [`point_in_time`] | [`PointInTime`]: features as `GetFeatures` would have answered them at a past moment |
 //! | [`items`] | [`Item`], the in-memory [`ItemTable`], item statistics |
 //! | [`store`] | the [`store::Store`] trait and its two engines |
 //!
@@ -20,6 +21,7 @@ mod facade;
 pub mod features;
 pub mod items;
 pub mod log;
+pub mod point_in_time;
 pub mod replay;
 pub mod state;
 pub mod store;
@@ -35,6 +37,7 @@ pub use items::{
     Availability, Item, ItemRejection, ItemRow, ItemStats, ItemTable, ItemUpdate, Tally,
 };
 pub use log::LoggedEvent;
+pub use point_in_time::{Applied, EventLog, PointInTime, Seen};
 pub use replay::Replay;
 pub use state::{ConsentRecord, DecodeError, ProfileUpdate, Shopper};
 pub use time::Millis;

@@ -1,8 +1,11 @@
 //! Training equals serving: the event log, replayed in the order of its acceptance, gives what
 //! serving saw.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
+
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::event::{EventKind, Outcome};
 use crate::items::{ItemStats, Tally};
@@ -12,7 +15,7 @@ use crate::time::Millis;
 use crate::view::ShopperView;
 
 /// Item statistics stand still between closed minutes.
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// The state of every shopper and item after the entries applied so far.
 ///
@@ -22,13 +25,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct Replay {
     shoppers: BTreeMap<String, Shopper>,
     tally: Tally,
+    /// Items that were ever counted.
+    counted: HashSet<Arc<str>, Xxh3DefaultBuilder>,
     /// Accepted, and not yet in a closed minute.
-    open: VecDeque<Uncounted>,
+    open: Vec<Uncounted>,
 }
 
 #[derive(Debug)]
 struct Uncounted {
-    accepted_at: Millis,
+    seen_at: Millis,
     item_id: String,
     kind: EventKind,
     occurred_at: Millis,
@@ -42,12 +47,27 @@ impl Replay {
 
     /// Applies the next entry, against the clock of the moment when it was accepted.
     pub fn apply(&mut self, entry: &LoggedEvent) -> Outcome {
+        self.apply_seen(entry, entry.accepted_at)
+    }
+
+    /// The same for an entry that could be read from `seen_at` on.
+    pub(crate) fn apply_seen(&mut self, entry: &LoggedEvent, seen_at: Millis) -> Outcome {
         let event = &entry.event;
-        let shopper = self.shoppers.entry(event.shopper_id.clone()).or_default();
-        let outcome = shopper.apply(event, entry.accepted_at);
+        let outcome = match self.shoppers.get_mut(&event.shopper_id) {
+            Some(shopper) => shopper.apply(event, entry.accepted_at),
+            None => {
+                let mut shopper = Shopper::empty();
+                let outcome = shopper.apply(event, entry.accepted_at);
+                // Serving stores nobody of whom it has accepted nothing.
+                if outcome == Outcome::Accepted {
+                    self.shoppers.insert(event.shopper_id.clone(), shopper);
+                }
+                outcome
+            }
+        };
         if outcome == Outcome::Accepted {
-            self.open.push_back(Uncounted {
-                accepted_at: entry.accepted_at,
+            self.open.push(Uncounted {
+                seen_at,
                 item_id: event.item_id.clone(),
                 kind: event.kind,
                 occurred_at: event.occurred_at,
@@ -56,7 +76,7 @@ impl Replay {
         outcome
     }
 
-    /// `None` for a shopper without an entry.
+    /// `None` for a shopper of whom nothing was accepted.
     #[must_use]
     pub fn view(&self, shopper: &str, now: Millis) -> Option<ShopperView> {
         self.shoppers.get(shopper).map(|state| state.view(now))
@@ -79,20 +99,31 @@ impl Replay {
         self.tally.stats(item_id)
     }
 
-    fn close_minutes(&mut self, as_of: Millis) {
+    /// Whether an item was in a closed minute's counts by the last question or closing.
+    pub(crate) fn has_counted(&self, item_id: &str) -> bool {
+        self.counted.contains(item_id)
+    }
+
+    /// Counts what was accepted before `as_of`, each minute by itself as serving does it: when an
+    /// old event is counted decides in which windows it still lies.
+    pub(crate) fn close_minutes(&mut self, as_of: Millis) {
         if as_of <= self.tally.as_of() {
             return;
         }
+        let open = std::mem::take(&mut self.open).into_iter();
+        let (mut closed, open): (Vec<_>, Vec<_>) = open.partition(|entry| entry.seen_at < as_of);
+        self.open = open;
+        // Partitions may have come one after the other, so the entries are not sorted by time.
+        closed.sort_by_key(|entry| entry.seen_at);
+        for entry in &closed {
+            let minute = entry.seen_at.floor(MINUTE).saturating_add(MINUTE);
+            self.tally.advance(minute);
+            self.tally
+                .count(&entry.item_id, entry.kind, entry.occurred_at);
+        }
         self.tally.advance(as_of);
-        let tally = &mut self.tally;
-        // Partitions may come one after the other, so the entries are not sorted by time.
-        self.open.retain(|entry| {
-            let closed = entry.accepted_at < as_of;
-            if closed {
-                tally.count(&entry.item_id, entry.kind, entry.occurred_at);
-            }
-            !closed
-        });
+        let touched = self.tally.take_touched();
+        self.counted.extend(touched.into_iter().map(|(id, _)| id));
     }
 }
 

@@ -8,6 +8,7 @@ const HEAD: &str = "# Features
 
 What `GetFeatures` answers, as the registry in `feature-store/src/features/` defines it. A value
 whose newest event is older than the allowed age is `OUTSIDE_MAX_AGE` and comes along all the same.
+[training-rows.md](training-rows.md) says how to have them at moments of the past, to train elsewhere.
 This page is written by a test: `UPDATE_DOCS=1 cargo test -p feature-store --test reference`.
 
 | name | type | allowed age | rests on | what it is |

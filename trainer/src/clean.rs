@@ -23,10 +23,11 @@ pub fn clean(events: &[Event]) -> Cleaned {
     let mut cleaned = Cleaned::default();
     let mut replay = Replay::new();
     for (event, sequence) in sorted.into_iter().zip(0..) {
-        match replay.apply(&arrived(event, sequence)) {
+        let entry = arrived(event.clone(), sequence);
+        match replay.apply(&entry) {
             Outcome::Accepted => {
                 cleaned.counts.accepted += 1;
-                cleaned.events.push(event.clone());
+                cleaned.events.push(entry.event);
             }
             Outcome::Duplicate => cleaned.counts.duplicates += 1,
             Outcome::Rejected(why) => {
@@ -42,12 +43,12 @@ pub fn clean(events: &[Event]) -> Cleaned {
 }
 
 /// The log entry of an event that is accepted the moment it happens.
-pub(crate) fn arrived(event: &Event, sequence: u64) -> LoggedEvent {
+pub(crate) fn arrived(event: Event, sequence: u64) -> LoggedEvent {
     LoggedEvent {
         accepted_at: event.occurred_at,
         partition: 0,
         sequence,
-        event: event.clone(),
+        event,
     }
 }
 

@@ -13,6 +13,8 @@
 //! | [`evaluate`], [`leaderboard`], [`exam`], [`metrics`] | how good candidates are on events not seen |
 //! | [`bootstrap`] | how sure a measured difference is |
 //! | [`next_item`] | session neighbours: chosen on validation sessions, measured on test ones |
+//! | [`mod@export`] | training rows: what was known of a shopper and an item at the time of a label |
+//! | `tables` | tables in files, parquet or CSV, by typed columns |
 //! | `held_out`, [`golden`] | carts and requests by which a snapshot is checked later |
 //! | `train` | [`train()`]: all of it in order, into one snapshot |
 //!
@@ -26,6 +28,7 @@ pub mod clean;
 pub mod covisitation;
 pub mod evaluate;
 pub mod exam;
+pub mod export;
 pub mod golden;
 pub mod leaderboard;
 pub mod metrics;
@@ -50,6 +53,7 @@ mod prng;
 mod ranker;
 mod report;
 mod strength;
+mod tables;
 mod train;
 
 pub use error::Error;
@@ -58,4 +62,5 @@ pub use leaderboard::{Evaluation, EvaluationOptions};
 pub use models::Models;
 pub use options::Options;
 pub use report::{Counts, Stage, Step, TrainReport};
+pub use tables::TableError;
 pub use train::train;

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    decide, demo, doctor, evaluate, events, policy, recover, serve, shopper, snapshot, train,
+    decide, demo, doctor, evaluate, events, features, policy, recover, serve, shopper, snapshot,
+    train,
 };
 
 /// Decides in real time whether and how to win an abandoned cart back
@@ -36,6 +37,7 @@ enum Command {
     Serve(serve::Args),
     Events(events::Args),
     Train(train::Args),
+    Features(features::Args),
     Snapshot(snapshot::Args),
     Recover(recover::Args),
     Decide(decide::Args),
@@ -53,6 +55,7 @@ impl Cli {
             Command::Serve(args) => serve::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Train(args) => train::run(&args),
+            Command::Features(args) => features::run(&args),
             Command::Snapshot(args) => snapshot::run(&args),
             Command::Recover(args) => recover::run(&args),
             Command::Decide(args) => decide::run(&args),

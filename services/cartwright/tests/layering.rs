@@ -86,6 +86,11 @@ const RULES: &[Rule] = &[
         why: "vectors are searched through retrieval; only what builds or serves an index sees it",
     },
     Only {
+        package: "parquet",
+        users: &["trainer"],
+        why: "tables come in and go out where training is; serving ships no file formats",
+    },
+    Only {
         package: "cel",
         users: &["policy"],
         why: "rules are checked and bounded in one place",

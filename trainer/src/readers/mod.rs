@@ -26,8 +26,8 @@ mod rees46;
 mod rows;
 mod scan;
 mod session_clicks;
-mod source;
-mod times;
+pub(crate) mod source;
+pub(crate) mod times;
 
 use std::path::Path;
 

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod events;
+pub(crate) mod features;
 pub(crate) mod policy;
 pub(crate) mod recover;
 pub(crate) mod serve;
