@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, in its helpers too"
 )]
 
@@ -123,17 +124,9 @@ impl Bench {
 
 fn read(path: &Path) -> RecordBatch {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
-    let schema = builder.schema().clone();
     let batches: Vec<_> = builder.build().unwrap().map(Result::unwrap).collect();
-    arrow_select_concat(&schema, &batches)
-}
-
-fn arrow_select_concat(schema: &arrow_schema::SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
-    match batches {
-        [one] => one.clone(),
-        // Small results only: more batches than one are compared by the tests that make them.
-        _ => panic!("{} batches of {schema:?}", batches.len()),
-    }
+    assert_eq!(batches.len(), 1, "a small table is one batch");
+    batches[0].clone()
 }
 
 fn texts(values: &[&str]) -> ArrayRef {
@@ -190,15 +183,15 @@ fn rows_keep_the_order_and_the_columns_of_the_labels() {
 fn every_value_is_the_one_that_is_computed_for_that_moment() {
     let bench = Bench::new();
     // More labels than one batch holds, in no order of time, some of one moment.
-    let count = 9_000_i64;
-    let offsets: Vec<i64> = (0..count)
+    let count = 9_000_usize;
+    let offsets: Vec<i64> = (0..9_000)
         .map(|n| n * 7_919 % 1_999 * 10 * Millis::MINUTE)
         .collect();
     let shoppers: Vec<&str> = (0..count)
-        .map(|n| ["ann", "bob", "cleo", "dan"][n as usize % 4])
+        .map(|n| ["ann", "bob", "cleo", "dan"][n % 4])
         .collect();
     let items: Vec<Option<&str>> = (0..count)
-        .map(|n| [Some("i1"), None, Some("i9")][n as usize % 3])
+        .map(|n| [Some("i1"), None, Some("i9")][n % 3])
         .collect();
     let labels = bench.parquet(vec![
         ("shopper_id", texts(&shoppers)),

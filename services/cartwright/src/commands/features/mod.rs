@@ -23,7 +23,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     List(List),
-    Export(export::Args),
+    Export(Box<export::Args>),
 }
 
 /// Lists every feature with its type and what it is
