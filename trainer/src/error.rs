@@ -26,6 +26,8 @@ pub enum Error {
     Feature { name: String },
     #[error("the examples to learn from do not fit: {problem}")]
     Examples { problem: String },
+    #[error("vectors of the space {space}: {detail}")]
+    Vectors { space: String, detail: String },
     #[error("making a folder for drafts")]
     Draft { source: std::io::Error },
     #[error("writing {what} as JSON")]

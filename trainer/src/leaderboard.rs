@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use feature_store::Event;
 use rayon::prelude::*;
-use retrieval::{Answer, Gate, Model, Source};
+use retrieval::{Answer, FusionWeights, Gate, Model, Source};
 use snapshot::Leaderboard;
 
 use crate::exam::{BASELINE, Exam, Method, Slice, best_first};
@@ -29,6 +29,8 @@ pub const COLD_ITEMS: &str = "cold_items";
 pub const NEW_SHOPPERS: &str = "new_shoppers";
 /// Methods that are no source.
 pub const FUSED: &str = "fused";
+/// Fused with the weights that a snapshot has where none could be learned.
+pub const FUSED_BY_DEFAULT: &str = "fused_by_default";
 pub const RANKED: &str = "ranked";
 
 /// What to measure.
@@ -181,6 +183,7 @@ fn empty(slices: &[Slice]) -> Vec<String> {
 
 /// What one moment is answered.
 struct Answers {
+    fused_by_default: Vec<u32>,
     fused: Vec<u32>,
     ranked: Vec<u32>,
     /// In the order of [`Source::ALL`].
@@ -194,9 +197,11 @@ fn methods(
     k: usize,
 ) -> Result<Vec<Method>, Error> {
     let gate = Gate::open(trained.model.catalogue().len());
+    let model = trained.model.with_fusion(learned.fusion.clone())?;
+    let plain = trained.model.with_fusion(FusionWeights::default())?;
     let mut answers: Vec<Answers> = moments
         .par_iter()
-        .map(|moment| answers(&trained.model, learned, &gate, moment, k))
+        .map(|moment| answers(&model, &plain, learned, &gate, moment, k))
         .collect::<Result<_, _>>()?;
     let popular = best_first(&trained.models.popularity, k);
     let mut methods = vec![Method {
@@ -210,11 +215,18 @@ fn methods(
             lists: answers.iter_mut().map(take).collect(),
         });
     }
+    let by_default = |one: &mut Answers| std::mem::take(&mut one.fused_by_default);
+    let by_default = answers.iter_mut().map(by_default).collect();
     let (fused, ranked) = answers
         .into_iter()
         .map(|one| (one.fused, one.ranked))
         .unzip();
-    for (name, lists) in [(FUSED, fused), (RANKED, ranked)] {
+    let lists = [
+        (FUSED_BY_DEFAULT, by_default),
+        (FUSED, fused),
+        (RANKED, ranked),
+    ];
+    for (name, lists) in lists {
         methods.push(Method {
             name: name.to_owned(),
             lists,
@@ -234,6 +246,7 @@ fn name(source: Source) -> &'static str {
 
 fn answers(
     model: &Model,
+    plain: &Model,
     learned: &Learned,
     gate: &Gate,
     moment: &Moment<'_>,
@@ -241,10 +254,13 @@ fn answers(
 ) -> Result<Answers, Error> {
     let before = moment.before.last();
     let now = before.map_or(moment.next.occurred_at, |event| event.occurred_at);
-    let ask = |depth| model.retrieve(&query(&moment.before, now, Vec::new(), depth), gate);
-    let deep = ask(DEEP)?;
-    let answer = ask(DEPTH.max(k))?;
+    let ask =
+        |model: &Model, depth| model.retrieve(&query(&moment.before, now, Vec::new(), depth), gate);
+    let deep = ask(model, DEEP)?;
+    let answer = ask(model, DEPTH.max(k))?;
+    let by_default = ask(plain, DEPTH.max(k))?;
     Ok(Answers {
+        fused_by_default: first(by_default.candidates.iter().map(|one| one.ordinal), k),
         fused: first(answer.candidates.iter().map(|one| one.ordinal), k),
         ranked: first(
             ranker::order(&learned.ranker, model, moment, &answer)?.into_iter(),

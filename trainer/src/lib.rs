@@ -6,6 +6,8 @@
 //! | [`mod@clean`] | keeps what serving would accept, by the same code |
 //! | [`sessions`], `moments` | splits events into visits; what came before, and what next |
 //! | [`models`] | what candidates come from: [`als`], [`covisitation`], `past_sessions`, [`popularity`] |
+//! | [`text`], [`vectors`] | spaces of content: what is written of items, and vectors made elsewhere |
+//! | `fusion` | the weights of the sources, fitted to later events |
 //! | [`risk`] | how likely a cart is to be left: samples, logistic regression, calibration |
 //! | [`mod@boost`] | forests of decision trees by gradient boosting |
 //! | `ranker` | the order of candidates, learned pair by pair |
@@ -39,10 +41,13 @@ pub mod ratings;
 pub mod readers;
 pub mod risk;
 pub mod sessions;
+pub mod text;
+pub mod vectors;
 
 mod catalogue;
 mod cholesky;
 mod error;
+mod fusion;
 mod held_out;
 mod look_back;
 mod moments;
@@ -59,8 +64,9 @@ mod train;
 pub use error::Error;
 pub use evaluate::{evaluate_retrieval, split_by_time};
 pub use leaderboard::{Evaluation, EvaluationOptions};
-pub use models::Models;
+pub use models::{ItemSpace, Models};
 pub use options::Options;
 pub use report::{Counts, Stage, Step, TrainReport};
 pub use tables::TableError;
 pub use train::train;
+pub use vectors::GivenVectors;

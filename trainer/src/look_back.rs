@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use feature_store::{Event, Item};
 use ranking::LinearRanker;
-use retrieval::Model;
+use retrieval::{FusionWeights, Model};
 
-use crate::{Error, Models, Options, ranker};
+use crate::{Error, Models, Options, fusion, ranker};
 
 /// Models of a part of the log, ready to be asked.
 #[derive(Debug)]
@@ -53,6 +53,7 @@ pub(crate) fn draft_folder() -> Result<tempfile::TempDir, Error> {
 /// What a part of the log taught about the use of models that had not seen it.
 #[derive(Debug)]
 pub(crate) struct Learned {
+    pub(crate) fusion: FusionWeights,
     pub(crate) ranker: LinearRanker,
     pub(crate) quality: BTreeMap<String, f64>,
     pub(crate) notes: Vec<String>,
@@ -63,6 +64,7 @@ impl Learned {
     pub(crate) fn nothing(why: &str) -> Self {
         let note = format!("keeps the order of retrieval: {why}");
         Self {
+            fusion: FusionWeights::default(),
             ranker: LinearRanker::retrieval_order(&note),
             quality: BTreeMap::new(),
             notes: vec![format!("ranker {note}")],
@@ -72,10 +74,15 @@ impl Learned {
 
 /// Learns from events in the order of time that `model` has not seen.
 pub(crate) fn learn(model: &Model, fit: &[Event]) -> Result<Learned, Error> {
-    let ranked = ranker::learn(model, fit)?;
+    let fused = fusion::learn(model, fit)?;
+    let ranked = ranker::learn(&model.with_fusion(fused.weights.clone())?, fit)?;
     Ok(Learned {
         quality: ranked.quality.into_iter().collect(),
-        notes: vec![format!("ranker: {}", ranked.ranker.describe())],
+        notes: vec![
+            format!("fusion: {}", fused.describe()),
+            format!("ranker: {}", ranked.ranker.describe()),
+        ],
+        fusion: fused.weights,
         ranker: ranked.ranker,
     })
 }

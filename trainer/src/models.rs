@@ -1,22 +1,24 @@
 //! The models that candidates come from, trained on one list of events, and their files.
 
 use std::path::Path;
+use std::time::Duration;
 
 use feature_store::{Event, Item};
 use retrieval::files::{
-    Embeddings, write_covisitation, write_embeddings, write_popularity, write_sessions,
+    Embeddings, write_covisitation, write_embeddings, write_popularity, write_sessions, write_space,
 };
 use retrieval::{SessionSettings, SessionTable};
 use snapshot::{Builder, Catalogue, Manifest, Snapshot, files};
 
 use crate::als::{self, Settings, factorise};
 use crate::clean::Numbering;
-use crate::covisitation::{Rows, covisitation};
+use crate::covisitation::{Rows, covisitation, half_life};
 use crate::options::Options;
 use crate::popularity::popularity;
 use crate::ratings::Ratings;
 use crate::sessions::{GAP, sessions};
-use crate::{Error, catalogue, past_sessions, strength};
+use crate::text::text_space;
+use crate::{Error, catalogue, past_sessions, strength, text};
 
 /// All that retrieval needs, in memory.
 #[derive(Clone, Debug)]
@@ -24,12 +26,38 @@ pub struct Models {
     pub catalogue: Catalogue,
     pub embeddings: Embeddings,
     pub covisitation: Rows,
+    /// Of a session's weight in co-visitation; `None` when all count alike.
+    pub half_life: Option<Duration>,
     /// Past sessions, and how they are to be asked.
     pub past: SessionTable,
     pub settings: SessionSettings,
     pub popularity: Vec<f32>,
+    /// Spaces of content: text, where items share words, and what was given.
+    pub spaces: Vec<ItemSpace>,
     /// The factorisation's objective after each iteration.
     pub loss: Vec<f64>,
+}
+
+/// Vectors of what is known of items beside events: rows of length 1, or zeros, by ordinal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemSpace {
+    pub name: String,
+    pub vectors: Vec<f32>,
+    pub dimension: usize,
+}
+
+impl ItemSpace {
+    /// A sentence for people.
+    pub(crate) fn describe(&self) -> String {
+        let rows = self.vectors.chunks_exact(self.dimension);
+        let (all, empty) = (rows.len(), rows.filter(|row| row.iter().all(|&x| x == 0.0)));
+        format!(
+            "space {}: {} of {all} items have a vector of {} dimensions",
+            self.name,
+            all - empty.count(),
+            self.dimension
+        )
+    }
 }
 
 impl Models {
@@ -52,8 +80,11 @@ impl Models {
         let factors = factorise(&ratings, &settings, progress);
         let visits = sessions(events, GAP);
         let past = past_sessions::table(&visits, &catalogue);
+        let half_life = half_life(&visits, &catalogue);
         Ok(Self {
-            covisitation: covisitation(&visits, &catalogue),
+            covisitation: covisitation(&visits, &catalogue, half_life),
+            half_life,
+            spaces: spaces(&catalogue, options),
             settings: past_sessions::settings(&past, catalogue.len())?,
             past,
             popularity: popularity(events, &catalogue),
@@ -68,24 +99,45 @@ impl Models {
         })
     }
 
-    /// Writes everything but the index, which needs held-out carts.
-    pub(crate) fn write(&self, builder: &mut Builder) -> Result<snapshot::Space, Error> {
+    /// Writes everything but the index, which needs held-out carts. Returns the manifest's entries
+    /// for the spaces, the factorisation's first.
+    pub(crate) fn write(&self, builder: &mut Builder) -> Result<Vec<snapshot::Space>, Error> {
         builder.write(files::ITEMS, &self.catalogue.to_jsonl()?)?;
         write_covisitation(builder, &self.covisitation)?;
         write_sessions(builder, &self.past, self.settings)?;
         write_popularity(builder, &self.popularity)?;
-        Ok(write_embeddings(builder, &self.embeddings)?)
+        let mut spaces = vec![write_embeddings(builder, &self.embeddings)?];
+        for space in &self.spaces {
+            let (vectors, dimension) = (&space.vectors, space.dimension);
+            spaces.push(write_space(builder, &space.name, vectors, dimension)?);
+        }
+        Ok(spaces)
     }
 
     /// A snapshot of these models alone in `folder`, to retrieve from while training.
     pub(crate) fn draft(&self, folder: &Path) -> Result<Snapshot, Error> {
         let mut builder = Builder::new(folder)?;
-        let space = self.write(&mut builder)?;
+        let spaces = self.write(&mut builder)?;
         Ok(builder.finish(Manifest {
-            spaces: vec![space],
+            spaces,
             ..Manifest::default()
         })?)
     }
+}
+
+/// Text first, then what was given, in its order.
+fn spaces(catalogue: &Catalogue, options: &Options) -> Vec<ItemSpace> {
+    let text = text_space(catalogue, options.seed).map(|space| ItemSpace {
+        name: text::SPACE.to_owned(),
+        vectors: space.vectors,
+        dimension: space.dimension,
+    });
+    let given = options.vectors.iter().map(|given| ItemSpace {
+        name: given.name().to_owned(),
+        vectors: given.table(catalogue),
+        dimension: given.dimension(),
+    });
+    text.into_iter().chain(given).collect()
 }
 
 /// Strengths of shoppers (in the order of their first event) with items (by ordinal).

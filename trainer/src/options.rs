@@ -1,6 +1,9 @@
 //! How to train.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use crate::vectors::GivenVectors;
 
 /// Every choice of a training run; the same events and options give the same snapshot, whatever
 /// `created_at_ms` and `parent` say.
@@ -21,6 +24,8 @@ pub struct Options {
     pub idle: Duration,
     /// Text of the policy file to ship.
     pub policy: String,
+    /// Vectors of items made elsewhere, each a space of its own.
+    pub vectors: Vec<GivenVectors>,
     pub created_at_ms: i64,
     /// Id of the snapshot that this one follows.
     pub parent: Option<String>,
@@ -36,6 +41,7 @@ impl Default for Options {
             alpha: 10.0,
             idle: Duration::from_secs(30 * 60),
             policy: policy::Policy::DEFAULT.to_owned(),
+            vectors: Vec::new(),
             created_at_ms: 0,
             parent: None,
         }
@@ -68,7 +74,11 @@ impl Options {
             self.alpha > 0.0 && self.alpha < 1e6,
             &self.alpha,
             "above 0, below 1e6",
-        )
+        )?;
+        let names: BTreeSet<&str> = self.vectors.iter().map(GivenVectors::name).collect();
+        let distinct = names.len() == self.vectors.len();
+        let given: Vec<&str> = self.vectors.iter().map(GivenVectors::name).collect();
+        check("vectors", distinct, &given.join(", "), "each name once")
     }
 }
 

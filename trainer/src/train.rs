@@ -8,8 +8,8 @@ use std::path::Path;
 
 use feature_store::{Event, Item, Millis, Registry};
 use ranking::{LinearRanker, RiskModel};
-use retrieval::Model;
-use retrieval::files::{IndexOptions, write_index, write_queries};
+use retrieval::files::{IndexOptions, write_fusion, write_index, write_queries};
+use retrieval::{FusionWeights, Model};
 use snapshot::{Builder, DataRange, Leaderboard, Manifest, ProbeRow, Snapshot, Space, files};
 
 use crate::clean::{Cleaned, clean};
@@ -47,7 +47,7 @@ pub fn train(
     };
     let policy = golden::parse_policy(&options.policy)?;
     let cleaned = run.clean(events)?;
-    let ranker = run.look_back(&cleaned)?.ranker;
+    let Learned { ranker, fusion, .. } = run.look_back(&cleaned)?;
     let models = run.factorise(&cleaned)?;
     run.tell(Stage::Risk, "");
     let risk = risk::learn(&cleaned.events, options.idle)?;
@@ -55,7 +55,7 @@ pub fn train(
     run.notes.extend(risk.notes.iter().cloned());
     run.tell(Stage::Index, "");
     let folder = draft_folder()?;
-    let draft = run.draft(&models, &cleaned, folder.path())?;
+    let draft = run.draft(&models, &fusion, &cleaned, folder.path())?;
     run.tell(Stage::Golden, "");
     let model = Model::load(&draft)?;
     let end = cleaned
@@ -181,9 +181,16 @@ impl Run<'_> {
     }
 
     /// The models with their index and held-out carts, in a snapshot of their own.
-    fn draft(&mut self, models: &Models, cleaned: &Cleaned, at: &Path) -> Result<Snapshot, Error> {
+    fn draft(
+        &mut self,
+        models: &Models,
+        fusion: &FusionWeights,
+        cleaned: &Cleaned,
+        at: &Path,
+    ) -> Result<Snapshot, Error> {
         let mut builder = Builder::new(at)?;
-        models.write(&mut builder)?;
+        let mut spaces = models.write(&mut builder)?;
+        write_fusion(&mut builder, fusion)?;
         let late = Parts::of(&cleaned.events).judge;
         let carts = held_out::carts(models, late)?;
         let embeddings = &models.embeddings;
@@ -201,10 +208,13 @@ impl Run<'_> {
             let (k, seed) = (held_out::NEIGHBOURS, self.options.seed);
             write_queries(&mut builder, embeddings, &carts, k, &bands, seed)?;
         }
-        Ok(builder.finish(self.manifest(cleaned, index.space, index.probes))?)
+        if let Some(collaborative) = spaces.first_mut() {
+            *collaborative = index.space;
+        }
+        Ok(builder.finish(self.manifest(cleaned, spaces, index.probes))?)
     }
 
-    fn manifest(&self, cleaned: &Cleaned, space: Space, probes: Vec<ProbeRow>) -> Manifest {
+    fn manifest(&self, cleaned: &Cleaned, spaces: Vec<Space>, probes: Vec<ProbeRow>) -> Manifest {
         let at = |event: Option<&Event>| event.map_or(0, |event| event.occurred_at.0);
         Manifest {
             schema_fingerprint: Registry::standard().fingerprint().to_owned(),
@@ -216,7 +226,7 @@ impl Run<'_> {
             },
             seed: self.options.seed,
             probes,
-            spaces: vec![space],
+            spaces,
             ..Manifest::default()
         }
     }
@@ -239,7 +249,6 @@ impl Run<'_> {
         for (name, bytes) in parts {
             builder.write(name, bytes)?;
         }
-        let space = manifest.spaces.first().cloned().unwrap_or_default();
         Ok(builder.finish(Manifest {
             // Texts and hash tables take about as much again as their files.
             resident_bytes: 2 * size,
@@ -248,7 +257,7 @@ impl Run<'_> {
             quality: self.quality.clone(),
             leaderboard: self.leaderboard.clone(),
             notes: self.notes.clone(),
-            ..self.manifest(cleaned, space, manifest.probes.clone())
+            ..self.manifest(cleaned, manifest.spaces.clone(), manifest.probes.clone())
         })?)
     }
 
@@ -282,6 +291,19 @@ fn model_notes(models: &Models, cleaned: &Cleaned, options: &Options) -> Vec<Str
             options.dimension
         ));
     }
+    if let Some(half_life) = models.half_life {
+        let days = half_life.as_secs() / 86_400;
+        notes.push(format!(
+            "co-visitation: a session counts half as much for every {days} days of its age"
+        ));
+    }
+    notes.extend(models.spaces.iter().map(|space| space.describe()));
+    notes.extend(
+        options
+            .vectors
+            .iter()
+            .filter_map(|given| given.note(&models.catalogue)),
+    );
     let capped = covisitation::capped(&sessions(&cleaned.events, GAP), &models.catalogue);
     if capped > 0 {
         notes.push(format!(

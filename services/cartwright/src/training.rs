@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kit::Clock;
-use trainer::TrainReport;
+use trainer::{GivenVectors, TrainReport};
 
 use crate::commands::train::Options;
 use crate::failure::OrFail as _;
@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) options: Options,
     pub(crate) policy: String,
     pub(crate) idle: Duration,
+    pub(crate) vectors: Vec<GivenVectors>,
 }
 
 impl Default for Settings {
@@ -28,6 +29,7 @@ impl Default for Settings {
             options: Options::default(),
             policy: policy::Policy::DEFAULT.to_owned(),
             idle: IDLE,
+            vectors: Vec::new(),
         }
     }
 }
@@ -56,6 +58,7 @@ pub(crate) fn options(settings: &Settings) -> trainer::Options {
         alpha: given.alpha.unwrap_or(defaults.alpha),
         idle: settings.idle,
         policy: settings.policy.clone(),
+        vectors: settings.vectors.clone(),
         created_at_ms: Clock::real().now_ms(),
         ..defaults
     }

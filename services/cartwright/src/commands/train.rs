@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use trainer::TrainReport;
 use trainer::readers::Format;
+use trainer::{GivenVectors, TrainReport};
 
 use super::policy;
 use crate::leaderboard;
@@ -20,7 +20,14 @@ use crate::training::{self, Settings};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cartwright train --events events.jsonl.zst --out model
-  cartwright train --events 2019-Oct.csv --format rees46 --out model --dimension 32 --json")]
+  cartwright train --events 2019-Oct.csv --format rees46 --out model --dimension 32 --json
+  cartwright train --events events.jsonl --vectors image=image.safetensors --out model
+
+Vectors are a safetensors file with one tensor, `vectors` (f32, one row an item), and the item ids as
+a JSON list in its metadata. In Python:
+  from safetensors.numpy import save_file
+  import json
+  save_file({\"vectors\": rows}, \"image.safetensors\", metadata={\"ids\": json.dumps(ids)})")]
 pub(crate) struct Args {
     /// Event files, plain or compressed with zstd
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
@@ -33,6 +40,10 @@ pub(crate) struct Args {
     /// Items as JSON lines, instead of what the events say about them
     #[arg(long, value_name = "FILE")]
     items: Option<PathBuf>,
+    /// Vectors of items made elsewhere, such as of their images, as NAME=FILE.safetensors; may be
+    /// given again for other names
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_vectors)]
+    vectors: Vec<(String, PathBuf)>,
     /// The policy to ship; the built-in one when absent
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -75,6 +86,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let settings = Settings {
         options: args.options.clone(),
         policy,
+        vectors: args
+            .vectors
+            .iter()
+            .map(|(name, file)| GivenVectors::read(name, file))
+            .collect::<Result<_, _>>()?,
         ..Settings::default()
     };
     let report = training::train(&log, &settings, &args.out)?;
@@ -87,6 +103,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args.out.display()
     ));
     Ok(())
+}
+
+fn parse_vectors(given: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = given
+        .split_once('=')
+        .ok_or("give a name and a file, such as image=image.safetensors")?;
+    Ok((name.to_owned(), PathBuf::from(file)))
 }
 
 fn print(report: &TrainReport, bad_lines: u64) {
