@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use retrieval::{Kind, Model, Query, Source, SourceScore};
-use support::{ARTICLE, Parts, cart, ids, open, recent, shop};
+use support::{ARTICLE, Parts, cart, ids, open, recent, shop, whole_shop};
 
 const ITEMS: u32 = 240;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| shop(ITEMS, false).model());
+static MODEL: LazyLock<Model> = LazyLock::new(|| whole_shop(ITEMS, false));
 
 fn name(ordinal: u32) -> String {
     format!("i{ordinal:05}")

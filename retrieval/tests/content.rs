@@ -9,37 +9,10 @@
 
 mod support;
 
-use retrieval::files::{write_fusion, write_space};
 use retrieval::{
     Error, Filter, FusionWeights, Gate, Kind, Model, Normalisation, Query, Source, SourceScore,
 };
-use snapshot::{Builder, Manifest, Snapshot};
-use support::{Parts, ids, open, recent, shop};
-
-/// Rewrites the snapshot of some parts with spaces, and weights when given.
-fn with(
-    parts: &Parts,
-    spaces: &[(&str, Vec<[f32; 2]>)],
-    fusion: Option<&FusionWeights>,
-) -> (tempfile::TempDir, Snapshot) {
-    let (dir, plain) = parts.write();
-    let mut builder = Builder::new(dir.path().join("rich")).unwrap();
-    for name in plain.manifest().files.keys() {
-        builder.write(name, &plain.read(name).unwrap()).unwrap();
-    }
-    let mut manifest = Manifest {
-        spaces: plain.manifest().spaces.clone(),
-        ..Manifest::default()
-    };
-    for (name, rows) in spaces {
-        let space = write_space(&mut builder, name, &rows.concat(), 2).unwrap();
-        manifest.spaces.push(space);
-    }
-    if let Some(fusion) = fusion {
-        write_fusion(&mut builder, fusion).unwrap();
-    }
-    (dir, builder.finish(manifest).unwrap())
-}
+use support::{Parts, ids, open, recent, shop, with};
 
 /// A point on the circle at so many degrees.
 fn at(degrees: f32) -> [f32; 2] {
@@ -113,10 +86,16 @@ fn two_spaces_count_by_the_mean_of_their_cosines() {
     let spaces = [("image", image), ("text", around())];
     let (_dir, snapshot) = with(&silent(), &spaces, None);
     let model = Model::load(&snapshot).unwrap();
-    let answer = model.retrieve(&viewed(&["i00004"], 10), &open(&model)).unwrap();
+    let answer = model
+        .retrieve(&viewed(&["i00004"], 10), &open(&model))
+        .unwrap();
     let cosine = |a: [f32; 2], b: [f32; 2]| f64::from((a[0] * b[0] + a[1] * b[1]).max(0.0));
     for one in &answer.candidates {
-        let Some(said) = one.sources.iter().find(|one| named_by(Source::Content)(one)) else {
+        let Some(said) = one
+            .sources
+            .iter()
+            .find(|one| named_by(Source::Content)(one))
+        else {
             continue;
         };
         let mean: f64 = spaces
@@ -213,7 +192,9 @@ fn with_price_bands_popular_items_of_a_like_price_come_first() {
         };
         let (_dir, snapshot) = with(&parts, &[], Some(&fusion));
         let model = Model::load(&snapshot).unwrap();
-        let answer = model.retrieve(&viewed(&["i00001"], 50), &open(&model)).unwrap();
+        let answer = model
+            .retrieve(&viewed(&["i00001"], 50), &open(&model))
+            .unwrap();
         let dear = |one: &&retrieval::Candidate| one.ordinal % 2 == 1;
         answer.candidates.iter().skip(1).filter(dear).count()
     };

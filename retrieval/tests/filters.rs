@@ -14,11 +14,11 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use retrieval::{Filter, Gate, Kind, Model, PlanKind, Query};
 use snapshot::CatalogueItem;
-use support::{cart, ids, open, recent, shop};
+use support::{cart, ids, open, recent, whole_shop};
 
 const ITEMS: u32 = 240;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| shop(ITEMS, true).model());
+static MODEL: LazyLock<Model> = LazyLock::new(|| whole_shop(ITEMS, true));
 
 fn name(ordinal: u32) -> String {
     format!("i{ordinal:05}")

@@ -5,9 +5,9 @@
 use ann_index::MaskKind;
 use feature_store::Event;
 
-use crate::moments::{moments, thinned};
+use crate::moments::{Moment, moments, thinned};
 use crate::sessions::{GAP, sessions};
-use crate::{Error, Models};
+use crate::{Error, ItemSpace, Models};
 
 const MOST: usize = 500;
 const TUNING: usize = 150;
@@ -36,9 +36,35 @@ pub(crate) fn few(carts: &[f32], dimension: usize) -> Vec<f32> {
 /// Row-major vectors of at most 500 carts.
 pub(crate) fn carts(models: &Models, unseen: &[Event]) -> Result<Vec<f32>, Error> {
     let fold_in = models.embeddings.fold_in()?;
-    let sessions = sessions(unseen, GAP);
+    let items = visits(models, unseen).into_iter();
+    let vectors = items.filter_map(|items| fold_in.vector(items.into_iter().map(|id| (id, 1.0))));
+    Ok(vectors.flatten().collect())
+}
+
+/// The same carts as a space of content is asked about them: the mean of their items, made to
+/// length 1.
+pub(crate) fn content_carts(models: &Models, space: &ItemSpace, unseen: &[Event]) -> Vec<f32> {
     let mut vectors = Vec::new();
-    for moment in thinned(moments(&sessions), MOST) {
+    for items in visits(models, unseen) {
+        let mut mean = vec![0.0_f32; space.dimension];
+        for item in items {
+            let start = item as usize * space.dimension;
+            let row = space.vectors.get(start..start + space.dimension);
+            let pairs = mean.iter_mut().zip(row.unwrap_or(&[]));
+            pairs.for_each(|(to, from)| *to += from);
+        }
+        let length = mean.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length > 0.0 {
+            vectors.extend(mean.into_iter().map(|x| x / length));
+        }
+    }
+    vectors
+}
+
+/// The latest known items of at most 500 carts.
+fn visits(models: &Models, unseen: &[Event]) -> Vec<Vec<u32>> {
+    let sessions = sessions(unseen, GAP);
+    let known = |moment: Moment<'_>| {
         let items = moment.before.iter().rev();
         let mut ordinals: Vec<u32> = items
             .filter_map(|event| models.catalogue.ordinal(&event.item_id))
@@ -46,8 +72,10 @@ pub(crate) fn carts(models: &Models, unseen: &[Event]) -> Result<Vec<f32>, Error
             .collect();
         ordinals.sort_unstable();
         ordinals.dedup();
-        let vector = fold_in.vector(ordinals.into_iter().map(|ordinal| (ordinal, 1.0)));
-        vectors.extend(vector.unwrap_or_default());
-    }
-    Ok(vectors)
+        ordinals
+    };
+    thinned(moments(&sessions), MOST)
+        .into_iter()
+        .map(known)
+        .collect()
 }

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use ann_index::Vectors;
 use feature_store::{Event, Item, Millis, Registry};
 use ranking::{LinearRanker, RiskModel};
-use retrieval::files::{IndexOptions, write_fusion, write_index, write_queries};
+use retrieval::files::{IndexOptions, write_fusion, write_index, write_queries, write_space_index};
 use retrieval::{FusionWeights, Model};
 use snapshot::{Builder, DataRange, Leaderboard, Manifest, ProbeRow, Snapshot, Space, files};
 
@@ -194,12 +196,12 @@ impl Run<'_> {
         let late = Parts::of(&cleaned.events).judge;
         let carts = held_out::carts(models, late)?;
         let embeddings = &models.embeddings;
-        let index = IndexOptions {
+        let options = IndexOptions {
             seed: self.options.seed,
             ..IndexOptions::default()
         };
         let few = held_out::few(&carts, embeddings.dimension);
-        let index = write_index(&mut builder, embeddings, &few, &index)?;
+        let index = write_index(&mut builder, embeddings, &few, &options)?;
         let bands = held_out::BANDS;
         if carts.is_empty() {
             self.notes
@@ -208,10 +210,19 @@ impl Run<'_> {
             let (k, seed) = (held_out::NEIGHBOURS, self.options.seed);
             write_queries(&mut builder, embeddings, &carts, k, &bands, seed)?;
         }
+        let mut probes = index.probes;
         if let Some(collaborative) = spaces.first_mut() {
             *collaborative = index.space;
         }
-        Ok(builder.finish(self.manifest(cleaned, spaces, index.probes))?)
+        for (space, entry) in models.spaces.iter().zip(spaces.iter_mut().skip(1)) {
+            let carts = held_out::content_carts(models, space, late);
+            let few = held_out::few(&carts, space.dimension);
+            let vectors = Arc::new(Vectors::new(space.vectors.clone(), space.dimension)?);
+            let report = write_space_index(&mut builder, &space.name, &vectors, &few, &options)?;
+            probes.extend(report.probes);
+            *entry = report.space;
+        }
+        Ok(builder.finish(self.manifest(cleaned, spaces, probes))?)
     }
 
     fn manifest(&self, cleaned: &Cleaned, spaces: Vec<Space>, probes: Vec<ProbeRow>) -> Manifest {

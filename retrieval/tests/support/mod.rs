@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use ann_index::IndexKind;
 use retrieval::files::{
-    Embeddings, IndexOptions, write_covisitation, write_embeddings, write_index, write_popularity,
+    Embeddings, IndexOptions, write_covisitation, write_embeddings, write_fusion, write_index,
+    write_popularity, write_space,
 };
-use retrieval::{Gate, Kind, Model, Query, Recent};
+use retrieval::{FusionWeights, Gate, Kind, Model, Query, Recent};
 use snapshot::{Builder, Catalogue, CatalogueItem, Manifest, Snapshot, files};
 use tempfile::TempDir;
 
@@ -88,6 +89,51 @@ impl Parts {
             indexed: None,
         }
     }
+}
+
+/// Rewrites the snapshot of some parts with spaces, and weights when given.
+pub(crate) fn with(
+    parts: &Parts,
+    spaces: &[(&str, Vec<[f32; 2]>)],
+    fusion: Option<&FusionWeights>,
+) -> (tempfile::TempDir, Snapshot) {
+    let (dir, plain) = parts.write();
+    let mut builder = Builder::new(dir.path().join("rich")).unwrap();
+    for name in plain.manifest().files.keys() {
+        builder.write(name, &plain.read(name).unwrap()).unwrap();
+    }
+    let mut manifest = Manifest {
+        spaces: plain.manifest().spaces.clone(),
+        ..Manifest::default()
+    };
+    for (name, rows) in spaces {
+        let space = write_space(&mut builder, name, &rows.concat(), 2).unwrap();
+        manifest.spaces.push(space);
+    }
+    if let Some(fusion) = fusion {
+        write_fusion(&mut builder, fusion).unwrap();
+    }
+    (dir, builder.finish(manifest).unwrap())
+}
+
+/// A shop with every source: half of its items nobody has touched, and a third has no text.
+pub(crate) fn whole_shop(n: u32, indexed: bool) -> Model {
+    let mut parts = shop(n, indexed);
+    for at in (0..n as usize).filter(|at| at % 2 == 1) {
+        parts.popularity[at] = 0.0;
+        parts.covisitation[at].clear();
+    }
+    let text = (0..n).map(|at| {
+        let angle = f64::from(at) * 0.037;
+        let point = [angle.cos() as f32, angle.sin() as f32];
+        if at % 3 == 0 { [0.0, 0.0] } else { point }
+    });
+    let fusion = FusionWeights {
+        price_bands: 3,
+        ..FusionWeights::default()
+    };
+    let (_dir, snapshot) = with(&parts, &[("text", text.collect())], Some(&fusion));
+    Model::load(&snapshot).unwrap()
 }
 
 /// The twelve sessions of the article.
