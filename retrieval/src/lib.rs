@@ -35,7 +35,7 @@ pub mod files;
 pub use answer::{Answer, AnswerPlan, Candidate, PlanKind, Scored, Source, SourceScore};
 pub use error::Error;
 pub use fold_in::FoldIn;
-pub use fusion::{FusionWeights, Normalisation};
+pub use fusion::{FusionWeights, Normalisation, SourceWeight};
 pub use gate::Gate;
 pub use model::{COLLABORATIVE_DOWN, Model};
 pub use query::{Filter, Kind, Query, Recent};

@@ -45,7 +45,7 @@ impl Model {
             asked,
             ..
         } = scratch;
-        revisit(interests, sums);
+        revisit(interests, self.fusion.newest, sums);
         asked.note_sums(Source::Revisit, sums);
         sums.drain_best(allowed, depth, lists.of_mut(Source::Revisit));
         rebuy(interests, sums);

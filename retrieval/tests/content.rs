@@ -11,6 +11,7 @@ mod support;
 
 use retrieval::{
     Error, Filter, FusionWeights, Gate, Kind, Model, Normalisation, Query, Source, SourceScore,
+    SourceWeight,
 };
 use support::{Parts, ids, open, recent, shop, with};
 
@@ -164,11 +165,10 @@ fn weights_of_the_snapshot_change_the_order_and_without_them_it_is_the_defaults(
     let plain = ask(None);
     assert_eq!(ask(Some(&FusionWeights::default())), plain);
     let mut vectors_first = FusionWeights {
-        normalisation: Normalisation::Rank,
+        sources: [SourceWeight::new(0.0, Normalisation::Rank); Source::COUNT],
         ..FusionWeights::default()
     };
-    vectors_first.weights = [0.0; Source::COUNT];
-    vectors_first.weights[Source::Collaborative as usize] = 1.0;
+    vectors_first.sources[Source::Collaborative as usize].weight = 1.0;
     let answer = ask(Some(&vectors_first));
     let best = |one: &SourceScore| one.source == Source::Collaborative && one.rank == 0;
     assert!(answer.candidates[0].sources.iter().any(best), "{answer:?}");

@@ -1,13 +1,13 @@
 //! The weights of the sources, fitted to moments that the models have not seen.
 //!
-//! What each source says at each moment is collected once; then the weights are moved one after
-//! the other over a grid to where MRR@20 of the next item plus recall@20 of the rest of the session
-//! is greatest, until a round moves none. A weight only moves for a gain that is worth it, so that
-//! a source that makes no difference keeps its default.
+//! What each source says at each moment is collected once; then weight and normalisation of one
+//! source after the other are moved over a grid to where MRR@20 of the next item plus recall@20 of
+//! the rest of the session is greatest, until a round moves none. A source only moves for a gain
+//! that is worth it, so that one that makes no difference keeps its default.
 
 use feature_store::Event;
 use rayon::prelude::*;
-use retrieval::{Candidate, FusionWeights, Gate, Model, Normalisation, Source};
+use retrieval::{Candidate, FusionWeights, Gate, Model, Normalisation, Source, SourceWeight};
 
 use crate::Error;
 use crate::metrics::real;
@@ -15,19 +15,20 @@ use crate::moments::{Moment, moments, query, thinned};
 use crate::sessions::{GAP, sessions};
 
 /// Moments that weights are fitted to, at most and at least.
-const MOST: usize = 1_500;
+const MOST: usize = 1_000;
 const FEWEST: usize = 50;
 const PLACES: usize = 20;
 /// Items that each source names, as serving asks.
 const DEPTH: usize = 100;
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
 /// A move has to gain this part of the objective.
 const WORTH: f64 = 0.002;
 const GRID: [f64; 10] = [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0];
 /// Popularity may break ties and no more: what is popular is known to everybody.
 const POPULAR_GRID: [f64; 5] = [0.0, 0.1, 0.25, 0.5, 1.0];
-/// Bands of like prices in a category, and none.
-const BANDS: [u32; 2] = [0, 4];
+/// Other settings that are tried with the weights found.
+const NEWEST: f32 = 0.1;
+const PRICE_BANDS: u32 = 4;
 
 /// What was learned, and what it gained on the moments that it was learned from.
 #[derive(Clone, Debug)]
@@ -51,14 +52,9 @@ impl LearnedFusion {
         if *moments < FEWEST {
             return format!("keeps its defaults: {moments} moments are too few to learn from");
         }
-        let of = |source: &Source| format!("{} {}", source.as_str(), weights.of(*source));
-        let shown: Vec<String> = Source::ALL.iter().map(of).collect();
         format!(
-            "{} ({:?}, {} price bands): MRR@20 + recall@20 on {moments} moments {before:.4} → \
-             {after:.4}",
-            shown.join(", "),
-            weights.normalisation,
-            weights.price_bands
+            "{}: MRR@20 + recall@20 on {moments} moments {before:.4} → {after:.4}",
+            weights.describe()
         )
     }
 }
@@ -76,108 +72,77 @@ pub(crate) fn learn(model: &Model, fit: &[Event]) -> Result<LearnedFusion, Error
     if moments.len() < FEWEST {
         return Ok(best);
     }
-    for price_bands in BANDS {
-        let start = FusionWeights {
-            price_bands,
-            ..FusionWeights::default()
-        };
-        let cases = collect(&model.with_fusion(start.clone())?, &moments)?;
-        for normalisation in Normalisation::ALL {
-            let table = Table::of(&cases, normalisation);
-            let start = FusionWeights {
-                normalisation,
-                ..start.clone()
-            };
-            if start == best.weights {
-                best.before = table.objective(&start);
-                best.after = best.before;
-            }
-            let (weights, after) = table.ascend(&start);
-            if after > best.after * (1.0 + WORTH) {
-                best = LearnedFusion {
-                    weights,
-                    after,
-                    ..best
-                };
-            }
-        }
-    }
+    let table = Table::collect(model, &best.weights, &moments)?;
+    best.before = table.objective(&best.weights);
+    (best.weights, best.after) = table.ascend(&best.weights);
+    let newest = FusionWeights {
+        newest: NEWEST,
+        ..best.weights.clone()
+    };
+    best.try_also(model, &newest, &moments)?;
+    let banded = FusionWeights {
+        price_bands: PRICE_BANDS,
+        ..best.weights.clone()
+    };
+    best.try_also(model, &banded, &moments)?;
     Ok(best)
+}
+
+impl LearnedFusion {
+    /// Takes other settings, with the weights that are best under them, where that is worth it.
+    fn try_also(
+        &mut self,
+        model: &Model,
+        start: &FusionWeights,
+        moments: &[Moment<'_>],
+    ) -> Result<(), Error> {
+        let table = Table::collect(model, start, moments)?;
+        let (weights, after) = table.ascend(start);
+        if after > self.after * (1.0 + WORTH) {
+            (self.weights, self.after) = (weights, after);
+        }
+        Ok(())
+    }
 }
 
 /// All that any source named at a moment, by ordinal, and where in it the right items are.
 struct Case {
-    named: Vec<Candidate>,
-    /// Greatest score of each source.
-    best: [f64; Source::COUNT],
+    rows: Vec<Row>,
     target: Option<usize>,
     /// Items of the rest of the session that were named, and how many there are in all.
     wanted: Vec<usize>,
     all_wanted: usize,
 }
 
-fn collect(model: &Model, moments: &[Moment<'_>]) -> Result<Vec<Case>, Error> {
-    let gate = Gate::open(model.catalogue().len());
-    moments
-        .par_iter()
-        .map(|moment| case(model, &gate, moment))
-        .collect()
-}
-
-fn case(model: &Model, gate: &Gate, moment: &Moment<'_>) -> Result<Case, Error> {
-    let last = moment.before.last();
-    let now = last.map_or(moment.next.occurred_at, |event| event.occurred_at);
-    let question = query(&moment.before, now, Vec::new(), DEPTH);
-    let mut named = model.named(&question, gate)?.candidates;
-    named.sort_unstable_by_key(|one| one.ordinal);
-    let mut best = [0.0_f64; Source::COUNT];
-    for said in named.iter().flat_map(|one| &one.sources) {
-        let greatest = &mut best[said.source as usize];
-        *greatest = greatest.max(said.score);
-    }
-    let place = |item: &str| {
-        let ordinal = model.catalogue().ordinal(item)?;
-        named.binary_search_by_key(&ordinal, |one| one.ordinal).ok()
-    };
-    Ok(Case {
-        best,
-        target: place(&moment.next.item_id),
-        wanted: moment.rest.iter().filter_map(|item| place(item)).collect(),
-        all_wanted: moment.rest.len(),
-        named,
-    })
-}
-
-/// What each source adds to each item at weight 1, under one normalisation.
-struct Table<'a> {
-    cases: Vec<(&'a Case, Vec<Row>)>,
-}
-
+/// What is said of an item.
 struct Row {
-    /// What the item has whatever the weights.
+    /// What it has whatever the weights.
     base: f64,
-    parts: [f64; Source::COUNT],
+    /// What each source adds at weight 1, under each normalisation; popularity the same under all.
+    parts: [[f32; Normalisation::ALL.len()]; Source::COUNT],
 }
 
-impl<'a> Table<'a> {
-    fn of(cases: &'a [Case], normalisation: Normalisation) -> Self {
-        let rows = |case: &'a Case| {
-            let row = |one| Row::of(one, &case.best, normalisation);
-            (case, case.named.iter().map(row).collect())
-        };
-        Self {
-            cases: cases.iter().map(rows).collect(),
-        }
+struct Table(Vec<Case>);
+
+impl Table {
+    fn collect(model: &Model, how: &FusionWeights, moments: &[Moment<'_>]) -> Result<Self, Error> {
+        let model = model.with_fusion(how.clone())?;
+        let gate = Gate::open(model.catalogue().len());
+        let cases = moments
+            .par_iter()
+            .map(|moment| Ok(Case::of(moment, &named(&model, &gate, moment)?, &model)))
+            .collect::<Result<_, Error>>()?;
+        Ok(Self(cases))
     }
 
     /// MRR@20 + recall@20, summed in the order of the cases whatever the number of threads.
     fn objective(&self, weights: &FusionWeights) -> f64 {
         let gains: Vec<f64> = self
-            .cases
+            .0
             .par_iter()
-            .map_init(Vec::new, |scores, (case, rows)| {
+            .map_init(Vec::new, |scores, case| {
                 scores.clear();
-                scores.extend(rows.iter().map(|row| row.score(weights)));
+                scores.extend(case.rows.iter().map(|row| row.score(weights)));
                 case.gain(scores)
             })
             .collect();
@@ -189,19 +154,9 @@ impl<'a> Table<'a> {
         for _ in 0..ROUNDS {
             let before = most;
             for source in Source::ALL {
-                let grid: &[f64] = match source {
-                    // Nothing that was bought is asked for here.
-                    Source::Rebuy => &[],
-                    Source::Popularity => &POPULAR_GRID,
-                    Source::Revisit
-                    | Source::Sessions
-                    | Source::Covisitation
-                    | Source::Collaborative
-                    | Source::Content => &GRID,
-                };
-                for &weight in grid {
+                for moved in grid(source) {
                     let mut tried = best.clone();
-                    tried.weights[source as usize] = weight;
+                    tried.sources[source as usize] = moved;
                     let gained = self.objective(&tried);
                     if gained > most * (1.0 + WORTH) {
                         (best, most) = (tried, gained);
@@ -216,21 +171,51 @@ impl<'a> Table<'a> {
     }
 }
 
+fn grid(source: Source) -> Vec<SourceWeight> {
+    let (weights, normalisations): (&[f64], &[Normalisation]) = match source {
+        // Nothing that was bought is asked for here.
+        Source::Rebuy => (&[], &[]),
+        Source::Popularity => (&POPULAR_GRID, &[Normalisation::Best]),
+        Source::Revisit
+        | Source::Sessions
+        | Source::Covisitation
+        | Source::Collaborative
+        | Source::Content => (&GRID, &Normalisation::ALL),
+    };
+    let of = |normalisation| {
+        weights
+            .iter()
+            .map(move |&w| SourceWeight::new(w, normalisation))
+    };
+    normalisations.iter().copied().flat_map(of).collect()
+}
+
+/// What any source names at a moment, by ordinal.
+fn named(model: &Model, gate: &Gate, moment: &Moment<'_>) -> Result<Vec<Candidate>, Error> {
+    let last = moment.before.last();
+    let now = last.map_or(moment.next.occurred_at, |event| event.occurred_at);
+    let question = query(&moment.before, now, Vec::new(), DEPTH);
+    let mut named = model.named(&question, gate)?.candidates;
+    named.sort_unstable_by_key(|one| one.ordinal);
+    Ok(named)
+}
+
 impl Row {
-    fn of(one: &Candidate, best: &[f64; Source::COUNT], normalisation: Normalisation) -> Self {
-        let mut parts = [0.0; Source::COUNT];
-        let mut popular = 0.0;
+    fn of(one: &Candidate, best: &[f64; Source::COUNT]) -> Self {
+        let mut parts = [[0.0; Normalisation::ALL.len()]; Source::COUNT];
+        let (mut popular, mut is_personal) = (0.0, false);
         for said in &one.sources {
             if said.source == Source::Popularity {
                 popular = said.score / 2.0;
             } else {
+                is_personal = true;
                 let share = said.score / best[said.source as usize];
-                parts[said.source as usize] = normalisation.of(share, said.rank);
+                parts[said.source as usize] =
+                    Normalisation::ALL.map(|how| narrow(how.of(share, said.rank)));
             }
         }
-        let is_personal = parts.iter().any(|&part| part > 0.0);
         if is_personal {
-            parts[Source::Popularity as usize] = popular;
+            parts[Source::Popularity as usize] = [narrow(popular); Normalisation::ALL.len()];
         }
         Self {
             base: if is_personal { 1.0 } else { popular },
@@ -239,12 +224,40 @@ impl Row {
     }
 
     fn score(&self, weights: &FusionWeights) -> f64 {
-        let pairs = self.parts.iter().zip(&weights.weights);
-        self.base + pairs.map(|(part, weight)| part * weight).sum::<f64>()
+        let pairs = self.parts.iter().zip(&weights.sources);
+        let added =
+            pairs.map(|(part, how)| how.weight * f64::from(part[how.normalisation as usize]));
+        self.base + added.sum::<f64>()
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "half the memory, and enough to compare"
+)]
+fn narrow(x: f64) -> f32 {
+    x as f32
+}
+
 impl Case {
+    fn of(moment: &Moment<'_>, named: &[Candidate], model: &Model) -> Self {
+        let mut best = [0.0_f64; Source::COUNT];
+        for said in named.iter().flat_map(|one| &one.sources) {
+            let greatest = &mut best[said.source as usize];
+            *greatest = greatest.max(said.score);
+        }
+        let place = |item: &str| {
+            let ordinal = model.catalogue().ordinal(item)?;
+            named.binary_search_by_key(&ordinal, |one| one.ordinal).ok()
+        };
+        Self {
+            target: place(&moment.next.item_id),
+            wanted: moment.rest.iter().filter_map(|item| place(item)).collect(),
+            all_wanted: moment.rest.len(),
+            rows: named.iter().map(|one| Row::of(one, &best)).collect(),
+        }
+    }
+
     fn gain(&self, scores: &[f64]) -> f64 {
         let target = self.target.map(|at| place(scores, at));
         let near = target.filter(|place| *place < PLACES);
@@ -263,8 +276,6 @@ fn place(scores: &[f64], at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use feature_store::Millis;
 
     use super::*;
@@ -316,26 +327,24 @@ mod tests {
         let events = log();
         let (past, fit) = events.split_at(1_200);
         let (_folder, model) = model(past);
-        let weights = FusionWeights {
-            normalisation: Normalisation::Root,
-            weights: [0.7, 1.0, 0.4, 2.0, 0.6, 0.3, 0.5],
+        let how = Normalisation::ALL.into_iter().cycle();
+        let given = [0.7, 1.0, 0.4, 2.0, 0.6, 0.3, 0.5].into_iter().zip(how);
+        let mut weights = FusionWeights {
+            newest: 0.5,
             ..FusionWeights::default()
         };
+        for (to, (weight, how)) in weights.sources.iter_mut().zip(given) {
+            *to = SourceWeight::new(weight, how);
+        }
         let model = model.with_fusion(weights.clone()).unwrap();
+        let gate = Gate::open(model.catalogue().len());
         let sessions = sessions(fit, GAP);
-        let moments = thinned(moments(&sessions), 40);
-        for case in collect(&model, &moments).unwrap() {
-            let served: BTreeMap<u32, f64> = case
-                .named
-                .iter()
-                .map(|one| (one.ordinal, one.score))
-                .collect();
-            for one in &case.named {
-                let score = Row::of(one, &case.best, weights.normalisation).score(&weights);
-                assert!(
-                    (score - served[&one.ordinal]).abs() < 1e-9,
-                    "{one:?} {score}"
-                );
+        for moment in thinned(moments(&sessions), 40) {
+            let named = named(&model, &gate, &moment).unwrap();
+            let case = Case::of(&moment, &named, &model);
+            for (one, row) in named.iter().zip(&case.rows) {
+                let score = row.score(&weights);
+                assert!((score - one.score).abs() < 1e-5, "{one:?} {score}");
             }
         }
     }

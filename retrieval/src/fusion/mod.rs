@@ -19,7 +19,7 @@ use crate::sources::Popularity;
 use crate::weights::DEPTH;
 use crate::{Candidate, Scored, Source, SourceScore};
 
-pub use weights::{FusionWeights, Normalisation};
+pub use weights::{FusionWeights, Normalisation, SourceWeight};
 
 /// The sources that speak of the shopper, in the order in which they are added up.
 const PERSONAL: [Source; 6] = [
@@ -60,7 +60,7 @@ impl Entry {
     /// Adds what a source says; `best` is the source's greatest score in this answer.
     fn add(&mut self, how: &FusionWeights, source: Source, score: f32, rank: u32, best: f32) {
         let share = f64::from(score) / f64::from(best);
-        let added = how.of(source) * how.normalisation.of(share, rank);
+        let added = how.of(source).of(share, rank);
         self.fused += added;
         self.sources[source as usize] = Some(Named { score, rank, added });
     }
@@ -70,7 +70,7 @@ impl Entry {
     fn add_popular(&mut self, how: &FusionWeights, score: f32, rank: Option<u32>) {
         let is_personal = self.sources.iter().any(Option::is_some);
         let weight = if is_personal {
-            how.of(Source::Popularity)
+            how.of(Source::Popularity).weight
         } else {
             1.0
         };

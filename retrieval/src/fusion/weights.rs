@@ -1,5 +1,7 @@
 //! How the sources' lists become one: what training learns, and the defaults without it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Source};
@@ -22,10 +24,12 @@ pub enum Normalisation {
     Root,
     /// 10 / (10 + rank), whatever the scores say.
     Rank,
+    /// 1 / (1 + rank).
+    Reciprocal,
 }
 
 impl Normalisation {
-    pub const ALL: [Self; 3] = [Self::Best, Self::Root, Self::Rank];
+    pub const ALL: [Self; 4] = [Self::Best, Self::Root, Self::Rank, Self::Reciprocal];
 
     /// `share` is score / best score, above 0 and at most 1.
     #[must_use]
@@ -35,37 +39,76 @@ impl Normalisation {
             Self::Best => share,
             Self::Root => share.sqrt(),
             Self::Rank => HALF_RANK / (HALF_RANK + f64::from(rank)),
+            Self::Reciprocal => 1.0 / (1.0 + f64::from(rank)),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Root => "root",
+            Self::Rank => "rank",
+            Self::Reciprocal => "reciprocal",
         }
     }
 }
 
-/// The weights of the sources, and how their scores are made comparable.
+/// How much one source counts, and how its scores are made comparable.
+#[derive(Copy, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceWeight {
+    /// 0 to 1,000.
+    pub weight: f64,
+    pub normalisation: Normalisation,
+}
+
+impl SourceWeight {
+    #[must_use]
+    pub fn new(weight: f64, normalisation: Normalisation) -> Self {
+        Self {
+            weight,
+            normalisation,
+        }
+    }
+
+    /// What a score adds.
+    #[must_use]
+    #[inline]
+    pub fn of(self, share: f64, rank: u32) -> f64 {
+        self.weight * self.normalisation.of(share, rank)
+    }
+}
+
+/// How much each source counts, and what else the order of candidates depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FusionWeights {
-    pub normalisation: Normalisation,
-    /// By [`Source`] as a number; 0 to 1,000.
-    pub weights: [f64; Source::COUNT],
+    /// By [`Source`] as a number. Popularity's scores are used as they are.
+    pub sources: [SourceWeight; Source::COUNT],
+    /// Share of its weight that revisit gives the item that the shopper dealt with last, above 0
+    /// and at most 1.
+    pub newest: f32,
     /// Bands of like prices within which popularity counts, beside categories; 0 for none.
     pub price_bands: u32,
 }
 
 /// The constants of generations without learned weights.
 ///
-/// Sessions at 1 raise hit rate and MRR of clicks a lot and of baskets a little; at 2 clicks gain
-/// another hundredth and nothing else does. `docs/retrieval.md` has the figures. Vectors fitted to
+/// Sessions at 1 raise hit rate and MRR of clicks a lot and of baskets a little. Vectors fitted to
 /// little data, with more dimensions than items, rank sharply and wrongly; at a quarter they add
 /// items and settle near ties, and cannot turn round what sessions clearly say. Popularity only
 /// fills.
 impl Default for FusionWeights {
     fn default() -> Self {
+        let weight = |source| match source {
+            Source::Revisit | Source::Rebuy => 1.2,
+            Source::Sessions | Source::Covisitation => 1.0,
+            Source::Collaborative | Source::Content => 0.25,
+            Source::Popularity => 0.0,
+        };
         Self {
-            normalisation: Normalisation::Best,
-            weights: Source::ALL.map(|source| match source {
-                Source::Revisit | Source::Rebuy => 1.2,
-                Source::Sessions | Source::Covisitation => 1.0,
-                Source::Collaborative | Source::Content => 0.25,
-                Source::Popularity => 0.0,
-            }),
+            sources: Source::ALL
+                .map(|source| SourceWeight::new(weight(source), Normalisation::Best)),
+            newest: 1.0,
             price_bands: 0,
         }
     }
@@ -76,43 +119,47 @@ impl Default for FusionWeights {
 #[serde(deny_unknown_fields)]
 struct Stored {
     version: u32,
-    normalisation: Normalisation,
     /// By name, so that a source that comes or goes shifts no other.
-    weights: std::collections::BTreeMap<String, f64>,
-    #[serde(default)]
+    sources: BTreeMap<String, SourceWeight>,
+    newest: f32,
     price_bands: u32,
 }
 
 impl FusionWeights {
     #[must_use]
     #[inline]
-    pub fn of(&self, source: Source) -> f64 {
-        self.weights[source as usize]
+    pub fn of(&self, source: Source) -> SourceWeight {
+        self.sources[source as usize]
     }
 
     /// # Errors
-    /// A weight or a number of bands outside the limits.
+    /// A number outside its limits.
     pub fn validate(&self) -> Result<(), Error> {
-        for (source, weight) in Source::ALL.iter().zip(self.weights) {
-            if !(0.0..=MOST).contains(&weight) {
-                let detail = format!(
-                    "weights.{} is {weight}, 0 to {MOST} is allowed",
-                    source.as_str()
-                );
-                return Err(Error::Misfit { file: FILE, detail });
+        let misfit = |detail: String| Err(Error::Misfit { file: FILE, detail });
+        for (source, given) in Source::ALL.iter().zip(self.sources) {
+            if !(0.0..=MOST).contains(&given.weight) {
+                let (name, weight) = (source.as_str(), given.weight);
+                return misfit(format!(
+                    "sources.{name}.weight is {weight}, 0 to {MOST} is allowed"
+                ));
             }
+        }
+        if !(self.newest > 0.0 && self.newest <= 1.0) {
+            let newest = self.newest;
+            return misfit(format!("newest is {newest}, above 0 to 1 is allowed"));
         }
         if self.price_bands > MOST_BANDS {
             let bands = self.price_bands;
-            let detail = format!("price_bands is {bands}, 0 to {MOST_BANDS} is allowed");
-            return Err(Error::Misfit { file: FILE, detail });
+            return misfit(format!(
+                "price_bands is {bands}, 0 to {MOST_BANDS} is allowed"
+            ));
         }
         Ok(())
     }
 
     /// # Errors
     /// No JSON of this version, a source that is unknown, a number outside its limits. A source
-    /// that the file does not name has its default weight.
+    /// that the file does not name has its default.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
         let misfit = |detail: String| Error::Misfit { file: FILE, detail };
         let stored: Stored = serde_json::from_slice(json).map_err(|e| misfit(e.to_string()))?;
@@ -121,31 +168,31 @@ impl FusionWeights {
             return Err(misfit(format!("version is {found}, {VERSION} is allowed")));
         }
         let mut parsed = Self {
-            normalisation: stored.normalisation,
+            newest: stored.newest,
             price_bands: stored.price_bands,
             ..Self::default()
         };
-        for (name, weight) in stored.weights {
+        for (name, given) in stored.sources {
             let known = Source::ALL.iter().find(|source| source.as_str() == name);
             let source =
-                known.ok_or_else(|| misfit(format!("weights names {name:?}, no source")))?;
-            parsed.weights[*source as usize] = weight;
+                known.ok_or_else(|| misfit(format!("sources names {name:?}, no source")))?;
+            parsed.sources[*source as usize] = given;
         }
         parsed.validate()?;
         Ok(parsed)
     }
 
     /// # Errors
-    /// Never for valid weights.
+    /// A number outside its limits.
     pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         self.validate()?;
-        let named = Source::ALL.iter().zip(self.weights);
+        let named = Source::ALL.iter().zip(self.sources);
         let stored = Stored {
             version: VERSION,
-            normalisation: self.normalisation,
-            weights: named
-                .map(|(source, weight)| (source.as_str().to_owned(), weight))
+            sources: named
+                .map(|(source, given)| (source.as_str().to_owned(), given))
                 .collect(),
+            newest: self.newest,
             price_bands: self.price_bands,
         };
         let mut json = serde_json::to_vec_pretty(&stored).map_err(|e| Error::Misfit {
@@ -154,6 +201,23 @@ impl FusionWeights {
         })?;
         json.push(b'\n');
         Ok(json)
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let named = Source::ALL.iter().zip(self.sources);
+        let shown = named.map(|(source, given)| {
+            let how = given.normalisation.as_str();
+            format!("{} {} ({how})", source.as_str(), given.weight)
+        });
+        let shown: Vec<String> = shown.collect();
+        format!(
+            "{}, newest {}, price bands {}",
+            shown.join(", "),
+            self.newest,
+            self.price_bands
+        )
     }
 }
 
@@ -169,41 +233,37 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let weights = FusionWeights {
-            normalisation: Normalisation::Root,
+        let mut weights = FusionWeights {
+            newest: 0.25,
             price_bands: 4,
             ..FusionWeights::default()
         };
+        weights.sources[2] = SourceWeight::new(0.5, Normalisation::Reciprocal);
         let read = FusionWeights::parse(&weights.to_json().unwrap()).unwrap();
         assert_eq!(read, weights);
     }
 
+    const GOOD: &str = r#"{"version": 1, "newest": 1, "price_bands": 0,
+        "sources": {"sessions": {"weight": 2.5, "normalisation": "root"}}}"#;
+
     #[test]
     fn a_source_that_the_file_does_not_name_has_its_default() {
-        let json = r#"{"version": 1, "normalisation": "best", "weights": {"sessions": 2.5}}"#;
-        let read = FusionWeights::parse(json.as_bytes()).unwrap();
+        let read = FusionWeights::parse(GOOD.as_bytes()).unwrap();
         let default = FusionWeights::default();
-        let bits = |weights: &FusionWeights, source| weights.of(source).to_bits();
-        assert_eq!(
-            bits(&read, Source::Revisit),
-            bits(&default, Source::Revisit)
-        );
-        assert_eq!(bits(&read, Source::Sessions), 2.5_f64.to_bits());
+        assert_eq!(read.of(Source::Revisit), default.of(Source::Revisit));
+        let given = SourceWeight::new(2.5, Normalisation::Root);
+        assert_eq!(read.of(Source::Sessions), given);
     }
 
     #[test]
     fn each_mistake_is_named() {
-        let with = |weights: &str| {
-            format!(r#"{{"version": 1, "normalisation": "best", "weights": {weights}}}"#)
-        };
-        assert!(
-            message(&with(r#"{"sessions": -1}"#)).contains("weights.sessions is -1, 0 to 1000")
-        );
-        assert!(message(&with(r#"{"magic": 1}"#)).contains("\"magic\", no source"));
-        assert!(
-            message(r#"{"version": 2, "normalisation": "best", "weights": {}}"#)
-                .contains("version is 2")
-        );
-        assert!(message(&with("{}").replace("best", "worst")).contains("worst"));
+        let wrong = |part: &str, instead: &str| message(&GOOD.replace(part, instead));
+        assert!(wrong("2.5", "-1").contains("sources.sessions.weight is -1, 0 to 1000"));
+        assert!(wrong("sessions", "magic").contains("\"magic\", no source"));
+        assert!(wrong("\"version\": 1", "\"version\": 2").contains("version is 2, 1 is"));
+        assert!(wrong("root", "worst").contains("worst"));
+        assert!(wrong("\"newest\": 1", "\"newest\": 0").contains("newest is 0, above 0"));
+        let bands = wrong("\"price_bands\": 0", "\"price_bands\": 99");
+        assert!(bands.contains("price_bands is 99, 0 to 16"));
     }
 }
