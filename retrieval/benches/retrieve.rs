@@ -7,13 +7,17 @@
 )]
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
+
+use ann_index::Vectors;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use retrieval::files::{
     Embeddings, IndexOptions, write_covisitation, write_embeddings, write_index, write_popularity,
+    write_space, write_space_index,
 };
-use retrieval::{Filter, Gate, Kind, Model, Query, Recent};
+use retrieval::{Filter, FusionWeights, Gate, Kind, Model, Query, Recent};
 use snapshot::{Builder, Catalogue, CatalogueItem, Manifest, Snapshot, files};
 
 const ITEMS: u32 = 100_000;
@@ -66,7 +70,30 @@ fn carts(embeddings: &Embeddings, numbers: &mut Numbers, count: usize) -> Vec<f3
         .collect()
 }
 
-fn build(out: &std::path::Path) -> Snapshot {
+/// The same vectors at length 1, as a space of content.
+fn add_content(builder: &mut Builder, embeddings: &Embeddings, manifest: &mut Manifest) {
+    let lengths = |row: &[f32]| row.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let unit: Vec<f32> = embeddings
+        .vectors
+        .chunks_exact(DIMENSION)
+        .flat_map(|row| row.iter().map(move |x| x / lengths(row)))
+        .collect();
+    write_space(builder, "text", &unit, DIMENSION).unwrap();
+    let mut numbers = Numbers(31);
+    let carts: Vec<f32> = (0..100)
+        .flat_map(|_| {
+            let start = numbers.below(ITEMS) as usize * DIMENSION;
+            unit[start..start + DIMENSION].to_vec()
+        })
+        .collect();
+    let vectors = Arc::new(Vectors::new(unit, DIMENSION).unwrap());
+    let options = IndexOptions::default();
+    let report = write_space_index(builder, "text", &vectors, &carts, &options).unwrap();
+    manifest.spaces.push(report.space);
+    manifest.probes.extend(report.probes);
+}
+
+fn build(out: &std::path::Path, content: bool) -> Snapshot {
     let mut numbers = Numbers(9);
     let mut builder = Builder::new(out).unwrap();
     let item = |id: u32| CatalogueItem {
@@ -102,11 +129,14 @@ fn build(out: &std::path::Path) -> Snapshot {
     )
     .unwrap();
     println!("probes measured: {:#?}", report.probes);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         spaces: vec![report.space],
         probes: report.probes,
         ..Manifest::default()
     };
+    if content {
+        add_content(&mut builder, &embeddings, &mut manifest);
+    }
     builder.finish(manifest).unwrap()
 }
 
@@ -144,8 +174,17 @@ fn fold_in(c: &mut Criterion) {
 
 fn retrieve(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
-    let snapshot = build(&dir.path().join("snapshot"));
+    let snapshot = build(&dir.path().join("snapshot"), false);
     let model = Model::load(&snapshot).unwrap();
+    let whole = build(&dir.path().join("whole"), true);
+    let whole = Model::load(&whole).unwrap();
+    let whole = whole.with_fusion(FusionWeights {
+        price_bands: 4,
+        ..FusionWeights::default()
+    });
+    let whole = whole.unwrap();
+    let mut asking = query(100, Filter::default());
+    asking.score = asking.exclude.clone();
     let tables = Model::load_without_index(&snapshot).unwrap();
     let gate = Gate::open(model.catalogue().len());
     let brand = Filter {
@@ -160,6 +199,12 @@ fn retrieve(c: &mut Criterion) {
         ("k100", &model, query(100, Filter::default())),
         ("k100 one brand of 50", &model, query(100, brand)),
         ("k100 half by price", &model, query(100, half)),
+        ("k100 and the cart's lines scored", &model, asking),
+        (
+            "k100 with content and price bands",
+            &whole,
+            query(100, Filter::default()),
+        ),
         ("k500", &model, query(500, Filter::default())),
         (
             "k100 without the index",
