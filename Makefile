@@ -5,9 +5,10 @@
 #   make lint            formatting, clippy with warnings denied, documentation
 #   make e2e             three processes and Redis, called by a Python client of the official protoc
 #   make bench           criterion benchmarks, release profile
+#   make compare-ann     our index against faiss-cpu at the same recall, in one run; ARGS="--json FILE"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint e2e bench
+.PHONY: help setup-demo setup-test demo test lint e2e bench compare-ann
 
 ARGS ?=
 help:
@@ -38,3 +39,10 @@ e2e: setup-test
 
 bench: setup-test
 	cargo bench --workspace --locked $(ARGS)
+
+compare-ann: setup-test
+	cargo build --release --locked --package ann-index --example compare
+	@[ -x target/compare-venv/bin/python ] || python3 -m venv target/compare-venv
+	@target/compare-venv/bin/pip install --quiet --requirement ann-index/compare/requirements.txt
+	@OMP_NUM_THREADS=1 target/compare-venv/bin/python ann-index/compare/against_faiss.py \
+		--program target/release/examples/compare --work target/compare-ann $(ARGS)

@@ -258,8 +258,8 @@ fn the_tuned_table_reaches_its_target_on_other_carts() {
     let table = tune(&index, &vectors, &carts(&vectors, 80, 18), &settings).unwrap();
     assert_eq!(
         table.len(),
-        4,
-        "all rows have one shape, a share of them three"
+        5,
+        "all rows have one shape, a share of them four"
     );
     assert!(table.iter().all(|row| row.recall >= 0.95), "{table:?}");
     assert!(table[1].nprobe >= table[0].nprobe, "{table:?}");

@@ -90,7 +90,7 @@ pub struct ProbeRow {
     pub k: u32,
     /// Share of rows that the filter allows, 0 to 1.
     pub selectivity: f64,
-    /// Shape of the filter measured with: `random`, `clustered`, or `both` at once.
+    /// Shape of the filter measured with: `random`, `clustered`, `groups`, or `both` at once.
     pub kind: String,
     /// Lists of FAISS to probe; 0 for another index.
     pub nprobe: u32,

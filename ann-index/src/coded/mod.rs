@@ -120,14 +120,6 @@ impl CodeIndex {
         self.image.section(self.layout.ids)
     }
 
-    /// The id at a place of the table.
-    fn id(&self, place: usize) -> u32 {
-        if self.header.lists == 0 {
-            return u32::try_from(place).unwrap_or(u32::MAX);
-        }
-        self.ids().get(place).copied().unwrap_or(u32::MAX)
-    }
-
     /// The blocks of a list and how many rows they hold.
     fn list(&self, list: usize) -> (Range<usize>, usize) {
         let starts: &[u32] = self.image.section(self.layout.starts);

@@ -6,7 +6,7 @@ use super::keep::{Keeper, Kept};
 use super::layout::blocks;
 use super::quantise::{code_query, without_slack};
 use super::walk::{Order, Walk};
-use crate::simd::{BLOCK, CodeQuery, CodeRows, bounds, members};
+use crate::simd::{BLOCK, CodeQuery, CodeRows, bounds, members, prefetch};
 use crate::{Bitmap, Hit};
 
 /// Blocks looked at between two looks at the bar.
@@ -40,9 +40,13 @@ struct Search<'a> {
     index: &'a CodeIndex,
     query: CodeQuery,
     rows: CodeRows<'a>,
+    /// The id at each place; none when places are ids.
+    ids: &'a [u32],
     allowed: Option<&'a Bitmap>,
     keeper: Keeper<'a>,
     looked: Looked,
+    /// The bounds of one step, kept so that they need not be cleared each time.
+    found: [f32; STEP * BLOCK],
 }
 
 /// Looks at lists until `budget` allowed rows were seen, and answers with the k best of them.
@@ -63,9 +67,11 @@ pub(super) fn search(
             index,
             query: coded,
             rows: index.rows(),
+            ids: index.ids(),
             allowed,
             keeper: Keeper::new(k, kept),
             looked: Looked::default(),
+            found: [0.0; STEP * BLOCK],
         };
         if index.lists() == 0 {
             search.scan();
@@ -104,11 +110,28 @@ impl Search<'_> {
     fn walk(&mut self, budget: u64, eligible: u64, order: &mut Order) {
         self.index.rank_lists(&self.query, &mut order.scores);
         let wanted = evenly(budget, eligible, order.scores.len());
-        for list in Walk::new(order, wanted) {
+        let mut lists = Walk::new(order, wanted).peekable();
+        while let Some(list) = lists.next() {
             if self.looked.eligible >= budget {
                 return;
             }
+            if let Some(&next) = lists.peek() {
+                self.expect(next);
+            }
             self.list(list);
+        }
+    }
+
+    /// Lists lie anywhere, so the next one is asked for while this one is looked at.
+    fn expect(&self, list: usize) {
+        let (range, _) = self.index.list(list);
+        let to = range.end.min(range.start + STEP / 2);
+        let rows = blocks(&self.rows, &self.query, range.start, to);
+        prefetch(rows.codes);
+        prefetch(rows.steps);
+        if self.allowed.is_some() {
+            let ids = self.ids.get(range.start * BLOCK..to * BLOCK);
+            prefetch(ids.unwrap_or(&[]));
         }
     }
 
@@ -123,8 +146,7 @@ impl Search<'_> {
                     size.saturating_sub((from - range.start) * BLOCK),
                 ),
                 Some(bits) => {
-                    let ids = self.index.ids();
-                    let ids = ids.get(from * BLOCK..to * BLOCK).unwrap_or(&[]);
+                    let ids = self.ids.get(from * BLOCK..to * BLOCK).unwrap_or(&[]);
                     members(self.index.level, ids, bits.words(), &mut wanted);
                 }
             }
@@ -140,20 +162,17 @@ impl Search<'_> {
         let count = wanted.iter().map(|bits| u64::from(bits.count_ones()));
         self.looked.eligible += count.sum::<u64>();
         let rows = blocks(&self.rows, &self.query, range.start, range.end);
-        let mut found = [0.0; STEP * BLOCK];
         let bar = self.keeper.bar();
-        bounds(
-            self.index.level,
-            &self.query,
-            &rows,
-            bar,
-            wanted,
-            &mut found,
-        );
+        let found = &mut self.found;
+        bounds(self.index.level, &self.query, &rows, bar, wanted, found);
         let first = range.start * BLOCK;
-        let index = self.index;
-        self.keeper.take(&self.query, &rows, wanted, &found, |row| {
-            index.id(first + row)
+        let ids = self.ids;
+        self.keeper.take(&self.query, &rows, wanted, found, |row| {
+            let place = first + row;
+            match ids {
+                [] => u32::try_from(place).unwrap_or(u32::MAX),
+                ids => ids.get(place).copied().unwrap_or(u32::MAX),
+            }
         });
     }
 }

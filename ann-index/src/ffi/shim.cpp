@@ -169,7 +169,7 @@ int ann_centres(const float* rows, uint64_t n, uint32_t d, uint32_t lists, uint3
         params.niter = static_cast<int>(iterations);
         params.seed = static_cast<int>(seed & 0x7fffffffu);
         params.min_points_per_centroid = 1;
-        params.max_points_per_centroid = 48;
+        params.max_points_per_centroid = 32;
         faiss::Clustering clustering(d, lists, params);
         faiss::IndexFlatL2 coarse(d);
         clustering.train(faiss::idx_t(n), rows, coarse);

@@ -4,6 +4,10 @@
 //! fused multiply-add. A row's score depends on the row and the query alone, never on where in a
 //! block it stood, so that a filtered and an unfiltered scan give it the same bits.
 
+use super::prefetch;
+
+/// Rows asked for before their turn.
+const AHEAD: usize = 8;
 const LANES: usize = 8;
 const STEP: usize = 4 * LANES;
 
@@ -28,7 +32,7 @@ pub(crate) fn score_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
 }
 
 /// As [`score_rows`] for the rows of these ids; one past the end scores 0. All in one call, so that
-/// the processor fetches the next rows while it still waits for this one.
+/// the next rows are on their way while this one is scored.
 pub(crate) fn score_ids(query: &[f32], rows: &[f32], ids: &[u32], out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
@@ -68,10 +72,18 @@ fn score_rows_with<const FMA: bool>(query: &[f32], rows: &[f32], out: &mut [f32]
 
 #[inline(always)]
 fn score_ids_with<const FMA: bool>(query: &[f32], rows: &[f32], ids: &[u32], out: &mut [f32]) {
-    for (&id, score) in ids.iter().zip(out) {
+    let row = |id: u32| {
         let start = id as usize * query.len();
-        let row = rows.get(start..start + query.len()).unwrap_or(&[]);
-        *score = dot_with::<FMA>(query, row);
+        rows.get(start..start + query.len()).unwrap_or(&[])
+    };
+    for &id in ids.iter().take(AHEAD) {
+        prefetch(row(id));
+    }
+    for (at, (&id, score)) in ids.iter().zip(out).enumerate() {
+        if let Some(&next) = ids.get(at + AHEAD) {
+            prefetch(row(next));
+        }
+        *score = dot_with::<FMA>(query, row(id));
     }
 }
 

@@ -166,7 +166,7 @@ impl Contest<'_> {
         let lists = (rows.isqrt() * roots).min(rows / 16).clamp(1, 65_536);
         BuildParams {
             nlist: u32::try_from(lists).unwrap_or(1),
-            iterations: 8,
+            iterations: 6,
             seed: self.settings.seed,
             threads: self.settings.threads,
         }

@@ -26,15 +26,18 @@ pub(crate) fn tune_lists(
     for &selectivity in &settings.bands {
         for &kind in shapes(selectivity) {
             let allowed = mask(vectors, kind, selectivity, settings.seed);
-            rows.extend(bench.measure(exact, &allowed, settings)?.into_iter().map(
-                |(k, measured)| ProbeRow {
-                    k,
-                    selectivity,
-                    kind,
-                    nprobe: 0,
-                    ..measured
-                },
-            ));
+            rows.extend(
+                bench
+                    .measure(exact, &allowed, settings, selectivity)?
+                    .into_iter()
+                    .map(|(k, measured)| ProbeRow {
+                        k,
+                        selectivity,
+                        kind,
+                        nprobe: 0,
+                        ..measured
+                    }),
+            );
         }
     }
     Ok(rows)
@@ -79,6 +82,7 @@ impl Bench {
         exact: &dyn VectorIndex,
         allowed: &Bitmap,
         settings: &TuneSettings,
+        selectivity: f64,
     ) -> Result<Vec<(u32, ProbeRow)>, Error> {
         let mut eligible = vec![0; self.sizes.len()];
         count(&self.lists, Some(allowed), &mut eligible);
@@ -90,8 +94,9 @@ impl Bench {
             .zip(&truth)
             .map(|(order, truth)| self.needs(order, &eligible, truth))
             .collect();
+        let target = settings.target(selectivity);
         let measured = settings.ks.iter().map(|&k| {
-            let (budget, recall) = smallest(&needs, k as usize, settings.target_recall);
+            let (budget, recall) = smallest(&needs, k as usize, target);
             let budget = budget.max(u64::from(k));
             let scanned = self.scanned(&eligible, budget);
             let row = ProbeRow {
@@ -205,7 +210,7 @@ mod tests {
             seed: 4,
         };
         let table = tune_lists(&index, &exact, &queries, &settings).unwrap();
-        assert_eq!(table.len(), 2 + 3 * 2);
+        assert_eq!(table.len(), 2 + 4 * 2);
         for row in table {
             let allowed = mask(&vectors, row.kind, row.selectivity, 4);
             let (mut met, mut scanned) = (0.0, 0);

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crate::simd::score_rows;
 use crate::{Bitmap, ExactIndex, VectorIndex, Vectors};
 
 /// Shape of a filter to measure with.
@@ -10,19 +11,23 @@ pub enum MaskKind {
     /// The rows nearest to one row, as by a category: what is allowed lies together, and away
     /// from most queries.
     Clustered,
+    /// Several groups of rows that lie together, drawn evenly from all such groups, as by brands or
+    /// by a few categories.
+    Groups,
     /// What is in both of two fields, one of either shape and each the root of the share: in stock
     /// and of a category.
     Both,
 }
 
 impl MaskKind {
-    pub const ALL: [Self; 3] = [Self::Random, Self::Clustered, Self::Both];
+    pub const ALL: [Self; 4] = [Self::Random, Self::Clustered, Self::Groups, Self::Both];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Random => "random",
             Self::Clustered => "clustered",
+            Self::Groups => "groups",
             Self::Both => "both",
         }
     }
@@ -43,6 +48,7 @@ pub fn mask(vectors: &Arc<Vectors>, kind: MaskKind, selectivity: f64, seed: u64)
     match kind {
         MaskKind::Random => drawn(rows, selectivity, seed),
         MaskKind::Clustered => nearest(vectors, selectivity, seed),
+        MaskKind::Groups => groups(vectors, selectivity, seed),
         MaskKind::Both => {
             let root = selectivity.max(0.0).sqrt();
             let mut both = nearest(vectors, root, seed);
@@ -73,6 +79,44 @@ fn nearest(vectors: &Arc<Vectors>, selectivity: f64, seed: u64) -> Bitmap {
     // A search over a table's own row can only fail when there is no row, and then no bit is set.
     let _ = ExactIndex::new(Arc::clone(vectors)).search(query, wanted.max(1), None, &mut near);
     Bitmap::from_ids(rows, near.iter().take(wanted).map(|hit| hit.id))
+}
+
+/// Halves the space by the mean product with each of a few rows: rows on the same sides of all of
+/// them are a group. Groups come in an order drawn from the seed, and the last one is cut.
+fn groups(vectors: &Arc<Vectors>, selectivity: f64, seed: u64) -> Bitmap {
+    let rows = vectors.len();
+    let mut sides = vec![0u64; rows];
+    let mut scores = vec![0.0; rows];
+    for cut in 0..CUTS {
+        let pivot = mix(seed ^ mix(u64::from(cut))) % (rows.max(1) as u64);
+        let pivot = u32::try_from(pivot).ok().and_then(|id| vectors.row(id));
+        score_rows(pivot.unwrap_or(&[]), vectors.as_slice(), &mut scores);
+        let middle = median(&scores);
+        for (side, &score) in sides.iter_mut().zip(&scores) {
+            *side |= u64::from(score > middle) << cut;
+        }
+    }
+    let mut ranked: Vec<(u64, u32)> = sides
+        .into_iter()
+        .map(|side| mix(seed ^ side))
+        .zip(0..)
+        .collect();
+    ranked.sort_unstable();
+    let wanted = portion(rows, selectivity);
+    Bitmap::from_ids(rows, ranked.into_iter().take(wanted).map(|(_, id)| id))
+}
+
+/// Halvings of the space: up to 256 groups.
+const CUTS: u32 = 8;
+
+fn median(scores: &[f32]) -> f32 {
+    let mut sorted = scores.to_vec();
+    let middle = sorted.len() / 2;
+    if sorted.is_empty() {
+        return 0.0;
+    }
+    let (_, median, _) = sorted.select_nth_unstable_by(middle, f32::total_cmp);
+    *median
 }
 
 #[expect(

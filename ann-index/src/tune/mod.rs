@@ -39,7 +39,8 @@ pub struct ProbeRow {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TuneSettings {
     pub ks: Vec<u32>,
-    /// Mean recall to reach, 0 to 1.
+    /// Mean recall to reach, 0 to 1. Under a filter half of what is missed here may be missed: the
+    /// filters to come are not those that were measured.
     pub target_recall: f64,
     /// Shares of allowed rows.
     pub bands: Vec<f64>,
@@ -53,6 +54,16 @@ impl Default for TuneSettings {
             target_recall: 0.97,
             bands: vec![1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001],
             seed: 1,
+        }
+    }
+}
+
+impl TuneSettings {
+    fn target(&self, selectivity: f64) -> f64 {
+        if selectivity < 1.0 {
+            f64::midpoint(1.0, self.target_recall)
+        } else {
+            self.target_recall
         }
     }
 }

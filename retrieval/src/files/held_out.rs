@@ -75,6 +75,7 @@ fn code_of(kind: MaskKind) -> u32 {
         MaskKind::Random => 0,
         MaskKind::Clustered => 1,
         MaskKind::Both => 2,
+        MaskKind::Groups => 3,
     }
 }
 
