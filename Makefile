@@ -6,9 +6,10 @@
 #   make e2e             three processes and Redis, called by a Python client of the official protoc
 #   make bench           criterion benchmarks, release profile
 #   make compare-ann     our index against faiss-cpu at the same recall, in one run; ARGS="--json FILE"
+#   make compare-als     next baskets against implicit's ALS; needs CARTWRIGHT_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint e2e bench compare-ann
+.PHONY: help setup-demo setup-test demo test lint e2e bench compare-ann compare-als
 
 ARGS ?=
 help:
@@ -46,3 +47,7 @@ compare-ann: setup-test
 	@target/compare-venv/bin/pip install --quiet --requirement ann-index/compare/requirements.txt
 	@OMP_NUM_THREADS=1 target/compare-venv/bin/python ann-index/compare/against_faiss.py \
 		--program target/release/examples/compare --work target/compare-ann $(ARGS)
+
+compare-als: setup-test
+	@scripts/build.sh --package cartwright
+	@scripts/compare-als.sh

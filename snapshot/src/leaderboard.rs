@@ -28,9 +28,19 @@ pub struct LeaderboardRow {
     pub recall: f64,
     /// Share of the catalogue that was shown at least once.
     pub coverage: f64,
-    /// How much MRR the method has over popularity; absent for popularity itself.
+    /// What the method has over popularity; absent for popularity itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mrr_gain: Option<Bounds>,
+    pub gain: Option<Gain>,
+}
+
+/// Differences of the means of one method and another over the same predictions.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gain {
+    pub hit_rate: Bounds,
+    pub mrr: Bounds,
+    pub ndcg: Bounds,
+    pub recall: Bounds,
 }
 
 /// A difference of means, and what holds 95 % of its resampled values.

@@ -22,7 +22,7 @@ mod tensors;
 pub use builder::Builder;
 pub use catalogue::{Catalogue, CatalogueItem};
 pub use error::Error;
-pub use leaderboard::{Bounds, Leaderboard, LeaderboardRow};
+pub use leaderboard::{Bounds, Gain, Leaderboard, LeaderboardRow};
 pub use manifest::{
     DataRange, FORMAT, FileEntry, MANIFEST, Manifest, ProbeRow, READER, Space, id_of,
 };

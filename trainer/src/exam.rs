@@ -2,21 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use snapshot::LeaderboardRow;
+use snapshot::{Gain, LeaderboardRow};
 
 use crate::bootstrap;
 use crate::metrics::{hit, ndcg, real, recall, reciprocal_rank};
-
-/// Means over predictions.
-#[derive(Copy, Clone, Debug, Default, PartialEq)]
-pub struct Scores {
-    pub hit_rate: f64,
-    pub mrr: f64,
-    pub ndcg: f64,
-    pub recall: f64,
-    /// Share of the catalogue that was shown at least once.
-    pub coverage: f64,
-}
 
 /// What is asked, and what would be right.
 #[derive(Clone, Debug, Default)]
@@ -50,13 +39,8 @@ pub struct Slice {
 /// The method that others are compared with.
 pub const BASELINE: &str = "popularity";
 
-#[derive(Copy, Clone, Debug, Default)]
-pub(crate) struct Point {
-    pub(crate) hit: f64,
-    pub(crate) reciprocal_rank: f64,
-    pub(crate) ndcg: f64,
-    pub(crate) recall: f64,
-}
+/// Hit rate, reciprocal rank, nDCG and recall of one prediction.
+pub(crate) type Point = [f64; 4];
 
 impl Exam {
     #[must_use]
@@ -66,78 +50,76 @@ impl Exam {
 
     pub(crate) fn points(&self, lists: &[Vec<u32>]) -> Vec<Point> {
         let asked = self.targets.iter().zip(&self.wanted).zip(lists);
-        asked
-            .map(|((targets, wanted), ranked)| Point {
-                hit: hit(ranked, targets, self.k),
-                reciprocal_rank: reciprocal_rank(ranked, targets, self.k),
-                ndcg: ndcg(ranked, wanted, self.k),
-                recall: recall(ranked, wanted, self.k),
-            })
-            .collect()
+        let point = |((targets, wanted), ranked): ((&Vec<u32>, &Vec<u32>), &Vec<u32>)| {
+            [
+                hit(ranked, targets, self.k),
+                reciprocal_rank(ranked, targets, self.k),
+                ndcg(ranked, wanted, self.k),
+                recall(ranked, wanted, self.k),
+            ]
+        };
+        asked.map(point).collect()
     }
 
     /// A row for each slice with members and each method, slice by slice.
     #[must_use]
     pub fn rows(&self, methods: &[Method], slices: &[Slice]) -> Vec<LeaderboardRow> {
-        let points: Vec<Vec<Point>> = (methods.iter().map(|m| self.points(&m.lists))).collect();
+        let points: Vec<Vec<Point>> = methods.iter().map(|m| self.points(&m.lists)).collect();
         let baseline = methods.iter().position(|method| method.name == BASELINE);
         let mut rows = Vec::new();
         for slice in slices.iter().filter(|slice| !slice.members.is_empty()) {
             for (method, own) in methods.iter().zip(&points) {
-                let against = baseline.map(|at| &points[at]);
-                let gain = against.filter(|_| method.name != BASELINE);
-                let gain = gain.and_then(|base| self.gain(own, base, slice));
-                let scores = self.scores(own, method, slice);
+                let base = baseline.filter(|_| method.name != BASELINE);
+                let gain = base.and_then(|at| self.gain(own, &points[at], slice));
                 rows.push(LeaderboardRow {
-                    mrr_gain: gain,
-                    ..row(slice, &method.name, scores)
+                    gain,
+                    ..self.row(own, method, slice)
                 });
             }
         }
         rows
     }
 
-    fn gain(&self, own: &[Point], base: &[Point], slice: &Slice) -> Option<bootstrap::Bounds> {
-        let of = |points: &[Point]| pick(points, slice, |point| point.reciprocal_rank);
+    /// What `own` has over `base` on a slice.
+    pub(crate) fn gain(&self, own: &[Point], base: &[Point], slice: &Slice) -> Option<Gain> {
         let clusters: Vec<usize> = slice.members.iter().map(|&at| self.clusters[at]).collect();
-        bootstrap::difference(&of(own), &of(base), &clusters)
+        let found = bootstrap::difference(&pick(own, slice), &pick(base, slice), &clusters);
+        found.map(|[hit_rate, mrr, ndcg, recall]| Gain {
+            hit_rate,
+            mrr,
+            ndcg,
+            recall,
+        })
     }
 
-    fn scores(&self, points: &[Point], method: &Method, slice: &Slice) -> Scores {
-        let mean = |of: fn(&Point) -> f64| {
-            pick(points, slice, of).iter().sum::<f64>() / real(slice.members.len().max(1))
-        };
+    fn row(&self, points: &[Point], method: &Method, slice: &Slice) -> LeaderboardRow {
         let lists = slice.members.iter().map(|&at| &method.lists[at]);
         let shown: BTreeSet<u32> = lists
             .flat_map(|list| list.iter().take(self.k))
             .copied()
             .collect();
-        Scores {
-            hit_rate: mean(|point| point.hit),
-            mrr: mean(|point| point.reciprocal_rank),
-            ndcg: mean(|point| point.ndcg),
-            recall: mean(|point| point.recall),
+        let [hit_rate, mrr, ndcg, recall] = mean(&pick(points, slice));
+        LeaderboardRow {
+            slice: slice.name.clone(),
+            method: method.name.clone(),
+            predictions: slice.members.len() as u64,
+            hit_rate,
+            mrr,
+            ndcg,
+            recall,
             coverage: real(shown.len()) / real(self.items.max(1)),
+            gain: None,
         }
     }
 }
 
-fn pick(points: &[Point], slice: &Slice, of: impl Fn(&Point) -> f64) -> Vec<f64> {
-    slice.members.iter().map(|&at| of(&points[at])).collect()
+fn pick(points: &[Point], slice: &Slice) -> Vec<Point> {
+    slice.members.iter().map(|&at| points[at]).collect()
 }
 
-fn row(slice: &Slice, method: &str, scores: Scores) -> LeaderboardRow {
-    LeaderboardRow {
-        slice: slice.name.clone(),
-        method: method.to_owned(),
-        predictions: slice.members.len() as u64,
-        hit_rate: scores.hit_rate,
-        mrr: scores.mrr,
-        ndcg: scores.ndcg,
-        recall: scores.recall,
-        coverage: scores.coverage,
-        mrr_gain: None,
-    }
+pub(crate) fn mean(points: &[Point]) -> Point {
+    let count = real(points.len().max(1));
+    std::array::from_fn(|at| points.iter().map(|point| point[at]).sum::<f64>() / count + 0.0)
 }
 
 /// Ordinals by score, best first, ties by ordinal.
@@ -198,12 +180,12 @@ mod tests {
             close(fused.recall, 2.0 / 3.0) && close(fused.coverage, 0.6),
             "{fused:?}"
         );
-        let gain = fused.mrr_gain.unwrap();
+        let gain = fused.gain.unwrap().mrr;
         assert!(
             close(gain.mean, 0.5 - 1.0 / 3.0) && close(gain.high, 1.0),
             "{gain:?}"
         );
-        assert_eq!(rows[0].mrr_gain, None);
+        assert_eq!(rows[0].gain, None);
         assert!(close(rows[3].mrr, 1.0));
     }
 }

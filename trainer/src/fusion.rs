@@ -2,12 +2,15 @@
 //!
 //! What each source says at each moment is collected once; then weight and normalisation of one
 //! source after the other are moved over a grid to where MRR@20 of the next item plus recall@20 of
-//! the rest of the session is greatest, until a round moves none. A source only moves for a gain
+//! the rest of the session is greatest (of baskets, whose order says nothing, nDCG@20 plus
+//! recall@20), until a round moves none. A source only moves for a gain
 //! that is worth it, so that one that makes no difference keeps its default.
 
 use feature_store::Event;
 use rayon::prelude::*;
-use retrieval::{Candidate, FusionWeights, Gate, Model, Normalisation, Source, SourceWeight};
+use retrieval::{
+    Candidate, FusionWeights, Gate, Model, Normalisation, Query, Source, SourceWeight,
+};
 
 use crate::Error;
 use crate::metrics::real;
@@ -35,7 +38,7 @@ const PRICE_BANDS: u32 = 4;
 pub(crate) struct LearnedFusion {
     pub(crate) weights: FusionWeights,
     pub(crate) moments: usize,
-    /// MRR@20 + recall@20 with the defaults and with the weights.
+    /// The objective with the defaults and with the weights.
     pub(crate) before: f64,
     pub(crate) after: f64,
 }
@@ -53,9 +56,31 @@ impl LearnedFusion {
             return format!("keeps its defaults: {moments} moments are too few to learn from");
         }
         format!(
-            "{}: MRR@20 + recall@20 on {moments} moments {before:.4} → {after:.4}",
+            "{}: the objective on {moments} moments {before:.4} → {after:.4}",
             weights.describe()
         )
+    }
+}
+
+/// A question with its right answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) query: Query,
+    /// What came next, where there is an order; `None` of a basket.
+    pub(crate) next: Option<&'a str>,
+    /// All that is wanted, each once.
+    pub(crate) wanted: Vec<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(moment: &Moment<'a>) -> Self {
+        let last = moment.before.last();
+        let now = last.map_or(moment.next.occurred_at, |event| event.occurred_at);
+        Self {
+            query: query(&moment.before, now, Vec::new(), DEPTH),
+            next: Some(&moment.next.item_id),
+            wanted: moment.rest.clone(),
+        }
     }
 }
 
@@ -63,6 +88,11 @@ impl LearnedFusion {
 pub(crate) fn learn(model: &Model, fit: &[Event]) -> Result<LearnedFusion, Error> {
     let sessions = sessions(fit, GAP);
     let moments = thinned(moments(&sessions), MOST);
+    learn_from(model, &moments.iter().map(Asked::of).collect::<Vec<_>>())
+}
+
+/// Fits the weights to questions about what `model` has not seen.
+pub(crate) fn learn_from(model: &Model, moments: &[Asked<'_>]) -> Result<LearnedFusion, Error> {
     let mut best = LearnedFusion {
         weights: FusionWeights::default(),
         moments: moments.len(),
@@ -72,19 +102,19 @@ pub(crate) fn learn(model: &Model, fit: &[Event]) -> Result<LearnedFusion, Error
     if moments.len() < FEWEST {
         return Ok(best);
     }
-    let table = Table::collect(model, &best.weights, &moments)?;
+    let table = Table::collect(model, &best.weights, moments)?;
     best.before = table.objective(&best.weights);
     (best.weights, best.after) = table.ascend(&best.weights);
     let newest = FusionWeights {
         newest: NEWEST,
         ..best.weights.clone()
     };
-    best.try_also(model, &newest, &moments)?;
+    best.try_also(model, &newest, moments)?;
     let banded = FusionWeights {
         price_bands: PRICE_BANDS,
         ..best.weights.clone()
     };
-    best.try_also(model, &banded, &moments)?;
+    best.try_also(model, &banded, moments)?;
     Ok(best)
 }
 
@@ -94,7 +124,7 @@ impl LearnedFusion {
         &mut self,
         model: &Model,
         start: &FusionWeights,
-        moments: &[Moment<'_>],
+        moments: &[Asked<'_>],
     ) -> Result<(), Error> {
         let table = Table::collect(model, start, moments)?;
         let (weights, after) = table.ascend(start);
@@ -112,6 +142,8 @@ struct Case {
     /// Items of the rest of the session that were named, and how many there are in all.
     wanted: Vec<usize>,
     all_wanted: usize,
+    is_basket: bool,
+    may_rebuy: bool,
 }
 
 /// What is said of an item.
@@ -125,7 +157,7 @@ struct Row {
 struct Table(Vec<Case>);
 
 impl Table {
-    fn collect(model: &Model, how: &FusionWeights, moments: &[Moment<'_>]) -> Result<Self, Error> {
+    fn collect(model: &Model, how: &FusionWeights, moments: &[Asked<'_>]) -> Result<Self, Error> {
         let model = model.with_fusion(how.clone())?;
         let gate = Gate::open(model.catalogue().len());
         let cases = moments
@@ -135,7 +167,7 @@ impl Table {
         Ok(Self(cases))
     }
 
-    /// MRR@20 + recall@20, summed in the order of the cases whatever the number of threads.
+    /// The mean gain, summed in the order of the cases whatever the number of threads.
     fn objective(&self, weights: &FusionWeights) -> f64 {
         let gains: Vec<f64> = self
             .0
@@ -154,7 +186,7 @@ impl Table {
         for _ in 0..ROUNDS {
             let before = most;
             for source in Source::ALL {
-                for moved in grid(source) {
+                for moved in self.grid(source) {
                     let mut tried = best.clone();
                     tried.sources[source as usize] = moved;
                     let gained = self.objective(&tried);
@@ -169,33 +201,30 @@ impl Table {
         }
         (best, most)
     }
-}
 
-fn grid(source: Source) -> Vec<SourceWeight> {
-    let (weights, normalisations): (&[f64], &[Normalisation]) = match source {
-        // Nothing that was bought is asked for here.
-        Source::Rebuy => (&[], &[]),
-        Source::Popularity => (&POPULAR_GRID, &[Normalisation::Best]),
-        Source::Revisit
-        | Source::Sessions
-        | Source::Covisitation
-        | Source::Collaborative
-        | Source::Content => (&GRID, &Normalisation::ALL),
-    };
-    let of = |normalisation| {
-        weights
-            .iter()
-            .map(move |&w| SourceWeight::new(w, normalisation))
-    };
-    normalisations.iter().copied().flat_map(of).collect()
+    fn grid(&self, source: Source) -> Vec<SourceWeight> {
+        let (weights, normalisations): (&[f64], &[Normalisation]) = match source {
+            // Where nothing may be answered that was bought, there is nothing to learn of it.
+            Source::Rebuy if !self.0.iter().any(|case| case.may_rebuy) => (&[], &[]),
+            Source::Popularity => (&POPULAR_GRID, &[Normalisation::Best]),
+            Source::Revisit
+            | Source::Rebuy
+            | Source::Sessions
+            | Source::Covisitation
+            | Source::Collaborative
+            | Source::Content => (&GRID, &Normalisation::ALL),
+        };
+        let of = |normalisation| {
+            let weights = weights.iter();
+            weights.map(move |&weight| SourceWeight::new(weight, normalisation))
+        };
+        normalisations.iter().copied().flat_map(of).collect()
+    }
 }
 
 /// What any source names at a moment, by ordinal.
-fn named(model: &Model, gate: &Gate, moment: &Moment<'_>) -> Result<Vec<Candidate>, Error> {
-    let last = moment.before.last();
-    let now = last.map_or(moment.next.occurred_at, |event| event.occurred_at);
-    let question = query(&moment.before, now, Vec::new(), DEPTH);
-    let mut named = model.named(&question, gate)?.candidates;
+fn named(model: &Model, gate: &Gate, asked: &Asked<'_>) -> Result<Vec<Candidate>, Error> {
+    let mut named = model.named(&asked.query, gate)?.candidates;
     named.sort_unstable_by_key(|one| one.ordinal);
     Ok(named)
 }
@@ -240,7 +269,7 @@ fn narrow(x: f64) -> f32 {
 }
 
 impl Case {
-    fn of(moment: &Moment<'_>, named: &[Candidate], model: &Model) -> Self {
+    fn of(asked: &Asked<'_>, named: &[Candidate], model: &Model) -> Self {
         let mut best = [0.0_f64; Source::COUNT];
         for said in named.iter().flat_map(|one| &one.sources) {
             let greatest = &mut best[said.source as usize];
@@ -251,20 +280,33 @@ impl Case {
             named.binary_search_by_key(&ordinal, |one| one.ordinal).ok()
         };
         Self {
-            target: place(&moment.next.item_id),
-            wanted: moment.rest.iter().filter_map(|item| place(item)).collect(),
-            all_wanted: moment.rest.len(),
+            target: asked.next.and_then(place),
+            wanted: asked.wanted.iter().filter_map(|item| place(item)).collect(),
+            all_wanted: asked.wanted.len(),
+            is_basket: asked.next.is_none(),
+            may_rebuy: asked.query.rebuy,
             rows: named.iter().map(|one| Row::of(one, &best)).collect(),
         }
     }
 
     fn gain(&self, scores: &[f64]) -> f64 {
-        let target = self.target.map(|at| place(scores, at));
-        let near = target.filter(|place| *place < PLACES);
-        let reciprocal = near.map_or(0.0, |place| 1.0 / real(place + 1));
-        let found = self.wanted.iter().filter(|&&at| place(scores, at) < PLACES);
-        reciprocal + real(found.count()) / real(self.all_wanted.max(1))
+        let places = self.wanted.iter().map(|&at| place(scores, at));
+        let near: Vec<usize> = places.filter(|place| *place < PLACES).collect();
+        let order = if self.is_basket {
+            let best: f64 = (0..self.all_wanted.min(PLACES)).map(discount).sum();
+            near.iter().copied().map(discount).sum::<f64>() / best.max(1.0)
+        } else {
+            let target = self.target.map(|at| place(scores, at));
+            let target = target.filter(|place| *place < PLACES);
+            target.map_or(0.0, |place| 1.0 / real(place + 1))
+        };
+        order + real(near.len()) / real(self.all_wanted.max(1))
     }
+}
+
+/// What an item wanted gains at a place, 0 being the first, as nDCG counts.
+fn discount(place: usize) -> f64 {
+    1.0 / real(place + 2).log2()
 }
 
 /// How many come before the item; of equal ones the earlier ordinal does.
@@ -340,8 +382,9 @@ mod tests {
         let gate = Gate::open(model.catalogue().len());
         let sessions = sessions(fit, GAP);
         for moment in thinned(moments(&sessions), 40) {
-            let named = named(&model, &gate, &moment).unwrap();
-            let case = Case::of(&moment, &named, &model);
+            let asked = Asked::of(&moment);
+            let named = named(&model, &gate, &asked).unwrap();
+            let case = Case::of(&asked, &named, &model);
             for (one, row) in named.iter().zip(&case.rows) {
                 let score = row.score(&weights);
                 assert!((score - one.score).abs() < 1e-5, "{one:?} {score}");

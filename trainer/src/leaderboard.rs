@@ -18,8 +18,6 @@ use crate::{Error, ranker};
 
 /// Candidates asked for, as serving asks.
 const DEPTH: usize = 100;
-/// So deep that each source's first places are there, whatever the fused order says of them.
-const DEEP: usize = 1_000;
 /// An item with so few events to learn from is cold.
 pub(crate) const COLD: usize = 5;
 
@@ -254,20 +252,18 @@ fn answers(
 ) -> Result<Answers, Error> {
     let before = moment.before.last();
     let now = before.map_or(moment.next.occurred_at, |event| event.occurred_at);
-    let ask =
-        |model: &Model, depth| model.retrieve(&query(&moment.before, now, Vec::new(), depth), gate);
-    let deep = ask(model, DEEP)?;
-    let answer = ask(model, DEPTH.max(k))?;
-    let by_default = ask(plain, DEPTH.max(k))?;
+    let query = query(&moment.before, now, Vec::new(), DEPTH.max(k));
+    let (named, answer) = (model.named(&query, gate)?, model.retrieve(&query, gate)?);
+    let by_default = plain.retrieve(&query, gate)?;
     Ok(Answers {
         fused_by_default: first(by_default.candidates.iter().map(|one| one.ordinal), k),
         fused: first(answer.candidates.iter().map(|one| one.ordinal), k),
         ranked: first(
-            ranker::order(&learned.ranker, model, moment, &answer)?.into_iter(),
+            ranker::order(&learned.ranker, model, &moment.before, &answer)?.into_iter(),
             k,
         ),
         sources: (Source::ALL.into_iter())
-            .map(|source| of_source(&deep, source, k))
+            .map(|source| of_source(&named, source, k))
             .collect(),
     })
 }

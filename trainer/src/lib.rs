@@ -15,6 +15,7 @@
 //! | [`evaluate`], [`leaderboard`], [`exam`], [`metrics`] | how good candidates are on events not seen |
 //! | [`bootstrap`] | how sure a measured difference is |
 //! | [`next_item`] | session neighbours: chosen on validation sessions, measured on test ones |
+//! | [`next_basket`] | what is bought after a cut in time, tuned on a window before it |
 //! | [`mod@export`] | training rows: what was known of a shopper and an item at the time of a label |
 //! | `tables` | tables in files, parquet or CSV, by typed columns |
 //! | `held_out`, [`golden`] | carts and requests by which a snapshot is checked later |
@@ -35,6 +36,7 @@ pub mod golden;
 pub mod leaderboard;
 pub mod metrics;
 pub mod models;
+pub mod next_basket;
 pub mod next_item;
 pub mod popularity;
 pub mod ratings;

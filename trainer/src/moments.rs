@@ -76,7 +76,7 @@ pub(crate) fn query(before: &[&Event], now: Millis, exclude: Vec<String>, k: usi
     }
 }
 
-fn recent(event: &Event, now: Millis) -> Option<Recent> {
+pub(crate) fn recent(event: &Event, now: Millis) -> Option<Recent> {
     let age = u64::try_from(now.0.saturating_sub(event.occurred_at.0)).unwrap_or(0);
     let kind = kind(event.kind)?;
     Some(Recent {

@@ -107,19 +107,16 @@ fn example(model: &Model, gate: &Gate, moment: &Moment<'_>) -> Result<Option<Exa
     Ok(Some(Example { rows, chosen }))
 }
 
-/// Ordinals of the answer's candidates in the order in which the ranker shows them at this moment.
+/// Ordinals of the answer's candidates in the order in which the ranker shows them after events
+/// `before`.
 pub(crate) fn order(
     ranker: &LinearRanker,
     model: &Model,
-    moment: &Moment<'_>,
+    before: &[&Event],
     answer: &Answer,
 ) -> Result<Vec<u32>, Error> {
     let candidates = &answer.candidates;
-    let rows = rows(
-        model.catalogue(),
-        &summary(&cart(&moment.before)),
-        candidates,
-    );
+    let rows = rows(model.catalogue(), &summary(&cart(before)), candidates);
     let mut scores = Vec::new();
     ranker.score(&rows, &mut scores)?;
     let ordinals = best_places(&scores).into_iter();

@@ -34,7 +34,7 @@ fn session_clicks_are_predicted_better_than_published() {
         read(&folder.join("test.txt")),
     );
     let start = std::time::Instant::now();
-    let found = evaluate_next_item(&train, Some(&valid), &test, 20).unwrap();
+    let found = evaluate_next_item(&train, Some(&valid), &test, 20, &mut |_| {}).unwrap();
     println!(
         "{:?} {:#?} {:#?} {:#?}",
         start.elapsed(),
@@ -57,6 +57,6 @@ fn session_clicks_are_predicted_better_than_published() {
     let reference = found.reference.mrr();
     assert!((0.337..0.343).contains(&reference), "VMIS-kNN {reference}");
     assert!(found.difference.low > 0.0, "{:?}", found.difference);
-    let again = evaluate_next_item(&train, Some(&valid), &test, 20).unwrap();
+    let again = evaluate_next_item(&train, Some(&valid), &test, 20, &mut |_| {}).unwrap();
     assert_eq!(again, found);
 }

@@ -40,6 +40,8 @@ pub struct Sessions {
     /// Weight of an item so many places after the shared one; place 0 is the shared one itself.
     ahead: [f32; WINDOW + 1],
     behind: [f32; WINDOW + 1],
+    /// Per item, idf to the power that the settings ask for.
+    rarity: Arc<[f32]>,
 }
 
 #[derive(Debug)]
@@ -102,9 +104,11 @@ impl Sessions {
             behind_share,
             ..
         } = settings;
+        let rarity = data.idf.iter().map(|idf| idf.powf(settings.idf)).collect();
         Self {
             data,
             settings,
+            rarity,
             ahead: std::array::from_fn(|d| (-real(d) / ahead).exp()),
             behind: std::array::from_fn(|d| behind_share * (-real(d) / behind).exp()),
         }
@@ -220,8 +224,8 @@ impl Sessions {
         for (place, &item) in row.iter().enumerate() {
             let weight = self.nearness(row, place, shared);
             if weight > 0.0 {
-                let idf = self.data.idf.get(item as usize).copied().unwrap_or(LEAST);
-                sums.add(item, neighbour.score * weight * idf.powf(self.settings.idf));
+                let rarity = self.rarity.get(item as usize).copied().unwrap_or(LEAST);
+                sums.add(item, neighbour.score * weight * rarity);
             }
         }
     }

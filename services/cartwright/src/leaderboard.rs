@@ -59,7 +59,7 @@ fn table(slice: &str, rows: &[&LeaderboardRow]) -> comfy_table::Table {
         let figures = [row.hit_rate, row.mrr, row.ndcg, row.recall, row.coverage];
         let mut cells = vec![Cell::new(&row.method)];
         cells.extend(figures.map(|figure| output::number(format!("{figure:.4}"))));
-        let gain = row.mrr_gain;
+        let gain = row.gain.map(|gain| gain.mrr);
         let mean = gain.map_or_else(String::new, |gain| format!("{:+.4}", gain.mean));
         let bounds = gain.map(|gain| format!("{:+.4} to {:+.4}", gain.low, gain.high));
         cells.push(output::number(mean));

@@ -18,7 +18,7 @@ use crate::Error;
 use crate::bootstrap::{self, Bounds};
 use crate::metrics::{hit, real, reciprocal_rank};
 
-pub use grid::{AXES, Axis, Tuned, tune};
+pub use grid::{AXES, Axis, Tuned, most_tried, tune};
 pub use log::Log;
 pub use reference::VmisKnn;
 
@@ -58,10 +58,11 @@ impl Score {
     #[must_use]
     pub fn minus(&self, other: &Self) -> Bounds {
         let pairs = self.sessions.iter().zip(&other.sessions);
-        let clusters: Vec<(f64, usize)> = pairs
-            .map(|(a, b)| (a.reciprocal_ranks - b.reciprocal_ranks, a.predictions))
+        let clusters: Vec<([f64; 1], usize)> = pairs
+            .map(|(a, b)| ([a.reciprocal_ranks - b.reciprocal_ranks], a.predictions))
             .collect();
-        bootstrap::paired(&clusters).unwrap_or_default()
+        let found = bootstrap::paired(&clusters);
+        found.map(|[mrr]| mrr).unwrap_or_default()
     }
 
     fn mean(&self, of: impl Fn(&SessionScore) -> f64) -> f64 {
@@ -133,7 +134,8 @@ impl NextItemReport {
 }
 
 /// Learns from `train`, chooses settings on `valid` (without it the defaults stay), and asks about
-/// `test`. Events are taken as they are, with ties of time in the order given.
+/// `test`. Events are taken as they are, with ties of time in the order given. `told` hears how
+/// many settings were tried so far.
 ///
 /// # Errors
 /// When `train` names no item.
@@ -142,6 +144,7 @@ pub fn evaluate_next_item(
     valid: Option<&[Event]>,
     test: &[Event],
     k: usize,
+    told: &mut dyn FnMut(usize),
 ) -> Result<NextItemReport, Error> {
     let names = log::names(train);
     if names.is_empty() {
@@ -156,7 +159,7 @@ pub fn evaluate_next_item(
     let settings = SessionSettings::default();
     let sessions = Sessions::new(past.table(), names.len(), settings)?;
     let tuned = match valid {
-        Some(valid) => Some(tune(&sessions, &Log::new(valid, &names), k)?),
+        Some(valid) => Some(tune(&sessions, &Log::new(valid, &names), k, told)?),
         None => None,
     };
     let settings = tuned.as_ref().map_or(settings, |tuned| tuned.settings);

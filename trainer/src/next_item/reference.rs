@@ -84,7 +84,9 @@ impl VmisKnn {
         let mut similar: BTreeMap<u32, f64> = BTreeMap::new();
         for (place, &item) in current.iter().enumerate() {
             let decay = real(current.len() - place) / real(current.len());
-            for &session in self.postings.get(item as usize).into_iter().flatten() {
+            // The m newest of all are among the m newest of each item.
+            let holders = self.postings.get(item as usize).into_iter().flatten();
+            for &session in holders.take(self.m) {
                 *similar.entry(session).or_default() += decay;
             }
         }

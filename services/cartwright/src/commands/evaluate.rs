@@ -1,5 +1,6 @@
 //! `evaluate retrieval`: how good a snapshot's candidates are, on events it has not seen.
 
+mod next_basket;
 mod next_item;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use trainer::readers::Format;
 use trainer::{Evaluation, EvaluationOptions};
 
-use feature_store::{Event, Item};
+use feature_store::{Event, Item, Millis};
 
 use super::train;
 use crate::failure::{Failure, OrFail as _};
@@ -36,13 +37,16 @@ enum Command {
 ///
 /// With --events the log is split by time: the models learn from what came before and are asked
 /// about what came after. With --train and --test the split is yours; with --valid besides, session
-/// neighbours alone are measured, their settings chosen on the sessions of that file.
+/// neighbours alone are measured, their settings chosen on the sessions of that file. The task
+/// next-basket asks for each shopper's first basket after a cut.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cartwright evaluate retrieval --events OnlineRetail.csv --format online-retail
   cartwright evaluate retrieval --train train.txt --test test.txt --format session-clicks --json
   cartwright evaluate retrieval --train train.txt --valid valid.txt --test test.txt \\
-      --format session-clicks --json next-item.json")]
+      --format session-clicks --json next-item.json
+  cartwright evaluate retrieval --task next-basket --events online_retail.csv.zst \\
+      --format online-retail --cut 2011-11-01")]
 struct Retrieval {
     /// The log to split by time
     #[arg(long, value_name = "FILE", required_unless_present = "train", conflicts_with_all = ["train", "test"])]
@@ -67,11 +71,29 @@ struct Retrieval {
     /// Predictions at most, spread evenly; all when absent
     #[arg(long, value_name = "N")]
     most: Option<usize>,
+    /// What is predicted: the next item of a session, or the next basket of a shopper
+    #[arg(long, value_enum, default_value_t = Task::NextItem)]
+    task: Task,
+    /// Next basket: the day (UTC) before which is learned, and from which is predicted
+    #[arg(long, value_name = "DAY", value_parser = next_basket::parse_day)]
+    cut: Option<Millis>,
+    /// Next basket: the day from which settings are tuned; 31 days before the cut when absent
+    #[arg(long, value_name = "DAY", value_parser = next_basket::parse_day, requires = "cut")]
+    valid_from: Option<Millis>,
+    /// Next basket: a folder for the split, the questions and our answers, as JSON lines
+    #[arg(long, value_name = "DIR", requires = "cut")]
+    split_out: Option<PathBuf>,
     #[command(flatten)]
     options: train::Options,
     /// Print as JSON, or write it to a file
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Task {
+    NextItem,
+    NextBasket,
 }
 
 /// What to learn from, what to ask about, and what is known of the items.
@@ -83,6 +105,14 @@ struct Split {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let Command::Retrieval(args) = &args.command;
+    if args.task == Task::NextBasket {
+        let report = next_basket::measure(args)?;
+        return answer(
+            args,
+            || next_basket::as_json(&report),
+            || next_basket::print(&report),
+        );
+    }
     if let (Some(train), Some(valid), Some(test)) = (&args.train, &args.valid, &args.test) {
         let files = next_item::Files { train, valid, test };
         let report = next_item::measure(&files, args.format, usize::from(args.k))?;

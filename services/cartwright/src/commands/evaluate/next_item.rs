@@ -1,9 +1,10 @@
 //! `evaluate retrieval --valid`: session neighbours, their settings chosen on sessions of their own.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trainer::next_item::{NextItemReport, evaluate_next_item};
+use trainer::next_item::{AXES, NextItemReport, evaluate_next_item, most_tried};
 use trainer::readers::Format;
 
 use super::read;
@@ -34,8 +35,17 @@ pub(super) fn measure(
         output::counted(valid.events.len(), "event"),
         output::counted(test.events.len(), "event")
     ));
-    evaluate_next_item(&train.events, Some(&valid.events), &test.events, k)
-        .or_hint("the events to learn from must name items")
+    let bar = output::count_bar(Some(most_tried() as u64), "choosing settings");
+    let mut told = |tried: usize| bar.set_position(tried as u64);
+    let report = evaluate_next_item(
+        &train.events,
+        Some(&valid.events),
+        &test.events,
+        k,
+        &mut told,
+    );
+    bar.finish_and_clear();
+    report.or_hint("the events to learn from must name items")
 }
 
 pub(super) fn print(report: &NextItemReport) {
@@ -50,6 +60,7 @@ pub(super) fn print(report: &NextItemReport) {
         table.add_row(row);
     }
     output::result(table);
+    chosen(report);
     let difference = &report.difference;
     output::note(format!(
         "MRR is {:+.4} above VMIS-kNN's, 95 % of paired session resamples between {:+.4} and {:+.4}",
@@ -62,8 +73,30 @@ pub(super) fn print(report: &NextItemReport) {
     ));
 }
 
+/// The grid, and what was chosen of it.
+fn chosen(report: &NextItemReport) {
+    let mut table = output::table(["setting", "values", "chosen"]);
+    for axis in AXES {
+        let values: Vec<String> = axis.values.iter().map(ToString::to_string).collect();
+        let value = (axis.get)(&report.settings).to_string();
+        table.add_row([axis.name, &values.join(", "), &value]);
+    }
+    output::result(table);
+    if let Some(tuned) = &report.tuned {
+        output::note(format!(
+            "{} settings were tried on the validation sessions; the chosen one has hit rate {:.4} \
+             and MRR {:.4} there",
+            tuned.tried, tuned.hit_rate, tuned.mrr
+        ));
+    }
+}
+
 pub(super) fn as_json(report: &NextItemReport) -> Value {
     let mut metrics = json!(report.metrics());
     metrics["predictions"] = json!(report.score.predictions());
-    json!({ "metrics": metrics })
+    let settings: BTreeMap<&str, f32> = (AXES.iter())
+        .map(|axis| (axis.name, (axis.get)(&report.settings)))
+        .collect();
+    let grid: BTreeMap<&str, &[f32]> = AXES.iter().map(|axis| (axis.name, axis.values)).collect();
+    json!({ "metrics": metrics, "settings": settings, "grid": grid })
 }
