@@ -87,6 +87,13 @@ pub(crate) fn check_probability(field: &'static str, value: f64) -> Result<(), E
     })
 }
 
+/// A probability that leaves room on both sides, so that its log-odds are finite.
+pub(crate) fn check_inside(field: &'static str, values: &[f64]) -> Result<(), Error> {
+    check_all(field, values, "above 0 and below 1 is", |value| {
+        value > 0.0 && value < 1.0
+    })
+}
+
 fn check_all(
     field: &'static str,
     values: &[f64],

@@ -23,4 +23,7 @@ pub use error::Error;
 pub use forest::Forest;
 pub use linear::{LinearRanker, Ranker};
 pub use matrix::{COLUMNS, Column, Matrix};
-pub use risk::{Calibration, Logistic, Prior, Quality, RiskModel, sigmoid};
+pub use risk::{
+    Boosted, Calibration, Calibrator, CutOff, Isotonic, Logistic, Prior, QUIET, Quality, RiskModel,
+    Standing, narrow, sigmoid,
+};

@@ -57,3 +57,22 @@ fn a_forest_of_the_first_version_scores_as_it_did() {
         assert!((score - expected).abs() < TOLERANCE, "{scores:?}");
     }
 }
+
+#[test]
+fn boosted_trees_of_the_first_version_answer_as_they_did() {
+    let model = RiskModel::parse(include_str!("golden/risk-boosted-v1.json")).unwrap();
+    let risk = |quiet, value, margin| model.risk(&[quiet, value, margin]);
+    let cases = [
+        // .25 − .5 + .5 = .25; 1 / (1 + e^−(.9 · .25 + .1))
+        (risk(Some(299.0), Some(4_999.0), None), 0.580_542_5),
+        // .25 + .75 − .25 = .75 on the curve: .2 + .75 · .3
+        (risk(Some(1_000.0), Some(5_000.0), None), 0.425),
+        // .25 + .75 + 1 = 2 on the curve: .5 + ⅔ · .45
+        (risk(Some(300.0), None, Some(0.1)), 0.8),
+        // Nothing is known: .25 − .5 − .25 = −.5; 1 / (1 + e^−(.9 · −.5 + .1))
+        (risk(None, None, None), 0.413_382_4),
+    ];
+    for (found, expected) in cases {
+        assert!((found - expected).abs() < TOLERANCE, "{found} {expected}");
+    }
+}

@@ -8,7 +8,7 @@
 //! | [`models`] | what candidates come from: [`als`], [`covisitation`], `past_sessions`, [`popularity`] |
 //! | [`text`], [`vectors`] | spaces of content: what is written of items, and vectors made elsewhere |
 //! | `fusion` | the weights of the sources, fitted to later events |
-//! | [`risk`] | how likely a cart is to be left: samples, logistic regression, calibration |
+//! | [`risk`] | how likely a cart is to be left: samples, weights or trees, calibration |
 //! | [`mod@boost`] | forests of decision trees by gradient boosting |
 //! | `ranker` | the order of candidates, learned pair by pair |
 //! | `parts`, `look_back` | what is learned from, what use is fitted on, and what is judged on |

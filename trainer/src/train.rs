@@ -52,7 +52,7 @@ pub fn train(
     let Learned { ranker, fusion, .. } = run.look_back(&cleaned)?;
     let models = run.factorise(&cleaned)?;
     run.tell(Stage::Risk, "");
-    let risk = risk::learn(&cleaned.events, options.idle)?;
+    let risk = risk::learn(&cleaned.events, items, options)?;
     run.quality.extend(risk.model.quality());
     run.notes.extend(risk.notes.iter().cloned());
     run.tell(Stage::Index, "");

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use trainer::metrics::{hit, ndcg, recall, reciprocal_rank};
-use trainer::risk::{auc, brier, expected_calibration_error, log_loss};
+use trainer::risk::{auc, average_precision, brier, expected_calibration_error, log_loss};
 
 fn goldens() -> Value {
     serde_json::from_str(include_str!("golden/metrics.json")).unwrap()
@@ -53,6 +53,11 @@ fn measures_of_probabilities_are_those_of_scikit_learn() {
     for case in &cases {
         let (risks, labels) = (numbers(&case["risks"]), numbers(&case["labels"]));
         agrees(auc(&risks, &labels), case, "auc");
+        agrees(
+            average_precision(&risks, &labels),
+            case,
+            "average_precision",
+        );
         agrees(log_loss(&risks, &labels), case, "log_loss");
         agrees(brier(&risks, &labels), case, "brier");
         agrees(expected_calibration_error(&risks, &labels), case, "ece");

@@ -17,6 +17,7 @@ use futures::stream::{self, StreamExt as _};
 use kit::{Clock, Deadline, Live, Problem};
 use policy::Inputs;
 use proto::v1 as pb;
+use ranking::Standing;
 
 use crate::cart::{self, PricedCart};
 use crate::commit::Ledger;
@@ -25,7 +26,6 @@ use crate::generation::Generation;
 use crate::record;
 use crate::request::{Mode, Request};
 use crate::shopper::Shopper;
-use candidates::Found;
 use miss::Miss;
 pub(crate) use notes::{Notes, Stage};
 pub(crate) use order::Ordered;
@@ -199,8 +199,8 @@ impl Decider {
         };
         let cart = cart::price(lines, generation, &self.stages.items);
         let (now_ms, notes) = (question.now_ms, &mut question.notes);
-        let found = if lines.is_empty() {
-            Found::default()
+        let (found, standing) = if lines.is_empty() {
+            Default::default()
         } else {
             let query = candidates::query(lines, &shopper.recent, now_ms);
             self.stages
@@ -208,7 +208,12 @@ impl Decider {
                 .await
         };
         let ranked = self.stages.rank(generation, &cart, found.candidates, notes);
-        let decided = self.choose(&mut question, &shopper, &cart, ranked, generation);
+        let decided = self.choose(
+            &mut question,
+            (&shopper, &cart, &standing),
+            ranked,
+            generation,
+        );
         self.answer(&question.request, &decided, generation, deadline)
             .await
     }
@@ -233,8 +238,7 @@ impl Decider {
     fn choose(
         &self,
         question: &mut Question,
-        shopper: &Shopper,
-        cart: &PricedCart,
+        (shopper, cart, standing): (&Shopper, &PricedCart, &Standing),
         mut ranked: Vec<Ranked>,
         generation: &Generation,
     ) -> Decided {
@@ -245,7 +249,7 @@ impl Decider {
             ..
         } = question;
         let started = Instant::now();
-        let inputs = inputs::assemble(request, shopper, cart, generation, *now_ms);
+        let inputs = inputs::assemble(request, (shopper, cart, standing), generation, *now_ms);
         let seed = record::seed(&request.shopper_id, &request.request_id, *now_ms);
         let decision = generation.policy.decide(&inputs, seed);
         if cart.other_currency > 0 {

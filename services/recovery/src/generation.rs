@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use feature_store::Registry;
 use policy::Policy;
-use ranking::{LinearRanker, Ranker, RiskModel};
+use ranking::{LinearRanker, Ranker, RiskModel, Standing};
 use retrieval::Model;
 use snapshot::{Catalogue, CatalogueItem, Snapshot, files};
 
@@ -132,12 +132,22 @@ impl Generation {
 /// In the registry, the features that a rule reads as `shopper.…` carry this before their name.
 const SHOPPER: &str = "shopper.";
 
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq)]
+enum Read {
+    /// A place among the names.
+    Feature(usize),
+    /// What the candidates say of the cart, by name.
+    Standing(String),
+}
+
 /// Which features to ask for, and who reads them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Features {
-    /// Every feature once, those of the risk model first and in its order.
+    /// Every feature of the registry once.
     names: Vec<String>,
-    risk: usize,
+    /// What the risk model reads, in its order.
+    risk: Vec<Read>,
     /// Features of rules: place in `names`, and the name that rules know.
     rules: Vec<(usize, String)>,
 }
@@ -158,11 +168,15 @@ impl Features {
     }
 
     fn of(risk: &[String], rules: &[String]) -> Self {
-        let mut features = Self {
-            names: risk.to_vec(),
-            risk: risk.len(),
-            rules: Vec::new(),
-        };
+        let mut features = Self::default();
+        for name in risk {
+            let read = if Standing::is_name(name) {
+                Read::Standing(name.clone())
+            } else {
+                Read::Feature(features.place(name))
+            };
+            features.risk.push(read);
+        }
         for rule in rules {
             let place = features.place(&format!("{SHOPPER}{rule}"));
             features.rules.push((place, rule.clone()));
@@ -183,8 +197,12 @@ impl Features {
     }
 
     /// The values that the risk model reads, in its order.
-    pub(crate) fn of_risk<'v>(&self, values: &'v [Option<f64>]) -> &'v [Option<f64>] {
-        values.get(..self.risk).unwrap_or(values)
+    pub(crate) fn of_risk(&self, values: &[Option<f64>], standing: &Standing) -> Vec<Option<f64>> {
+        let value = |read: &Read| match read {
+            Read::Feature(place) => values.get(*place).copied().flatten(),
+            Read::Standing(name) => standing.value(name),
+        };
+        self.risk.iter().map(value).collect()
     }
 
     /// The values that rules read, by the names that rules know; those without a value are absent.
@@ -275,15 +293,29 @@ mod tests {
             names(&["shopper.a", "item.b", "shopper.c"])
         );
         let values = [Some(1.0), None, Some(3.0)];
-        assert_eq!(features.of_risk(&values), [Some(1.0), None]);
+        let standing = Standing::new([0.5], Some(0.75));
+        assert_eq!(features.of_risk(&values, &standing), [Some(1.0), None]);
         let rules: Vec<_> = features.of_rules(&values).collect();
         assert_eq!(rules, [("a".to_owned(), 1.0), ("c".to_owned(), 3.0)]);
     }
 
     #[test]
+    fn what_candidates_say_of_the_cart_is_asked_of_no_store() {
+        let risk = names(&["shopper.a", Standing::MARGIN, "shopper.b"]);
+        let features = Features::of(&risk, &names(&["b"]));
+        assert_eq!(features.names(), names(&["shopper.a", "shopper.b"]));
+        let values = [Some(1.0), Some(2.0)];
+        let known = Standing::new([0.5], Some(0.75));
+        let expected = [Some(1.0), Some(0.25), Some(2.0)];
+        assert_eq!(features.of_risk(&values, &known), expected);
+        let missing = [Some(1.0), None, Some(2.0)];
+        assert_eq!(features.of_risk(&values, &Standing::default()), missing);
+    }
+
+    #[test]
     fn without_values_there_is_nothing_to_read() {
         let features = Features::of(&names(&["shopper.a"]), &names(&["b"]));
-        assert!(features.of_risk(&[]).is_empty());
+        assert_eq!(features.of_risk(&[], &Standing::default()), [None]);
         assert_eq!(features.of_rules(&[Some(1.0)]).count(), 0);
     }
 }

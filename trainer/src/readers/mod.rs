@@ -9,6 +9,8 @@
 //! | [`Format::OnlineRetail`] | UCI Online Retail invoices |
 //! | [`Format::SessionClicks`] | `SessionId ItemId Time` |
 //!
+//! [`online_shoppers()`] reads a table of labelled sessions, which holds no events.
+//!
 //! Files are plain or zstd-compressed, told apart by their first bytes. A bad line is an answer
 //! with its number, a reason and its text; reading goes on after it. Formats without event ids
 //! derive one from the whole row, so that a row that occurs twice is a duplicate.
@@ -22,6 +24,7 @@ mod interactions;
 mod jsonl;
 mod names;
 mod online_retail;
+mod online_shoppers;
 mod rees46;
 mod rows;
 mod scan;
@@ -36,6 +39,7 @@ use feature_store::Event;
 pub use error::{BadLine, ReadError};
 pub use format::Format;
 pub use hints::{ItemHint, ItemHints};
+pub use online_shoppers::{Pages, ShopperSession, online_shoppers};
 pub use scan::{Scan, scan};
 
 use source::{Meter, Source};

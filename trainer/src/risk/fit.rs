@@ -2,7 +2,7 @@
 
 use ranking::sigmoid;
 
-use super::samples::Sample;
+use super::learner::Case;
 use crate::cholesky;
 use crate::metrics::real;
 
@@ -31,15 +31,15 @@ impl Fitted {
     }
 }
 
-pub(super) fn fit(samples: &[&Sample], features: usize) -> Fitted {
+pub(super) fn fit(cases: &[Case<'_>], features: usize) -> Fitted {
     let (means, scales): (Vec<f64>, Vec<f64>) = (0..features)
-        .map(|at| moments(samples.iter().filter_map(|s| s.values[at])))
+        .map(|at| moments(cases.iter().filter_map(|case| case.values[at])))
         .unzip();
-    let rows: Vec<Vec<f64>> = samples
+    let rows: Vec<Vec<f64>> = cases
         .iter()
-        .map(|sample| row(&sample.values, &means, &scales))
+        .map(|case| row(case.values, &means, &scales))
         .collect();
-    let labels: Vec<f64> = samples.iter().map(|sample| label(sample)).collect();
+    let labels: Vec<f64> = cases.iter().map(|case| case.label).collect();
     let solution = newton(&rows, &labels, 2 * features);
     Fitted {
         means,
@@ -48,10 +48,6 @@ pub(super) fn fit(samples: &[&Sample], features: usize) -> Fitted {
         missing_weights: solution[features..2 * features].to_vec(),
         intercept: solution[2 * features],
     }
-}
-
-pub(super) fn label(sample: &Sample) -> f64 {
-    if sample.left { 1.0 } else { 0.0 }
 }
 
 /// Mean and standard deviation; a constant has scale 1, so that it adds nothing.

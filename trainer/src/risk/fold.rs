@@ -1,108 +1,137 @@
-//! Judging out of fold, and calibration.
+//! Judging out of fold, and calibrating each cut-off.
 //!
-//! Shoppers, not samples, are dealt into five folds, so that nobody is both learned from and judged.
-//! Each fold is scored by a model of the other four, calibrated by Platt's sigmoid on their scores.
+//! Shoppers, not samples, are dealt into five parts, so that nobody is both learned from and judged.
 
-use ranking::{Calibration, Quality, sigmoid};
+use ranking::{Calibrator, CutOff, Quality};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::fit::{fit, label};
-use super::measure::{auc, brier, expected_calibration_error, log_loss};
+use super::calibrate::{Scored, calibrator, platt};
+use super::learner::{Case, Ensemble};
+use super::measure::Measures;
 use super::samples::Sample;
 use crate::metrics::real;
 
-const FOLDS: u64 = 5;
+pub(super) const PARTS: usize = 5;
+/// Outcomes of either kind below which a cut-off is calibrated together with the others.
+const FEWEST: f64 = 50.0;
 
-pub(super) struct Judged {
-    /// Over the scores of all folds, for the model of all samples.
-    pub(super) calibration: Calibration,
-    pub(super) quality: Quality,
+pub(super) fn part(shopper: &str) -> usize {
+    let parts = xxh3_64(shopper.as_bytes()) % PARTS as u64;
+    usize::try_from(parts).unwrap_or(0)
 }
 
-pub(super) fn cross_validated(samples: &[Sample], features: usize) -> Judged {
-    let raw = out_of_fold(samples, features);
-    let labels: Vec<f64> = samples.iter().map(label).collect();
-    let folds: Vec<u64> = samples.iter().map(fold).collect();
+pub(super) fn label(sample: &Sample) -> f64 {
+    if sample.left { 1.0 } else { 0.0 }
+}
+
+/// The first `features` of each sample.
+pub(super) fn cases(samples: &[Sample], features: usize) -> Vec<Case<'_>> {
+    let case = |sample| case(sample, features);
+    samples.iter().map(case).collect()
+}
+
+pub(super) fn case(sample: &Sample, features: usize) -> Case<'_> {
+    Case {
+        values: sample.values.get(..features).unwrap_or(&sample.values),
+        label: label(sample),
+        part: part(&sample.shopper),
+    }
+}
+
+/// A calibration for each cut-off.
+#[derive(Clone, Debug)]
+pub(super) struct Calibrators {
+    of: Vec<(u32, Calibrator)>,
+    pooled: Calibrator,
+}
+
+impl Calibrators {
+    /// `quiet_s` says of each score which cut-off it is of.
+    pub(super) fn fit(scored: &Scored, quiet_s: &[u32], cut_offs: &[u32]) -> Self {
+        let pooled = Calibrator::Platt(platt(&scored.raw, &scored.labels));
+        let of = |cut_off: &u32| {
+            let own = scored.filtered(|at| quiet_s[at] == *cut_off);
+            let positive = own.labels.iter().sum::<f64>();
+            let rare = positive.min(real(own.labels.len()) - positive);
+            let fitted = if rare < FEWEST {
+                pooled.clone()
+            } else {
+                calibrator(&own)
+            };
+            (*cut_off, fitted)
+        };
+        Self {
+            of: cut_offs.iter().map(of).collect(),
+            pooled: pooled.clone(),
+        }
+    }
+
+    pub(super) fn risk(&self, quiet_s: u32, raw: f64) -> f64 {
+        self.get(quiet_s).risk(raw)
+    }
+
+    fn get(&self, quiet_s: u32) -> &Calibrator {
+        let own = self.of.iter().find(|(cut_off, _)| *cut_off == quiet_s);
+        own.map_or(&self.pooled, |(_, found)| found)
+    }
+}
+
+/// Risks out of fold: scored by a model that has not seen the shopper, calibrated on the scores of
+/// other shoppers.
+pub(super) fn risks(ensemble: &Ensemble, samples: &[Sample], cut_offs: &[u32]) -> Vec<f64> {
+    let scored = &ensemble.scored;
     let mut risks = vec![0.0; samples.len()];
-    for held in 0..FOLDS {
-        let others = |at: &usize| folds[*at] != held;
-        let known: Vec<usize> = (0..samples.len()).filter(others).collect();
-        let scores: Vec<f64> = known.iter().map(|at| raw[*at]).collect();
-        let outcomes: Vec<f64> = known.iter().map(|at| labels[*at]).collect();
-        let calibration = platt(&scores, &outcomes);
-        for at in (0..samples.len()).filter(|at| folds[*at] == held) {
-            risks[at] = sigmoid(calibration.slope * raw[at] + calibration.offset);
-        }
-    }
-    let left = samples.iter().filter(|sample| sample.left).count();
-    let quality = Quality {
-        samples: u64::try_from(samples.len()).unwrap_or(u64::MAX),
-        abandoned: u64::try_from(left).unwrap_or(u64::MAX),
-        log_loss: log_loss(&risks, &labels),
-        auc: auc(&risks, &labels),
-        brier: brier(&risks, &labels),
-        ece: expected_calibration_error(&risks, &labels),
-    };
-    Judged {
-        calibration: platt(&raw, &labels),
-        quality,
-    }
-}
-
-fn fold(sample: &Sample) -> u64 {
-    xxh3_64(sample.shopper.as_bytes()) % FOLDS
-}
-
-fn out_of_fold(samples: &[Sample], features: usize) -> Vec<f64> {
-    let mut raw = vec![0.0; samples.len()];
-    for held in 0..FOLDS {
-        let known: Vec<&Sample> = samples
-            .iter()
-            .filter(|sample| fold(sample) != held)
+    for held in 0..PARTS {
+        let is_known = |at: usize| scored.parts[at] != held;
+        let quiet: Vec<u32> = (0..samples.len())
+            .filter(|at| is_known(*at))
+            .map(|at| samples[at].quiet_s)
             .collect();
-        let fitted = fit(&known, features);
-        for (place, sample) in raw.iter_mut().zip(samples).filter(|(_, s)| fold(s) == held) {
-            *place = fitted.raw(&sample.values);
+        let calibrators = Calibrators::fit(&scored.filtered(is_known), &quiet, cut_offs);
+        for at in (0..samples.len()).filter(|at| !is_known(*at)) {
+            risks[at] = calibrators.risk(samples[at].quiet_s, scored.raw[at]);
         }
     }
-    raw
+    risks
 }
 
-/// Platt's sigmoid (Platt 1999, with the targets of section 2.2), by Newton's method on two
-/// parameters.
-fn platt(scores: &[f64], labels: &[f64]) -> Calibration {
-    let positive = labels.iter().sum::<f64>();
-    let negative = real(labels.len()) - positive;
-    let (high, low) = ((positive + 1.0) / (positive + 2.0), 1.0 / (negative + 2.0));
-    let mut found = Calibration {
-        slope: 1.0,
-        offset: 0.0,
+/// The cut-offs of a model: calibrated on all scores, judged by `risks`.
+pub(super) fn cut_offs(
+    ensemble: &Ensemble,
+    samples: &[Sample],
+    risks: &[f64],
+    cut_offs: &[u32],
+) -> Vec<CutOff> {
+    let quiet: Vec<u32> = samples.iter().map(|sample| sample.quiet_s).collect();
+    let calibrators = Calibrators::fit(&ensemble.scored, &quiet, cut_offs);
+    let cut_off = |quiet_s: &u32| CutOff {
+        quiet_s: *quiet_s,
+        calibration: calibrators.get(*quiet_s).clone(),
+        quality: quality(samples, risks, |sample| sample.quiet_s == *quiet_s),
     };
-    for _ in 0..100 {
-        let (mut gs, mut go, mut ss, mut so, mut oo) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
-        for (score, label) in scores.iter().zip(labels) {
-            let p = sigmoid(found.slope * score + found.offset);
-            let error = p - if *label > 0.5 { high } else { low };
-            let curvature = p * (1.0 - p);
-            gs += error * score;
-            go += error;
-            ss += curvature * score * score;
-            so += curvature * score;
-            oo += curvature;
-        }
-        let determinant = ss * oo - so * so;
-        if determinant.abs() < 1e-12 {
-            break;
-        }
-        let (slope, offset) = (
-            (gs * oo - go * so) / determinant,
-            (go * ss - gs * so) / determinant,
-        );
-        found.slope = (found.slope - slope).clamp(0.0, 100.0);
-        found.offset = (found.offset - offset).clamp(-100.0, 100.0);
-        if slope.abs() + offset.abs() < 1e-10 {
-            break;
-        }
+    cut_offs.iter().map(cut_off).collect()
+}
+
+pub(super) fn quality(
+    samples: &[Sample],
+    risks: &[f64],
+    is_meant: impl Fn(&Sample) -> bool,
+) -> Quality {
+    let meant = samples
+        .iter()
+        .zip(risks)
+        .filter(|(sample, _)| is_meant(sample));
+    let (labels, risks): (Vec<f64>, Vec<f64>) =
+        meant.map(|(sample, risk)| (label(sample), *risk)).unzip();
+    let found = Measures::of(&risks, &labels);
+    let left = labels.iter().filter(|label| **label > 0.5).count();
+    Quality {
+        samples: u64::try_from(labels.len()).unwrap_or(u64::MAX),
+        abandoned: u64::try_from(left).unwrap_or(u64::MAX),
+        log_loss: found.log_loss,
+        auc: found.auc,
+        brier: found.brier,
+        ece: found.ece,
+        average_precision: found.average_precision,
     }
-    found
 }

@@ -1,7 +1,9 @@
-//! `evaluate retrieval`: how good a snapshot's candidates are, on events it has not seen.
+//! `evaluate`: how good models are on what they have not seen. Candidates here, risk in a file of
+//! its own.
 
 mod next_basket;
 mod next_item;
+mod risk;
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +24,8 @@ use crate::training::{self, Settings};
 /// Measures the models on events that they have not seen
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  cartwright evaluate retrieval --events events.jsonl.zst")]
+  cartwright evaluate retrieval --events events.jsonl.zst
+  cartwright evaluate risk --events events.jsonl.zst --ablation")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -31,6 +34,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Retrieval(Retrieval),
+    Risk(risk::Args),
 }
 
 /// Measures whether retrieval finds what shoppers turn to next
@@ -104,11 +108,18 @@ struct Split {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let Command::Retrieval(args) = &args.command;
+    match &args.command {
+        Command::Retrieval(args) => retrieval(args),
+        Command::Risk(args) => risk::run(args),
+    }
+}
+
+fn retrieval(args: &Retrieval) -> anyhow::Result<()> {
+    let json = args.json.as_deref();
     if args.task == Task::NextBasket {
         let report = next_basket::measure(args)?;
         return answer(
-            args,
+            json,
             || next_basket::as_json(&report),
             || next_basket::print(&report),
         );
@@ -117,7 +128,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let files = next_item::Files { train, valid, test };
         let report = next_item::measure(&files, args.format, usize::from(args.k))?;
         return answer(
-            args,
+            json,
             || next_item::as_json(&report),
             || next_item::print(&report),
         );
@@ -129,16 +140,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         output::counted(split.test.len(), "event")
     ));
     let evaluation = evaluate(args, &split)?;
-    answer(args, || as_json(&split, &evaluation), || print(&evaluation))
+    answer(json, || as_json(&split, &evaluation), || print(&evaluation))
 }
 
 /// A table for people; JSON where it was asked for.
 fn answer(
-    args: &Retrieval,
+    json: Option<&Path>,
     value: impl FnOnce() -> Value,
     print: impl FnOnce(),
 ) -> anyhow::Result<()> {
-    match args.json.as_deref() {
+    match json {
         None => print(),
         Some(file) if file == Path::new("-") => output::json(&value())?,
         Some(file) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kit::Deadline;
 use kit::client::PeerChannel;
 use proto::v1::candidate_service_client::CandidateServiceClient;
+use ranking::Standing;
 use retrieval::{Gate, Kind, Query};
 
 use super::miss::Miss;
@@ -36,6 +37,14 @@ pub(crate) struct Found {
     /// The cart's lines that the generation knows, with what the sources say of them: comparable
     /// with the candidates.
     pub(crate) scored: Vec<Candidate>,
+}
+
+impl Found {
+    /// How the cart's lines stand against what would be offered.
+    pub(crate) fn standing(&self) -> Standing {
+        let best = self.candidates.first().map(|best| best.score);
+        Standing::new(self.scored.iter().map(|line| line.score), best)
+    }
 }
 
 /// What one source said of a candidate.

@@ -1,6 +1,7 @@
 //! The one place where everything that a decision depends on comes together.
 
 use policy::Inputs;
+use ranking::Standing;
 
 use super::candidates::age;
 use crate::cart::PricedCart;
@@ -11,8 +12,7 @@ use crate::shopper::Shopper;
 /// The inputs of the policy: cart, risk, what the shopper allows, and the features that rules read.
 pub(crate) fn assemble(
     request: &Request,
-    shopper: &Shopper,
-    cart: &PricedCart,
+    (shopper, cart, standing): (&Shopper, &PricedCart, &Standing),
     generation: &Generation,
     now_ms: i64,
 ) -> Inputs {
@@ -21,7 +21,7 @@ pub(crate) fn assemble(
     Inputs {
         lines: cart.lines.clone(),
         currency: cart.currency.clone(),
-        risk: generation.risk.risk(features.of_risk(&values)),
+        risk: generation.risk.risk(&features.of_risk(&values, standing)),
         channel: request.context.channel.clone(),
         channels: shopper.profile.channels.clone(),
         consented_channels: shopper.profile.consented_channels.clone(),

@@ -39,11 +39,11 @@ impl Decider {
         let lines = lines(&request, &shopper);
         let cart = cart::price(lines, &generation, &self.stages.items);
         let query = query(&request, lines, &shopper, now_ms);
-        let mut found = self
+        let (found, _) = self
             .stages
             .find(&query, &generation, now_ms, deadline, &mut notes)
-            .await
-            .candidates;
+            .await;
+        let mut found = found.candidates;
         found.extend(not_among(&found, query.filter.allow));
         let mut items = self.stages.rank(&generation, &cart, found, &mut notes);
         rank::unknown_last(&generation, &mut items);

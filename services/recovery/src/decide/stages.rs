@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use kit::Deadline;
+use ranking::Standing;
 use retrieval::Query;
 
 use super::candidates::{self, Candidate, CandidatesClient, Found};
@@ -74,7 +75,8 @@ impl Stages {
         places.into_iter().zip(rows).collect()
     }
 
-    /// Items that may be shown: from the candidates role, else from our own tables.
+    /// Items that may be shown: from the candidates role, else from our own tables; and how the cart
+    /// stands against them, which only the role's sources can say.
     pub(crate) async fn find(
         &self,
         query: &Query,
@@ -82,16 +84,22 @@ impl Stages {
         now_ms: i64,
         deadline: Deadline,
         notes: &mut Notes,
-    ) -> Found {
+    ) -> (Found, Standing) {
         let started = Instant::now();
         let stage = deadline.share(CANDIDATES_SHARE);
+        let mut standing = Standing::default();
         let answer = if query.recent.is_empty() {
             // Nothing to go by is no question for the role: what is popular is known here too.
             candidates::from_own_tables(query, generation)
         } else {
-            self.candidates
+            let answer = self
+                .candidates
                 .retrieve(query, generation, now_ms, stage)
-                .await
+                .await;
+            if let Ok(found) = &answer {
+                standing = found.standing();
+            }
+            answer
         };
         let mut found =
             answer.unwrap_or_else(|miss| self.fall_back(&miss, query, generation, notes));
@@ -101,7 +109,7 @@ impl Stages {
         shown.retain(|one| !self.items.facts(generation, &one.item_id).is_blocked());
         shown.truncate(query.k);
         notes.took(Stage::Candidates, started, &self.metrics);
-        found
+        (found, standing)
     }
 
     fn fall_back(

@@ -1,49 +1,42 @@
 //! How likely a cart is to be left without an order.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `logistic` | [`Logistic`] regression |
+//! | `boosted` | [`Boosted`] trees |
+//! | `calibration` | raw scores to probabilities, for carts that have been quiet for so long |
+//! | `standing` | what the recommender says of the cart's lines, as features |
+//!
+//! A model is made for a few *cut-offs*: moments after so many seconds of quiet. At any moment the
+//! last cut-off that was passed answers: its calibration is used, and [`QUIET`] reads as its time,
+//! since the model has seen no carts in between.
+
+mod boosted;
+mod calibration;
+mod logistic;
+mod standing;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{
-    Error, check_length, check_means, check_probability, check_scales, check_weights,
-};
+use crate::error::{Error, check_probability};
 
-/// A standardised value further out than this reads as this: no single odd feature decides.
-const FURTHEST: f64 = 8.0;
+pub use boosted::{Boosted, narrow};
+pub use calibration::{Calibration, Calibrator, CutOff, Isotonic};
+pub use logistic::Logistic;
+pub use standing::Standing;
+
+/// The feature by which cut-offs are told apart.
+pub const QUIET: &str = "shopper.idle_s";
 
 /// Probability that no line of the cart is bought within the model's horizon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RiskModel {
     Logistic(Logistic),
+    Boosted(Boosted),
     Prior(Prior),
-}
-
-/// L2-regularised logistic regression over features by name, then Platt calibration.
-///
-/// z = intercept + Σ weight · (value − mean) / scale, where an absent value reads as its mean and
-/// adds `missing_weight` instead; risk = 1 / (1 + e^−(slope · z + offset)).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Logistic {
-    pub features: Vec<String>,
-    pub means: Vec<f64>,
-    pub scales: Vec<f64>,
-    pub weights: Vec<f64>,
-    pub missing_weights: Vec<f64>,
-    pub intercept: f64,
-    pub calibration: Calibration,
-    /// The label looked this far ahead.
-    pub horizon_ms: i64,
-    pub quality: Quality,
-}
-
-/// Platt's sigmoid over the raw score z (Platt 1999), fitted out of fold.
-#[derive(Copy, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calibration {
-    pub slope: f64,
-    pub offset: f64,
 }
 
 /// Measured out of fold, after calibration.
@@ -57,6 +50,9 @@ pub struct Quality {
     pub brier: f64,
     /// Expected calibration error over ten bins of equal width.
     pub ece: f64,
+    /// 0 in models of the first version, which did not measure it.
+    #[serde(default)]
+    pub average_precision: f64,
 }
 
 /// A stated belief, used when the log holds too few outcomes to learn from.
@@ -92,26 +88,49 @@ impl RiskModel {
 
     /// A learned model, refused when its parts do not fit together.
     pub fn logistic(model: Logistic) -> Result<Self, Error> {
-        let model = Self::Logistic(model);
-        model.validate()?;
-        Ok(model)
+        Self::Logistic(model).validated()
+    }
+
+    /// A learned model, refused when its parts do not fit together.
+    pub fn boosted(model: Boosted) -> Result<Self, Error> {
+        Self::Boosted(model).validated()
+    }
+
+    fn validated(self) -> Result<Self, Error> {
+        self.validate()?;
+        Ok(self)
     }
 
     pub fn to_json(&self) -> Result<String, Error> {
-        Ok(serde_json::to_string_pretty(self)?)
+        match self {
+            // For people to read.
+            Self::Logistic(_) | Self::Prior(_) => Ok(serde_json::to_string_pretty(self)?),
+            Self::Boosted(_) => Ok(serde_json::to_string(self)?),
+        }
     }
 
     /// What [`Self::risk`] wants, in order; empty for a prior.
     pub fn feature_names(&self) -> &[String] {
         match self {
             Self::Logistic(model) => &model.features,
+            Self::Boosted(model) => model.forest.features(),
+            Self::Prior(_) => &[],
+        }
+    }
+
+    /// The moments that the model was made for; empty for a prior and in models of the first
+    /// version.
+    pub fn cut_offs(&self) -> &[CutOff] {
+        match self {
+            Self::Logistic(model) => &model.cut_offs,
+            Self::Boosted(model) => &model.cut_offs,
             Self::Prior(_) => &[],
         }
     }
 
     pub fn is_prior(&self) -> bool {
         match self {
-            Self::Logistic(_) => false,
+            Self::Logistic(_) | Self::Boosted(_) => false,
             Self::Prior(_) => true,
         }
     }
@@ -121,6 +140,7 @@ impl RiskModel {
     pub fn risk(&self, values: &[Option<f64>]) -> f64 {
         match self {
             Self::Logistic(model) => model.risk(values),
+            Self::Boosted(model) => model.risk(values),
             Self::Prior(prior) => prior.risk,
         }
     }
@@ -129,6 +149,7 @@ impl RiskModel {
     pub fn describe(&self) -> String {
         match self {
             Self::Logistic(model) => model.describe(),
+            Self::Boosted(model) => model.describe(),
             Self::Prior(prior) => {
                 format!(
                     "stated prior: {:.1} % of carts are left; {}",
@@ -143,6 +164,7 @@ impl RiskModel {
     pub fn quality(&self) -> BTreeMap<String, f64> {
         match self {
             Self::Logistic(model) => model.quality.named(),
+            Self::Boosted(model) => model.quality.named(),
             Self::Prior(_) => BTreeMap::new(),
         }
     }
@@ -150,84 +172,27 @@ impl RiskModel {
     fn validate(&self) -> Result<(), Error> {
         match self {
             Self::Logistic(model) => model.validate(),
+            Self::Boosted(model) => model.validate(),
             Self::Prior(prior) => check_probability("risk", prior.risk),
         }
     }
 }
 
-impl Logistic {
-    /// The score before calibration, on the scale of log-odds.
-    pub fn raw(&self, values: &[Option<f64>]) -> f64 {
-        let mut z = self.intercept;
-        for index in 0..self.features.len() {
-            let value = values
-                .get(index)
-                .copied()
-                .flatten()
-                .filter(|value| value.is_finite());
-            z += match value {
-                Some(value) => {
-                    let scaled = (value - self.means[index]) / self.scales[index];
-                    self.weights[index] * scaled.clamp(-FURTHEST, FURTHEST)
-                }
-                None => self.missing_weights[index],
-            };
-        }
-        z
-    }
-
-    fn risk(&self, values: &[Option<f64>]) -> f64 {
-        sigmoid(self.calibration.slope * self.raw(values) + self.calibration.offset)
-    }
-
-    fn describe(&self) -> String {
-        let quality = &self.quality;
-        format!(
-            "logistic over {} features from {} carts ({} left); out of fold: log-loss {:.3}, \
-             AUC {:.3}, Brier {:.3}, ECE {:.3}",
-            self.features.len(),
-            quality.samples,
-            quality.abandoned,
-            quality.log_loss,
-            quality.auc,
-            quality.brier,
-            quality.ece,
-        )
-    }
-
-    fn validate(&self) -> Result<(), Error> {
-        let expected = self.features.len();
-        if let Some(name) = self.features.iter().find(|name| !is_name(name)) {
-            let allowed = "1 to 128 lower-case letters, digits and _ . are allowed".to_owned();
-            return Err(Error::Name {
-                field: "features",
-                name: name.clone(),
-                allowed,
-            });
-        }
-        check_length("means", self.means.len(), expected)?;
-        check_length("scales", self.scales.len(), expected)?;
-        check_length("weights", self.weights.len(), expected)?;
-        check_length("missing_weights", self.missing_weights.len(), expected)?;
-        check_means("means", &self.means)?;
-        check_scales("scales", &self.scales)?;
-        check_weights("weights", &self.weights)?;
-        check_weights("missing_weights", &self.missing_weights)?;
-        check_weights("intercept", &[self.intercept])?;
-        check_weights(
-            "calibration",
-            &[self.calibration.slope, self.calibration.offset],
-        )
-    }
-}
-
 impl Quality {
+    fn describe(&self) -> String {
+        format!(
+            "from {} carts ({} left); out of fold: log-loss {:.3}, AUC {:.3}, Brier {:.3}, ECE {:.3}",
+            self.samples, self.abandoned, self.log_loss, self.auc, self.brier, self.ece,
+        )
+    }
+
     fn named(&self) -> BTreeMap<String, f64> {
         [
             ("risk_log_loss", self.log_loss),
             ("risk_auc", self.auc),
             ("risk_brier", self.brier),
             ("risk_ece", self.ece),
+            ("risk_average_precision", self.average_precision),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -243,6 +208,31 @@ pub fn sigmoid(z: f64) -> f64 {
         let e = z.exp();
         e / (1.0 + e)
     }
+}
+
+fn check_names(names: &[String]) -> Result<(), Error> {
+    match names.iter().find(|name| !is_name(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::Name {
+            field: "features",
+            name: name.clone(),
+            allowed: "1 to 128 lower-case letters, digits and _ . are allowed".to_owned(),
+        }),
+    }
+}
+
+/// Where the time of quiet stands among features.
+fn place_of_quiet(features: &[String]) -> Option<usize> {
+    features.iter().position(|name| name == QUIET)
+}
+
+/// The values with the quiet of the cut-off in place of that at `at`.
+fn snapped(values: &[Option<f64>], at: usize, cut_off: &CutOff) -> Vec<Option<f64>> {
+    let mut values = values.to_vec();
+    if let Some(value) = values.get_mut(at) {
+        *value = Some(f64::from(cut_off.quiet_s));
+    }
+    values
 }
 
 fn is_name(name: &str) -> bool {
@@ -270,6 +260,7 @@ mod tests {
                 slope: 0.8,
                 offset: 0.05,
             },
+            cut_offs: Vec::new(),
             horizon_ms: 86_400_000,
             quality: Quality {
                 samples: 200,
