@@ -2,9 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`matrix`] | [`Matrix`], row-major, its columns named in [`COLUMNS`] |
-//! | [`mod@assemble`] | [`assemble()`]: a cart and its candidates become a matrix |
-//! | [`linear`] | the [`Ranker`] trait and the [`LinearRanker`] |
+//! | [`matrix`] | [`Columns`], by name, and the [`Matrix`] of their values, row-major |
+//! | [`mod@assemble`] | [`assemble()`]: a moment and its candidates become a matrix |
+//! | [`ranker`] | the [`Ranker`] of a snapshot, linear or a forest |
+//! | [`linear`] | weights of columns |
 //! | [`forest`] | a [`Forest`] of decision trees and its file format |
 //! | [`risk`] | the calibrated [`RiskModel`], or a stated prior |
 //! | [`error`] | why a model file was refused |
@@ -16,13 +17,15 @@ pub mod error;
 pub mod forest;
 pub mod linear;
 pub mod matrix;
+pub mod ranker;
 pub mod risk;
 
-pub use assemble::{CartSummary, ItemFacts, assemble};
+pub use assemble::{CartSummary, ItemFacts, Scene, Touch, TouchKind, assemble};
 pub use error::Error;
 pub use forest::Forest;
-pub use linear::{LinearRanker, Ranker};
-pub use matrix::{COLUMNS, Column, Matrix};
+pub use linear::Linear;
+pub use matrix::{Column, Columns, Matrix};
+pub use ranker::{Ranker, RankerKind};
 pub use risk::{
     Boosted, Calibration, Calibrator, CutOff, Isotonic, Logistic, Prior, QUIET, Quality, RiskModel,
     Standing, narrow, sigmoid,

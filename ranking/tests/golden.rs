@@ -1,26 +1,29 @@
 //! Models written by earlier versions load and answer the same for ever.
 
-use ranking::{CartSummary, Forest, ItemFacts, LinearRanker, Ranker, RiskModel, assemble};
+use ranking::{CartSummary, Forest, ItemFacts, Ranker, RiskModel, Scene, assemble};
 
 const TOLERANCE: f64 = 1e-6;
 
 #[test]
 fn a_ranker_of_the_first_version_scores_as_it_did() {
-    let ranker = LinearRanker::parse(include_str!("golden/ranker-v1.json")).unwrap();
-    let cart = CartSummary::new([(1_000, "shoes", "acme"), (3_000, "hats", "acme")]);
-    let item = ItemFacts {
+    let ranker = Ranker::parse(include_str!("golden/ranker-v1.json")).unwrap();
+    let scene = Scene {
+        cart: CartSummary::new([(1_000, "shoes", "acme"), (3_000, "hats", "acme")]),
+        ..Scene::default()
+    };
+    let mut item = ItemFacts {
         fused: 1.0,
-        revisit: Some(0.5),
-        covisitation: None,
-        collaborative: Some(0.9),
-        popularity: Some(0.2),
         price_minor: 2_000,
         category: "shoes",
         brand: "acme",
+        ..ItemFacts::default()
     };
+    item.hear("revisit", 0.5, 0);
+    item.hear("collaborative", 0.9, 4);
+    item.hear("popularity", 0.2, 9);
     let mut scores = Vec::new();
     ranker
-        .score(&assemble(&cart, &[item]), &mut scores)
+        .score(&assemble(ranker.columns(), &scene, &[item]), &mut scores)
         .unwrap();
     // 2·1 + .5·.4 + .25·−.2 + 1·.3 − .5·−.2 − .3·0 + .75·.25 + .1·.875
     assert!((scores[0] - 2.825).abs() < TOLERANCE, "{}", scores[0]);
@@ -74,5 +77,28 @@ fn boosted_trees_of_the_first_version_answer_as_they_did() {
     ];
     for (found, expected) in cases {
         assert!((found - expected).abs() < TOLERANCE, "{found} {expected}");
+    }
+}
+
+#[test]
+fn a_forest_as_a_ranker_of_the_first_version_scores_as_it_did() {
+    let ranker = Ranker::parse(include_str!("golden/ranker-forest-v1.json")).unwrap();
+    assert_eq!(ranker.columns().item_features(), ["item.view_count_24h"]);
+    let said = |score| {
+        let mut item = ItemFacts {
+            features: vec![Some(12.0)],
+            ..ItemFacts::default()
+        };
+        if let Some(score) = score {
+            item.hear("sessions", score, 0);
+        }
+        item
+    };
+    let items = [said(Some(0.5)), said(Some(0.1)), said(None)];
+    let matrix = assemble(ranker.columns(), &Scene::default(), &items);
+    let mut scores = Vec::new();
+    ranker.score(&matrix, &mut scores).unwrap();
+    for (score, expected) in scores.iter().zip([1.75, 0.5, 1.0]) {
+        assert!((score - expected).abs() < TOLERANCE, "{scores:?}");
     }
 }

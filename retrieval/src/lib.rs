@@ -8,6 +8,7 @@
 //! - [`Sessions`]: past sessions like the current one, in the order of their items.
 //! - `fusion`: one list out of the sources' lists, every item tagged with who named it;
 //!   [`FusionWeights`] says how.
+//! - [`interactions`]: what a query says of the shopper, from recent items and the cart.
 //! - [`FoldIn`]: a shopper's vector by least squares from a few items.
 //! - [`files`]: the layout of the tensor files, for the one who writes them and for us.
 //! - `weights`: every constant that ranking inside this crate depends on, besides those.
@@ -21,6 +22,7 @@ mod filters;
 mod fold_in;
 mod fusion;
 mod gate;
+mod interactions;
 mod interests;
 mod model;
 mod query;
@@ -37,6 +39,7 @@ pub use error::Error;
 pub use fold_in::FoldIn;
 pub use fusion::{FusionWeights, Normalisation, SourceWeight};
 pub use gate::Gate;
+pub use interactions::interactions;
 pub use model::{COLLABORATIVE_DOWN, Model};
 pub use query::{Filter, Kind, Query, Recent};
 pub use sessions::{SessionSettings, SessionTable, Sessions};

@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::Error;
 
 const MAX_K: usize = 1_000;
-const MAX_RECENT: usize = 200;
+pub(crate) const MAX_RECENT: usize = 200;
 const MAX_EXCLUDE: usize = 1_000;
 const MAX_SCORE: usize = 200;
 const MAX_ALLOW: usize = 100_000;

@@ -63,6 +63,7 @@ pub(crate) struct Known<'a> {
     /// Events that the models learned from, by item.
     support: BTreeMap<&'a str, usize>,
     shoppers: BTreeSet<&'a str>,
+    before: Vec<&'a [Event]>,
 }
 
 impl<'a> Known<'a> {
@@ -72,10 +73,11 @@ impl<'a> Known<'a> {
         for event in past.iter().filter(|event| !event.item_id.is_empty()) {
             *support.entry(event.item_id.as_str()).or_default() += 1;
         }
-        let before = before.iter().flat_map(|part| part.iter());
+        let events = before.iter().flat_map(|part| part.iter());
         Self {
             support,
-            shoppers: before.map(|event| event.shopper_id.as_str()).collect(),
+            shoppers: events.map(|event| event.shopper_id.as_str()).collect(),
+            before: before.to_vec(),
         }
     }
 
@@ -125,7 +127,10 @@ pub(crate) fn judge(
         });
     }
     let exam = exam(&trained.model, &moments, options.k);
-    let methods = methods(trained, learned, &moments, options.k)?;
+    let parts: Vec<&[Event]> = known.before.iter().copied().chain([unseen]).collect();
+    let model = trained.model.with_fusion(learned.fusion.clone())?;
+    let ranked = ranker::lists(&learned.ranker, &model, &parts, &moments)?;
+    let methods = methods(trained, &model, ranked, &moments, options.k)?;
     let slices = slices(known, &moments);
     let ends = |event: Option<&Event>| event.map_or(0, |event| event.occurred_at.0);
     Ok(Evaluation {
@@ -183,23 +188,22 @@ fn empty(slices: &[Slice]) -> Vec<String> {
 struct Answers {
     fused_by_default: Vec<u32>,
     fused: Vec<u32>,
-    ranked: Vec<u32>,
     /// In the order of [`Source::ALL`].
     sources: Vec<Vec<u32>>,
 }
 
 fn methods(
     trained: &Trained,
-    learned: &Learned,
+    model: &Model,
+    ranked: Vec<Vec<u32>>,
     moments: &[Moment<'_>],
     k: usize,
 ) -> Result<Vec<Method>, Error> {
     let gate = Gate::open(trained.model.catalogue().len());
-    let model = trained.model.with_fusion(learned.fusion.clone())?;
     let plain = trained.model.with_fusion(FusionWeights::default())?;
     let mut answers: Vec<Answers> = moments
         .par_iter()
-        .map(|moment| answers(&model, &plain, learned, &gate, moment, k))
+        .map(|moment| answers(model, &plain, &gate, moment, k))
         .collect::<Result<_, _>>()?;
     let popular = best_first(&trained.models.popularity, k);
     let mut methods = vec![Method {
@@ -215,10 +219,7 @@ fn methods(
     }
     let by_default = |one: &mut Answers| std::mem::take(&mut one.fused_by_default);
     let by_default = answers.iter_mut().map(by_default).collect();
-    let (fused, ranked) = answers
-        .into_iter()
-        .map(|one| (one.fused, one.ranked))
-        .unzip();
+    let fused = answers.into_iter().map(|one| one.fused).collect();
     let lists = [
         (FUSED_BY_DEFAULT, by_default),
         (FUSED, fused),
@@ -245,7 +246,6 @@ fn name(source: Source) -> &'static str {
 fn answers(
     model: &Model,
     plain: &Model,
-    learned: &Learned,
     gate: &Gate,
     moment: &Moment<'_>,
     k: usize,
@@ -258,10 +258,6 @@ fn answers(
     Ok(Answers {
         fused_by_default: first(by_default.candidates.iter().map(|one| one.ordinal), k),
         fused: first(answer.candidates.iter().map(|one| one.ordinal), k),
-        ranked: first(
-            ranker::order(&learned.ranker, model, &moment.before, &answer)?.into_iter(),
-            k,
-        ),
         sources: (Source::ALL.into_iter())
             .map(|source| of_source(&named, source, k))
             .collect(),

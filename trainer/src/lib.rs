@@ -10,7 +10,7 @@
 //! | `fusion` | the weights of the sources, fitted to later events |
 //! | [`risk`] | how likely a cart is to be left: samples, weights or trees, calibration |
 //! | [`mod@boost`] | forests of decision trees by gradient boosting |
-//! | `ranker` | the order of candidates, learned pair by pair |
+//! | [`ranker`] | the order of candidates: that of retrieval, linear, or a forest |
 //! | `parts`, `look_back` | what is learned from, what use is fitted on, and what is judged on |
 //! | [`evaluate`], [`leaderboard`], [`exam`], [`metrics`] | how good candidates are on events not seen |
 //! | [`bootstrap`] | how sure a measured difference is |
@@ -39,6 +39,7 @@ pub mod models;
 pub mod next_basket;
 pub mod next_item;
 pub mod popularity;
+pub mod ranker;
 pub mod ratings;
 pub mod readers;
 pub mod risk;
@@ -57,14 +58,13 @@ mod options;
 mod parts;
 mod past_sessions;
 mod prng;
-mod ranker;
 mod report;
 mod strength;
 mod tables;
 mod train;
 
 pub use error::Error;
-pub use evaluate::{evaluate_retrieval, split_by_time};
+pub use evaluate::{RankingEvaluation, evaluate_ranking, evaluate_retrieval, split_by_time};
 pub use leaderboard::{Evaluation, EvaluationOptions};
 pub use models::{ItemSpace, Models};
 pub use options::Options;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use feature_store::{Event, Item};
-use ranking::LinearRanker;
+use ranking::Ranker;
 use retrieval::{FusionWeights, Model};
 
 use crate::{Error, Models, Options, fusion, ranker};
@@ -54,7 +54,7 @@ pub(crate) fn draft_folder() -> Result<tempfile::TempDir, Error> {
 #[derive(Debug)]
 pub(crate) struct Learned {
     pub(crate) fusion: FusionWeights,
-    pub(crate) ranker: LinearRanker,
+    pub(crate) ranker: Ranker,
     pub(crate) quality: BTreeMap<String, f64>,
     pub(crate) notes: Vec<String>,
 }
@@ -65,17 +65,17 @@ impl Learned {
         let note = format!("keeps the order of retrieval: {why}");
         Self {
             fusion: FusionWeights::default(),
-            ranker: LinearRanker::retrieval_order(&note),
+            ranker: Ranker::retrieval_order(&note),
             quality: BTreeMap::new(),
             notes: vec![format!("ranker {note}")],
         }
     }
 }
 
-/// Learns from events in the order of time that `model` has not seen.
-pub(crate) fn learn(model: &Model, fit: &[Event]) -> Result<Learned, Error> {
+/// Learns from events in the order of time that `model` has not seen; `past` came before them.
+pub(crate) fn learn(model: &Model, past: &[Event], fit: &[Event]) -> Result<Learned, Error> {
     let fused = fusion::learn(model, fit)?;
-    let ranked = ranker::learn(&model.with_fusion(fused.weights.clone())?, fit)?;
+    let ranked = ranker::learn(&model.with_fusion(fused.weights.clone())?, &[past], fit)?;
     Ok(Learned {
         quality: ranked.quality.into_iter().collect(),
         notes: vec![

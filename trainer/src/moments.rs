@@ -15,6 +15,8 @@ const RECENT: usize = 50;
 pub(crate) struct Moment<'a> {
     pub(crate) before: Vec<&'a Event>,
     pub(crate) next: &'a Event,
+    /// `next` and what follows it.
+    pub(crate) after: Vec<&'a Event>,
     /// Items of `next` and of what follows it, each once.
     pub(crate) rest: Vec<&'a str>,
 }
@@ -33,6 +35,7 @@ fn of_session<'a>(session: &Session<'a>) -> Vec<Moment<'a>> {
         .map(|at| Moment {
             before: events[..at].to_vec(),
             next: events[at],
+            after: events[at..].to_vec(),
             rest: distinct(events[at..].iter().map(|event| event.item_id.as_str())),
         })
         .collect()

@@ -42,6 +42,11 @@ pub(crate) fn split(events: &[Event], share: f64) -> (&[Event], &[Event]) {
     events.split_at(cut)
 }
 
+/// The first of a list by a share of its length, and the rest.
+pub(crate) fn share<T>(all: &[T], share: f64) -> (&[T], &[T]) {
+    all.split_at(place(all.len(), share).min(all.len()))
+}
+
 /// Whether models can learn anything from events.
 pub(crate) fn teaches(events: &[Event]) -> bool {
     events.iter().any(|event| !event.item_id.is_empty())

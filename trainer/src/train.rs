@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ann_index::Vectors;
 use feature_store::{Event, Item, Millis, Registry};
-use ranking::{LinearRanker, RiskModel};
+use ranking::{Ranker, RiskModel};
 use retrieval::files::{IndexOptions, write_fusion, write_index, write_queries, write_space_index};
 use retrieval::{FusionWeights, Model};
 use snapshot::{Builder, DataRange, Leaderboard, Manifest, ProbeRow, Snapshot, Space, files};
@@ -142,7 +142,7 @@ impl Run<'_> {
         }
         let past = self.train(Stage::Past, parts.past)?;
         self.tell(Stage::Fit, "");
-        let learned = look_back::learn(&past.model, parts.fit)?;
+        let learned = look_back::learn(&past.model, parts.past, parts.fit)?;
         self.quality.extend(learned.quality.clone());
         self.notes.extend(learned.notes.iter().cloned());
         self.tell(Stage::Judge, "");
@@ -277,7 +277,7 @@ impl Run<'_> {
         snapshot: Snapshot,
         models: Models,
         risk: &RiskModel,
-        ranker: &LinearRanker,
+        ranker: &Ranker,
         cleaned: Cleaned,
     ) -> TrainReport {
         TrainReport {

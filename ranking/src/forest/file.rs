@@ -23,9 +23,10 @@ const VERSION: u32 = 1;
 const MOST_FEATURES: usize = 4_096;
 const LONGEST_NAME: usize = 256;
 
-#[derive(Serialize, Deserialize)]
+/// The file as it is read, before it is believed.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+pub(crate) struct File {
     format: String,
     version: u32,
     features: Vec<String>,
@@ -40,38 +41,54 @@ struct Head {
     version: u32,
 }
 
+impl File {
+    pub(crate) fn of(forest: &Forest) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            features: forest.features.clone(),
+            base_score: forest.base_score,
+            trees: forest.trees.clone(),
+        }
+    }
+
+    pub(crate) fn into_forest(self) -> Result<Forest, Error> {
+        check_head(&self.format, self.version)?;
+        Forest::new(self.features, self.base_score, self.trees)
+    }
+}
+
 impl Forest {
     /// Reads a file of the format; a damaged one is refused with the place and the reason.
     pub fn parse(json: &str) -> Result<Self, Error> {
         let head: Head = serde_json::from_str(json)?;
-        if head.format != FORMAT {
-            return Err(Error::Name {
-                field: "format",
-                name: head.format,
-                allowed: format!("{FORMAT:?} is read here"),
-            });
-        }
-        if head.version != VERSION {
-            return Err(Error::Value {
-                field: "version",
-                value: f64::from(head.version),
-                allowed: "1 is",
-            });
-        }
+        check_head(&head.format, head.version)?;
         let file: File = serde_json::from_str(json)?;
-        Self::new(file.features, file.base_score, file.trees)
+        file.into_forest()
     }
 
     /// The bytes are a function of the forest.
     pub fn to_json(&self) -> Result<String, Error> {
-        Ok(serde_json::to_string(&File {
-            format: FORMAT.to_owned(),
-            version: VERSION,
-            features: self.features.clone(),
-            base_score: self.base_score,
-            trees: self.trees.clone(),
-        })?)
+        Ok(serde_json::to_string(&File::of(self))?)
     }
+}
+
+fn check_head(format: &str, version: u32) -> Result<(), Error> {
+    if format != FORMAT {
+        return Err(Error::Name {
+            field: "format",
+            name: format.to_owned(),
+            allowed: format!("{FORMAT:?} is read here"),
+        });
+    }
+    if version != VERSION {
+        return Err(Error::Value {
+            field: "version",
+            value: f64::from(version),
+            allowed: "1 is",
+        });
+    }
+    Ok(())
 }
 
 pub(super) fn check_features(features: &[String]) -> Result<(), Error> {

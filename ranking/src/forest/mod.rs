@@ -17,6 +17,7 @@ mod tree;
 use crate::error::{Error, check_length};
 use layout::{Keys, Layout};
 
+pub(crate) use file::File;
 pub use tree::{Node, Side, Split, Tree};
 
 /// Rows walked down one tree before the next: their keys and the tree stay in the first cache.

@@ -29,7 +29,7 @@ use crate::shopper::Shopper;
 use miss::Miss;
 pub(crate) use notes::{Notes, Stage};
 pub(crate) use order::Ordered;
-use rank::Ranked;
+use rank::{Moment, Ranked};
 pub(crate) use stages::Stages;
 
 /// Decisions of one batch that are worked on at a time.
@@ -199,15 +199,22 @@ impl Decider {
         };
         let cart = cart::price(lines, generation, &self.stages.items);
         let (now_ms, notes) = (question.now_ms, &mut question.notes);
+        let query = candidates::query(lines, &shopper.recent, now_ms);
         let (found, standing) = if lines.is_empty() {
             Default::default()
         } else {
-            let query = candidates::query(lines, &shopper.recent, now_ms);
             self.stages
                 .find(&query, generation, now_ms, deadline, notes)
                 .await
         };
-        let ranked = self.stages.rank(generation, &cart, found.candidates, notes);
+        let moment = Moment {
+            cart: &cart.lines,
+            recent: &query.recent,
+            values: &shopper.values,
+            now_ms,
+        };
+        let candidates = found.candidates;
+        let ranked = self.stages.rank(generation, moment, candidates, notes);
         let decided = self.choose(
             &mut question,
             (&shopper, &cart, &standing),

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use feature_store::Registry;
+use feature_store::{Plan, Registry};
 use policy::Policy;
-use ranking::{LinearRanker, Ranker, RiskModel, Standing};
+use ranking::{Columns, Ranker, RiskModel, Standing};
 use retrieval::Model;
 use snapshot::{Catalogue, CatalogueItem, Snapshot, files};
 
@@ -19,7 +19,9 @@ pub(crate) struct Generation {
     categories: Vec<String>,
     pub(crate) risk: RiskModel,
     /// `None` when the snapshot has none: retrieval's order is kept.
-    pub(crate) ranker: Option<Box<dyn Ranker>>,
+    pub(crate) ranker: Option<Ranker>,
+    /// The features of items that the ranker reads.
+    pub(crate) item_features: Plan,
     pub(crate) policy: Policy,
     /// Co-visitation and popularity, for when the candidates role does not answer.
     pub(crate) fallback: Model,
@@ -88,13 +90,17 @@ impl Generation {
                 source,
             })?;
         let policy = load_policy(&opened, policy)?;
+        let ranker = load_ranker(&opened)?;
+        let columns = ranker.as_ref().map(Ranker::columns);
+        let of_items = columns.map_or(&[][..], Columns::item_features);
         Ok(Self {
+            item_features: plan(of_items)?,
             id: opened.id().to_owned(),
             loaded_at_ms: now_ms,
             resident_bytes: opened.manifest().resident_bytes,
-            features: Features::plan(&risk, &policy)?,
+            features: Features::plan(&risk, &policy, columns)?,
             categories: categories(fallback.catalogue()),
-            ranker: load_ranker(&opened)?,
+            ranker,
             risk,
             policy,
             fallback,
@@ -150,24 +156,23 @@ pub(crate) struct Features {
     risk: Vec<Read>,
     /// Features of rules: place in `names`, and the name that rules know.
     rules: Vec<(usize, String)>,
+    /// Features that the ranker reads, in its order: places in `names`.
+    ranked: Vec<usize>,
 }
 
 impl Features {
-    fn plan(risk: &RiskModel, policy: &Policy) -> Result<Self, LoadError> {
-        let features = Self::of(risk.feature_names(), policy.shopper_features());
-        match Registry::standard().plan(&features.names) {
-            Ok(_) => Ok(features),
-            Err(unknown) => Err(LoadError::Feature {
-                near: match unknown.near.as_slice() {
-                    [] => String::new(),
-                    near => format!(", near are {}", near.join(", ")),
-                },
-                name: unknown.name,
-            }),
-        }
+    fn plan(
+        risk: &RiskModel,
+        policy: &Policy,
+        ranked: Option<&Columns>,
+    ) -> Result<Self, LoadError> {
+        let ranked = ranked.map_or(&[][..], Columns::shopper_features);
+        let features = Self::of(risk.feature_names(), policy.shopper_features(), ranked);
+        plan(&features.names)?;
+        Ok(features)
     }
 
-    fn of(risk: &[String], rules: &[String]) -> Self {
+    fn of(risk: &[String], rules: &[String], ranked: &[String]) -> Self {
         let mut features = Self::default();
         for name in risk {
             let read = if Standing::is_name(name) {
@@ -180,6 +185,10 @@ impl Features {
         for rule in rules {
             let place = features.place(&format!("{SHOPPER}{rule}"));
             features.rules.push((place, rule.clone()));
+        }
+        for name in ranked {
+            let place = features.place(name);
+            features.ranked.push(place);
         }
         features
     }
@@ -205,6 +214,12 @@ impl Features {
         self.risk.iter().map(value).collect()
     }
 
+    /// The values that the ranker reads, in its order.
+    pub(crate) fn of_ranker(&self, values: &[Option<f64>]) -> Vec<Option<f64>> {
+        let value = |place: &usize| values.get(*place).copied().flatten();
+        self.ranked.iter().map(value).collect()
+    }
+
     /// The values that rules read, by the names that rules know; those without a value are absent.
     pub(crate) fn of_rules(&self, values: &[Option<f64>]) -> impl Iterator<Item = (String, f64)> {
         self.rules.iter().filter_map(|(place, rule)| {
@@ -212,6 +227,18 @@ impl Features {
             Some((rule.clone(), value))
         })
     }
+}
+
+/// Finds the features in the registry.
+fn plan(names: &[String]) -> Result<Plan, LoadError> {
+    let plan = Registry::standard().plan(names);
+    plan.map_err(|unknown| LoadError::Feature {
+        near: match unknown.near.as_slice() {
+            [] => String::new(),
+            near => format!(", near are {}", near.join(", ")),
+        },
+        name: unknown.name,
+    })
 }
 
 fn open(dir: &Path) -> Result<Snapshot, LoadError> {
@@ -232,16 +259,15 @@ fn text(opened: &Snapshot, name: &str) -> Result<String, LoadError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn load_ranker(opened: &Snapshot) -> Result<Option<Box<dyn Ranker>>, LoadError> {
+fn load_ranker(opened: &Snapshot) -> Result<Option<Ranker>, LoadError> {
     if !opened.has(files::RANKER) {
         return Ok(None);
     }
-    let ranker =
-        LinearRanker::parse(&text(opened, files::RANKER)?).map_err(|source| LoadError::Model {
-            file: files::RANKER,
-            source,
-        })?;
-    Ok(Some(Box::new(ranker)))
+    let ranker = Ranker::parse(&text(opened, files::RANKER)?);
+    ranker.map(Some).map_err(|source| LoadError::Model {
+        file: files::RANKER,
+        source,
+    })
 }
 
 fn load_policy(opened: &Snapshot, instead: Option<&Path>) -> Result<Policy, LoadError> {
@@ -287,13 +313,18 @@ mod tests {
 
     #[test]
     fn asks_for_each_feature_once() {
-        let features = Features::of(&names(&["shopper.a", "item.b"]), &names(&["a", "c"]));
+        let features = Features::of(
+            &names(&["shopper.a", "item.b"]),
+            &names(&["a", "c"]),
+            &names(&["shopper.d", "shopper.a"]),
+        );
         assert_eq!(
             features.names(),
-            names(&["shopper.a", "item.b", "shopper.c"])
+            names(&["shopper.a", "item.b", "shopper.c", "shopper.d"])
         );
-        let values = [Some(1.0), None, Some(3.0)];
+        let values = [Some(1.0), None, Some(3.0), Some(4.0)];
         let standing = Standing::new([0.5], Some(0.75));
+        assert_eq!(features.of_ranker(&values), [Some(4.0), Some(1.0)]);
         assert_eq!(features.of_risk(&values, &standing), [Some(1.0), None]);
         let rules: Vec<_> = features.of_rules(&values).collect();
         assert_eq!(rules, [("a".to_owned(), 1.0), ("c".to_owned(), 3.0)]);
@@ -302,7 +333,7 @@ mod tests {
     #[test]
     fn what_candidates_say_of_the_cart_is_asked_of_no_store() {
         let risk = names(&["shopper.a", Standing::MARGIN, "shopper.b"]);
-        let features = Features::of(&risk, &names(&["b"]));
+        let features = Features::of(&risk, &names(&["b"]), &[]);
         assert_eq!(features.names(), names(&["shopper.a", "shopper.b"]));
         let values = [Some(1.0), Some(2.0)];
         let known = Standing::new([0.5], Some(0.75));
@@ -314,7 +345,7 @@ mod tests {
 
     #[test]
     fn without_values_there_is_nothing_to_read() {
-        let features = Features::of(&names(&["shopper.a"]), &names(&["b"]));
+        let features = Features::of(&names(&["shopper.a"]), &names(&["b"]), &[]);
         assert_eq!(features.of_risk(&[], &Standing::default()), [None]);
         assert_eq!(features.of_rules(&[Some(1.0)]).count(), 0);
     }

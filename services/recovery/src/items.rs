@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use feature_store::{Item, ItemTable};
+use feature_store::{Item, ItemStats, ItemTable};
 use snapshot::CatalogueItem;
 
 use crate::generation::Generation;
@@ -20,8 +20,15 @@ impl Items {
     }
 
     pub(crate) fn facts<'a>(&self, generation: &'a Generation, item_id: &str) -> Facts<'a> {
+        let row = self.table.get(item_id);
+        // An item without events has counts of 0, as of the same minute as all others.
+        let none = || ItemStats {
+            as_of: self.table.as_of(),
+            ..ItemStats::default()
+        };
         Facts {
-            live: self.table.get(item_id).and_then(|row| row.item.clone()),
+            stats: row.as_ref().map_or_else(none, |row| row.stats),
+            live: row.and_then(|row| row.item.clone()),
             known: generation.item(item_id),
         }
     }
@@ -32,6 +39,8 @@ impl Items {
 pub(crate) struct Facts<'a> {
     live: Option<Arc<Item>>,
     known: Option<(&'a CatalogueItem, &'a str)>,
+    /// How it does, as of the last closed minute.
+    pub(crate) stats: ItemStats,
 }
 
 impl<'a> Facts<'a> {
@@ -39,7 +48,7 @@ impl<'a> Facts<'a> {
     pub(crate) fn of(live: Item) -> Self {
         Self {
             live: Some(Arc::new(live)),
-            known: None,
+            ..Self::default()
         }
     }
 

@@ -17,10 +17,10 @@ use retrieval::{Model, Source};
 use snapshot::Leaderboard;
 
 use crate::exam::{BASELINE, Exam, Method, Slice};
-use crate::fusion::Asked;
-use crate::leaderboard::{COLD, COLD_ITEMS, FUSED, RANKED};
-use crate::look_back::{self, Learned, Trained};
-use crate::{Error, Options, clean, fusion, ranker};
+use crate::fusion::{Asked, LearnedFusion};
+use crate::leaderboard::{COLD, COLD_ITEMS, FUSED};
+use crate::look_back::Trained;
+use crate::{Error, Options, clean, fusion};
 
 pub use ask::{Protocol, Question, questions};
 pub use split::{Basket, baskets};
@@ -99,7 +99,7 @@ pub fn evaluate_next_basket(
     };
     told("learning how sources are weighed");
     let trained = Trained::on(past, items, &options, &mut |_, _| {})?;
-    let learned = learn(&trained, &valid, train.split_at(past.len()).1)?;
+    let learned = learn(&trained, &valid)?;
     told("models of all before the cut");
     let trained = Trained::on(train, items, &options, &mut |_, _| {})?;
     let test = baskets(events, asked.cut, Millis(i64::MAX));
@@ -112,32 +112,21 @@ pub fn evaluate_next_basket(
     Ok(report)
 }
 
-/// The weights of the sources are learned from the baskets of the window under both protocols for
-/// known shoppers; the ranker, as in training, from what was bought after what.
-fn learn(trained: &Trained, valid: &[Basket<'_>], fit: &[Event]) -> Result<Learned, Error> {
+/// The weights of the sources, from the baskets of the window under both protocols for known
+/// shoppers. A ranker has no part in this: it orders what is shown during a visit.
+fn learn(trained: &Trained, valid: &[Basket<'_>]) -> Result<LearnedFusion, Error> {
     let known = [Protocol::AllItems, Protocol::NewItems].map(|one| questions(valid, one));
     let asked = known.iter().flatten().map(|question| Asked {
         query: question.query.clone(),
         next: None,
         wanted: question.wanted.clone(),
     });
-    let fused = fusion::learn_from(&trained.model, &asked.collect::<Vec<_>>())?;
-    let learned = look_back::learn(&trained.model, fit)?;
-    let ranker = learned
-        .notes
-        .into_iter()
-        .filter(|note| note.starts_with("ranker"));
-    let fusion = format!("fusion: {}", fused.describe());
-    Ok(Learned {
-        fusion: fused.weights,
-        notes: std::iter::once(fusion).chain(ranker).collect(),
-        ..learned
-    })
+    fusion::learn_from(&trained.model, &asked.collect::<Vec<_>>())
 }
 
 fn judge(
     trained: &Trained,
-    learned: &Learned,
+    learned: &LearnedFusion,
     train: &[Event],
     test: &[Basket<'_>],
     k: usize,
@@ -150,7 +139,7 @@ fn judge(
         },
         trials: Vec::new(),
         options: Options::default(),
-        notes: learned.notes.clone(),
+        notes: vec![format!("fusion: {}", learned.describe())],
         answered: Vec::new(),
     };
     for protocol in Protocol::ALL {
@@ -231,11 +220,11 @@ fn exam_of(model: &Model, questions: &[Question<'_>], k: usize) -> Exam {
 
 fn methods(
     trained: &Trained,
-    learned: &Learned,
+    learned: &LearnedFusion,
     questions: &[Question<'_>],
     k: usize,
 ) -> Result<Vec<Method>, Error> {
-    let model = &trained.model.with_fusion(learned.fusion.clone())?;
+    let model = &trained.model.with_fusion(learned.weights.clone())?;
     let mut methods = vec![Method {
         name: BASELINE.to_owned(),
         lists: popular(model, &trained.models.popularity, questions, k),
@@ -252,22 +241,15 @@ fn methods(
             });
         }
     }
-    let both = lists(model, questions, |gate, question| {
+    let fused = lists(model, questions, |gate, question| {
         let answer = model.retrieve(&question.query, gate)?;
-        let order = ranker::order(&learned.ranker, model, &question.history, &answer)?;
         let fused = answer.candidates.iter().map(|one| one.ordinal);
-        Ok((
-            permitted(model, question, fused, k),
-            permitted(model, question, order.into_iter(), k),
-        ))
+        Ok(permitted(model, question, fused, k))
     })?;
-    let (fused, ranked) = both.into_iter().unzip();
-    for (name, lists) in [(FUSED, fused), (RANKED, ranked)] {
-        methods.push(Method {
-            name: name.to_owned(),
-            lists,
-        });
-    }
+    methods.push(Method {
+        name: FUSED.to_owned(),
+        lists: fused,
+    });
     Ok(methods)
 }
 

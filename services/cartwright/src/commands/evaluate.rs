@@ -1,8 +1,9 @@
-//! `evaluate`: how good models are on what they have not seen. Candidates here, risk in a file of
-//! its own.
+//! `evaluate`: how good models are on what they have not seen. Candidates here, the ranker and risk
+//! in files of their own.
 
 mod next_basket;
 mod next_item;
+mod ranking;
 mod risk;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::training::{self, Settings};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   cartwright evaluate retrieval --events events.jsonl.zst
+  cartwright evaluate ranking --events events.jsonl.zst
   cartwright evaluate risk --events events.jsonl.zst --ablation")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -34,6 +36,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Retrieval(Retrieval),
+    Ranking(ranking::Args),
     Risk(risk::Args),
 }
 
@@ -110,6 +113,7 @@ struct Split {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Command::Retrieval(args) => retrieval(args),
+        Command::Ranking(args) => ranking::run(args),
         Command::Risk(args) => risk::run(args),
     }
 }

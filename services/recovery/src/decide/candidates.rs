@@ -16,8 +16,6 @@ use crate::shopper::Recent;
 
 /// Rows that the ranker scores: more cost time and hardly ever change what is shown.
 pub(crate) const CANDIDATES: usize = 100;
-/// As many recent items as the contract takes.
-const RECENT_ITEMS: usize = 200;
 
 /// An item that could be shown.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,14 +51,6 @@ pub(crate) struct SourceScore {
     pub(crate) source: String,
     pub(crate) score: f64,
     pub(crate) rank: u32,
-}
-
-impl Candidate {
-    /// The score of a source; `None` when it did not name the item.
-    pub(crate) fn source(&self, name: &str) -> Option<f64> {
-        let of_name = |score: &&SourceScore| score.source == name;
-        self.sources.iter().find(of_name).map(|found| found.score)
-    }
 }
 
 /// Asks the candidates role.
@@ -135,31 +125,22 @@ pub(crate) fn query(cart: &[CartLine], recent: &[Recent], now_ms: i64) -> Query 
     }
 }
 
-/// Recent items and cart lines, newest first. A line whose add is among the recent items is not
-/// counted again.
+/// What the shopper did lately, the cart's lines among it.
 pub(crate) fn interactions(
     cart: &[CartLine],
     recent: &[Recent],
     now_ms: i64,
 ) -> Vec<retrieval::Recent> {
-    let added = |line: &&CartLine| {
-        let is_add = |one: &Recent| one.kind == Kind::Add && one.item_id == line.item_id;
-        !recent.iter().any(is_add)
-    };
-    let lines = cart.iter().filter(added).map(|line| retrieval::Recent {
-        item_id: line.item_id.clone(),
-        kind: Kind::Add,
-        age: age(line.added_at_ms.unwrap_or(now_ms), now_ms),
+    let lines = cart.iter().map(|line| {
+        let added = age(line.added_at_ms.unwrap_or(now_ms), now_ms);
+        (line.item_id.as_str(), added)
     });
     let seen = recent.iter().map(|one| retrieval::Recent {
         item_id: one.item_id.clone(),
         kind: one.kind,
         age: age(one.at_ms, now_ms),
     });
-    let mut all: Vec<_> = lines.chain(seen).collect();
-    all.sort_by_key(|one| one.age);
-    all.truncate(RECENT_ITEMS);
-    all
+    retrieval::interactions(lines, seen.collect())
 }
 
 /// Zero for what lies ahead.

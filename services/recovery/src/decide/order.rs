@@ -7,7 +7,7 @@ use retrieval::{Filter, Query};
 
 use super::candidates::{self, Candidate};
 use super::notes::{Notes, Stage};
-use super::rank::{self, Ranked};
+use super::rank::{self, Moment, Ranked};
 use super::{Decider, held};
 use crate::cart;
 use crate::generation::Generation;
@@ -45,7 +45,13 @@ impl Decider {
             .await;
         let mut found = found.candidates;
         found.extend(not_among(&found, query.filter.allow));
-        let mut items = self.stages.rank(&generation, &cart, found, &mut notes);
+        let moment = Moment {
+            cart: &cart.lines,
+            recent: &query.recent,
+            values: &shopper.values,
+            now_ms,
+        };
+        let mut items = self.stages.rank(&generation, moment, found, &mut notes);
         rank::unknown_last(&generation, &mut items);
         Ok(Ordered {
             items,

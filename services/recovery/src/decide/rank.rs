@@ -2,8 +2,10 @@
 
 use std::cmp::Ordering;
 
+use feature_store::{ItemRow, Millis, Plan, Status};
 use policy::Line;
-use ranking::{CartSummary, ItemFacts, assemble};
+use ranking::{CartSummary, ItemFacts, Matrix, Ranker, Scene, Touch, TouchKind, assemble};
+use retrieval::Kind;
 
 use super::candidates::{Candidate, SourceScore};
 use crate::generation::Generation;
@@ -20,18 +22,27 @@ pub(crate) struct Ranked {
     pub(crate) sources: Vec<SourceScore>,
 }
 
+/// The shopper at the moment of ranking.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Moment<'a> {
+    pub(crate) cart: &'a [Line],
+    /// What candidates were asked for with, newest first.
+    pub(crate) recent: &'a [retrieval::Recent],
+    /// In the order of the generation's feature names.
+    pub(crate) values: &'a [Option<f64>],
+    pub(crate) now_ms: i64,
+}
+
 /// Best first, equal scores by item id; with the reason when retrieval's order had to do.
 pub(crate) fn rank(
     generation: &Generation,
     items: &Items,
-    cart: &[Line],
+    moment: Moment<'_>,
     candidates: Vec<Candidate>,
 ) -> (Vec<Ranked>, Option<String>) {
-    let facts: Vec<Facts<'_>> = candidates
-        .iter()
-        .map(|candidate| items.facts(generation, &candidate.item_id))
-        .collect();
-    let (scores, degraded) = match score(generation, cart, &candidates, &facts) {
+    let facts = all_facts(generation, items, candidates.iter().map(|one| &one.item_id));
+    let scores = score(generation, items, moment, &candidates, &facts);
+    let (scores, degraded) = match scores {
         Ok(scores) => (scores, None),
         Err(why) => (candidates.iter().map(|one| one.score).collect(), Some(why)),
     };
@@ -50,9 +61,18 @@ pub(crate) fn rank(
     (ranked, degraded)
 }
 
+fn all_facts<'a, 'b>(
+    generation: &'a Generation,
+    items: &Items,
+    ids: impl Iterator<Item = &'b String>,
+) -> Vec<Facts<'a>> {
+    ids.map(|id| items.facts(generation, id)).collect()
+}
+
 fn score(
     generation: &Generation,
-    cart: &[Line],
+    items: &Items,
+    moment: Moment<'_>,
     candidates: &[Candidate],
     facts: &[Facts<'_>],
 ) -> Result<Vec<f64>, String> {
@@ -60,23 +80,12 @@ fn score(
         .ranker
         .as_ref()
         .ok_or("the generation has no ranker; in the order of retrieval")?;
-    let summary = CartSummary::new(cart.iter().map(|line| {
-        (
-            line.price_minor,
-            line.category.as_str(),
-            line.brand.as_str(),
-        )
-    }));
-    let categories: Vec<_> = facts.iter().map(Facts::category).collect();
-    let rows: Vec<ItemFacts<'_>> = candidates
-        .iter()
-        .zip(facts)
-        .zip(&categories)
-        .map(|((candidate, facts), category)| row(candidate, facts, category))
-        .collect();
-    let mut scores = Vec::with_capacity(rows.len());
+    let mut scores = Vec::with_capacity(candidates.len());
     ranker
-        .score(&assemble(&summary, &rows), &mut scores)
+        .score(
+            &rows(ranker, generation, items, moment, candidates, facts),
+            &mut scores,
+        )
         .map_err(|error| format!("{error}; in the order of retrieval"))?;
     if scores.len() == candidates.len() {
         Ok(scores)
@@ -85,17 +94,96 @@ fn score(
     }
 }
 
-fn row<'a>(candidate: &Candidate, facts: &'a Facts<'_>, category: &'a str) -> ItemFacts<'a> {
-    ItemFacts {
-        fused: candidate.score,
-        revisit: candidate.source("revisit"),
-        covisitation: candidate.source("covisitation"),
-        collaborative: candidate.source("collaborative"),
-        popularity: candidate.source("popularity"),
+/// What the ranker reads, one row for each candidate: the same numbers as in training.
+fn rows(
+    ranker: &Ranker,
+    generation: &Generation,
+    items: &Items,
+    moment: Moment<'_>,
+    candidates: &[Candidate],
+    facts: &[Facts<'_>],
+) -> Matrix {
+    let touched = all_facts(
+        generation,
+        items,
+        moment.recent.iter().map(|one| &one.item_id),
+    );
+    let touched_categories: Vec<_> = touched.iter().map(Facts::category).collect();
+    let touches = moment.recent.iter().zip(&touched).zip(&touched_categories);
+    let lines = moment.cart.iter();
+    let scene = Scene {
+        cart: CartSummary::new(lines.map(|line| {
+            let (category, brand) = (line.category.as_str(), line.brand.as_str());
+            (line.price_minor, category, brand)
+        })),
+        in_cart: (moment.cart.iter().map(|line| line.item_id.as_str())).collect(),
+        touches: touches
+            .map(|((one, facts), category)| touch(one, facts, category))
+            .collect(),
+        shopper: generation.features().of_ranker(moment.values),
+    };
+    let categories: Vec<_> = facts.iter().map(Facts::category).collect();
+    let now = Millis(moment.now_ms);
+    let rows: Vec<ItemFacts<'_>> = candidates
+        .iter()
+        .zip(facts)
+        .zip(&categories)
+        .map(|((candidate, facts), category)| ItemFacts {
+            features: features(&generation.item_features, facts, now),
+            ..row(candidate, facts, category)
+        })
+        .collect();
+    assemble(ranker.columns(), &scene, &rows)
+}
+
+fn touch<'a>(one: &'a retrieval::Recent, facts: &'a Facts<'_>, category: &'a str) -> Touch<'a> {
+    Touch {
+        item_id: &one.item_id,
+        kind: match one.kind {
+            Kind::View => TouchKind::View,
+            Kind::Add => TouchKind::Add,
+            Kind::Remove => TouchKind::Remove,
+            Kind::Checkout => TouchKind::Checkout,
+            Kind::Purchase => TouchKind::Purchase,
+        },
+        age_s: one.age.as_secs_f64(),
         price_minor: facts.price().map_or(0, |(price, _)| price),
         category,
         brand: facts.brand(),
     }
+}
+
+/// The item's statistics as features; what the catalogue says is in the columns.
+fn features(plan: &Plan, facts: &Facts<'_>, now: Millis) -> Vec<Option<f64>> {
+    if plan.is_empty() {
+        return Vec::new();
+    }
+    let row = ItemRow {
+        stats: facts.stats,
+        ..ItemRow::default()
+    };
+    let values = plan.item(Some(&row), now).into_iter();
+    values
+        .map(|feature| match feature.status {
+            Status::Present => feature.value.and_then(|value| value.as_f64()),
+            Status::Null | Status::NotFound | Status::OutsideMaxAge => None,
+        })
+        .collect()
+}
+
+fn row<'a>(candidate: &'a Candidate, facts: &'a Facts<'_>, category: &'a str) -> ItemFacts<'a> {
+    let mut row = ItemFacts {
+        item_id: &candidate.item_id,
+        fused: candidate.score,
+        price_minor: facts.price().map_or(0, |(price, _)| price),
+        category,
+        brand: facts.brand(),
+        ..ItemFacts::default()
+    };
+    for said in &candidate.sources {
+        row.hear(&said.source, said.score, said.rank);
+    }
+    row
 }
 
 fn best_first(a: &Ranked, b: &Ranked) -> Ordering {

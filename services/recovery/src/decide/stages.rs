@@ -11,8 +11,7 @@ use super::candidates::{self, Candidate, CandidatesClient, Found};
 use super::features::FeaturesClient;
 use super::miss::Miss;
 use super::notes::{Notes, Stage};
-use super::rank::{self, Ranked};
-use crate::cart::PricedCart;
+use super::rank::{self, Moment, Ranked};
 use crate::generation::Generation;
 use crate::items::Items;
 use crate::metrics::Metrics;
@@ -135,7 +134,7 @@ impl Stages {
     pub(crate) fn rank(
         &self,
         generation: &Generation,
-        cart: &PricedCart,
+        moment: Moment<'_>,
         candidates: Vec<Candidate>,
         notes: &mut Notes,
     ) -> Vec<Ranked> {
@@ -143,7 +142,7 @@ impl Stages {
             return Vec::new();
         }
         let started = Instant::now();
-        let (ranked, why) = rank::rank(generation, &self.items, &cart.lines, candidates);
+        let (ranked, why) = rank::rank(generation, &self.items, moment, candidates);
         if let Some(why) = why {
             notes.degrade(Stage::Rank, &why, &self.metrics);
         }

@@ -11,7 +11,7 @@ use policy::Policy;
 use proto::v1 as pb;
 use proto::v1::recovery_service_client::RecoveryServiceClient;
 use proto::v1::snapshot_service_client::SnapshotServiceClient;
-use ranking::{LinearRanker, RiskModel};
+use ranking::{Ranker, RiskModel};
 use recovery::{Config, Running};
 use retrieval::files::{write_covisitation, write_popularity};
 use snapshot::{Builder, Catalogue, CatalogueItem, Manifest, Snapshot, files};
@@ -148,7 +148,7 @@ pub(crate) fn generation(dir: &Path, ranker: bool) -> Snapshot {
         .write(files::RISK, risk.to_json().unwrap().as_bytes())
         .unwrap();
     if ranker {
-        let ranker = LinearRanker::retrieval_order("a test").to_json().unwrap();
+        let ranker = Ranker::retrieval_order("a test").to_json().unwrap();
         builder.write(files::RANKER, ranker.as_bytes()).unwrap();
     }
     builder
