@@ -147,6 +147,7 @@ mod tests {
                 ..Item::default()
             })),
             known: Some((&known, "shoes.boots")),
+            ..Facts::default()
         };
         assert_eq!(facts.name(), "new name");
         assert_eq!(facts.brand(), "acme");

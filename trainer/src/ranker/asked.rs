@@ -47,6 +47,38 @@ pub(crate) struct Shown<'a> {
     columns: Columns,
 }
 
+#[cfg(test)]
+impl<'a> Shown<'a> {
+    /// A moment that never was: candidates with the numbers 0 and up, of which one comes next.
+    pub(crate) fn invented(
+        at: usize,
+        event: &'a Event,
+        rows: Matrix,
+        columns: &Columns,
+        worth: Vec<f64>,
+        next: usize,
+    ) -> Self {
+        let target = u32::try_from(next).unwrap();
+        Self {
+            at,
+            moment: Moment {
+                before: vec![event],
+                next: event,
+                after: vec![event],
+                rest: vec![&event.item_id],
+            },
+            ordinals: (0..).take(worth.len()).collect(),
+            rows,
+            worth,
+            next: Some(next),
+            is_next_in_cart: false,
+            target,
+            wanted: vec![target],
+            columns: columns.clone(),
+        }
+    }
+}
+
 impl Shown<'_> {
     /// The rows with other columns, of those that were computed.
     pub(crate) fn rows_of(&self, columns: &Columns) -> Result<Matrix, Error> {

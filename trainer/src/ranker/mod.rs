@@ -16,6 +16,8 @@ mod compared;
 mod forest;
 mod linear;
 pub mod scene;
+#[cfg(test)]
+mod tests;
 
 use feature_store::Event;
 use ranking::{Columns, Ranker, RankerKind};
@@ -68,8 +70,8 @@ pub(crate) struct Ranked {
     pub(crate) quality: Vec<(String, f64)>,
 }
 
-/// All that can be looked at.
-fn columns() -> Result<Columns, Error> {
+/// All that a ranker can look at.
+pub fn columns() -> Result<Columns, Error> {
     let mut names = ranking::Column::names();
     names.extend(FEATURES.map(str::to_owned));
     Ok(Columns::resolve(&names)?)
@@ -93,7 +95,7 @@ pub(crate) fn learn(model: &Model, before: &[&[Event]], unseen: &[Event]) -> Res
     }
     let (early, late) = parts::share(&shown, EARLY);
     let learned = Learned::from(&columns, early)?;
-    let compared = learned.compare(late, model, PLACES)?;
+    let compared = learned.compare(late, model.catalogue().len(), PLACES)?;
     let chosen = compared.choose();
     let note = compared.note(chosen, shown.len());
     let ranker = match chosen {
@@ -126,7 +128,7 @@ pub(crate) fn compare(
         return Ok(None);
     }
     let learned = Learned::from(&columns, &fit)?;
-    let compared = learned.compare(&judge, model, k)?;
+    let compared = learned.compare(&judge, model.catalogue().len(), k)?;
     Ok(Some(compared.comparison(&columns, &learned.gains)))
 }
 
@@ -196,10 +198,10 @@ impl Learned {
     }
 
     /// The rows of `shown` hold all columns, which the forest reads; the linear one picks its own.
-    fn compare(&self, shown: &[Shown<'_>], model: &Model, k: usize) -> Result<Compared, Error> {
+    fn compare(&self, shown: &[Shown<'_>], items: usize, k: usize) -> Result<Compared, Error> {
         let linear = |one: &Shown<'_>| order(&self.linear, one);
         let forest = |one: &Shown<'_>| order(&self.forest, one);
-        Compared::on(shown, model.catalogue().len(), k, &linear, &forest)
+        Compared::on(shown, items, k, &linear, &forest)
     }
 }
 

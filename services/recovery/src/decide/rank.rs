@@ -205,3 +205,6 @@ pub(crate) fn unknown_last(generation: &Generation, ranked: &mut [Ranked]) {
         one.score = lowest;
     }
 }
+
+#[cfg(test)]
+mod tests;
