@@ -106,6 +106,11 @@ fn trained(events: &[Event]) -> Trained {
     Trained::on(events, &[], &Options::default(), &mut |_, _| {}).unwrap()
 }
 
+fn alike(found: &[f32], expected: &[f32]) -> bool {
+    let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    found.len() == expected.len() && apart.fold(0.0, f32::max) < 1e-6
+}
+
 #[test]
 fn a_moment_is_seen_as_it_was_before_what_came_next() {
     let (past, fit) = (rounds(0, 40), rounds(40, 1));
@@ -126,13 +131,13 @@ fn a_moment_is_seen_as_it_was_before_what_came_next() {
         shown[at].rows.row(place.unwrap()).unwrap().to_vec()
     };
     // Before `c` came, `a` and `b` had been seen, `b` last.
-    assert_eq!(row(1, "a")[..2], [1.0, 1.0]);
-    assert_eq!(row(1, "b")[..2], [1.0, 0.0]);
-    assert_eq!(row(1, "c")[0], 0.0);
+    assert!(alike(&row(1, "a")[..2], &[1.0, 1.0]));
+    assert!(alike(&row(1, "b")[..2], &[1.0, 0.0]));
+    assert!(alike(&row(1, "c")[..1], &[0.0]));
     // The views of closed minutes: 40 of the past, and not the one of the same minute.
-    assert_eq!(row(0, "a")[2], 40.0);
-    assert_eq!(row(1, "a")[2], 41.0);
-    assert_eq!(row(1, "b")[2], 40.0);
+    assert!(alike(&row(0, "a")[2..], &[40.0]));
+    assert!(alike(&row(1, "a")[2..], &[41.0]));
+    assert!(alike(&row(1, "b")[2..], &[40.0]));
 }
 
 #[test]
@@ -154,7 +159,10 @@ fn what_becomes_of_an_item_is_what_showing_it_is_worth() {
         shown[0].worth[place.unwrap()]
     };
     // Next, then seen, then bought in the end; `a` does not come again.
-    assert_eq!(["b", "c", "d", "a"].map(worth), [2.0, 1.0, 3.0, 0.0]);
+    let expected = [("b", 2.0), ("c", 1.0), ("d", 3.0), ("a", 0.0)];
+    for (item, expected) in expected {
+        assert!((worth(item) - expected).abs() < 1e-12, "{item}");
+    }
 }
 
 #[test]

@@ -137,14 +137,15 @@ fn received(
         category: line.category.clone(),
         brand: line.brand.clone(),
     };
+    let kinds = BTreeMap::from([
+        (EventKind::View, Kind::View),
+        (EventKind::AddToCart, Kind::Add),
+        (EventKind::RemoveFromCart, Kind::Remove),
+        (EventKind::Purchase, Kind::Purchase),
+    ]);
     let recent = |one: &feature_store::Recent| Recent {
         item_id: one.item_id.clone(),
-        kind: match one.kind {
-            EventKind::AddToCart => Kind::Add,
-            EventKind::RemoveFromCart => Kind::Remove,
-            EventKind::Purchase => Kind::Purchase,
-            _ => Kind::View,
-        },
+        kind: kinds[&one.kind],
         at_ms: one.occurred_at.0,
     };
     let plan = Registry::standard().plan(names).unwrap();
@@ -153,9 +154,9 @@ fn received(
         view.cart.lines.iter().map(line).collect(),
         view.recent.iter().map(recent).collect(),
         values
-            .map(|feature| match feature.status {
-                Status::Present => feature.value.and_then(|value| value.as_f64()),
-                _ => None,
+            .map(|feature| {
+                let value = feature.value.filter(|_| feature.status == Status::Present);
+                value.and_then(|value| value.as_f64())
             })
             .collect(),
     )
