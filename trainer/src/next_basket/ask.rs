@@ -54,8 +54,6 @@ pub struct Question<'a> {
     pub query: Query,
     /// Never an answer.
     pub barred: BTreeSet<&'a str>,
-    /// What was known, in the order of time.
-    pub(crate) history: &'a [&'a Event],
 }
 
 /// The questions of a protocol; baskets that it does not concern ask none.
@@ -96,7 +94,6 @@ fn question<'a>(basket: &'a Basket<'a>, protocol: Protocol) -> Option<Question<'
         given: given.to_vec(),
         query: query(basket, given, &barred, protocol),
         barred,
-        history: &basket.history,
     })
 }
 

@@ -9,7 +9,7 @@ use snapshot::LeaderboardRow;
 use super::asked::Shown;
 use crate::Error;
 use crate::bootstrap::{Bounds, difference};
-use crate::exam::{Exam, Method, Slice};
+use crate::exam::{Exam, Method, Slice, mean};
 
 /// Ways of putting candidates in order.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,23 +104,19 @@ impl Compared {
     fn versus(&self, order: Order, against: Order) -> Versus {
         let points = |order: Order| self.exam.points(&self.lists[order as usize]);
         let (ours, theirs) = (points(order), points(against));
-        let of = |measure: fn(&crate::exam::Point) -> f64| {
-            let ours: Vec<f64> = ours.iter().map(measure).collect();
-            let theirs: Vec<f64> = theirs.iter().map(measure).collect();
-            difference(&ours, &theirs, &self.exam.clusters).unwrap_or_default()
-        };
+        let found = difference(&ours, &theirs, &self.exam.clusters);
+        let [_, mrr, ndcg, _] = found.unwrap_or_default();
         Versus {
             order,
             against,
-            ndcg: of(|point| point.ndcg),
-            mrr: of(|point| point.reciprocal_rank),
+            ndcg,
+            mrr,
         }
     }
 
     fn ndcg(&self, order: Order) -> f64 {
-        let points = self.exam.points(&self.lists[order as usize]);
-        let count = crate::metrics::real(points.len().max(1));
-        points.iter().map(|point| point.ndcg).sum::<f64>() / count
+        let [_, _, ndcg, _] = mean(&self.exam.points(&self.lists[order as usize]));
+        ndcg
     }
 
     /// In a sentence, why this order was taken.
