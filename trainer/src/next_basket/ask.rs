@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use feature_store::Event;
 use rayon::prelude::*;
 use retrieval::{Gate, Model, Query};
 
@@ -169,7 +168,7 @@ pub(crate) fn popular(
 
 #[cfg(test)]
 mod tests {
-    use feature_store::Millis;
+    use feature_store::{Event, Millis};
 
     use super::super::split::tests::bought;
     use super::super::{Basket, baskets};
