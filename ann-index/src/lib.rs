@@ -33,7 +33,7 @@ mod tune;
 mod vectors;
 
 pub use bitmap::Bitmap;
-pub use coded::CodeIndex;
+pub use coded::{Budget, CodeIndex};
 pub use error::Error;
 pub use exact::ExactIndex;
 pub use faiss::{BuildParams, FaissIndex, SearchParams, check_compile_options};

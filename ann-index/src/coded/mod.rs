@@ -3,6 +3,7 @@
 //! best of the rows that were looked at by their full vectors: codes only say which rows cannot be
 //! among them.
 
+mod budget;
 mod build;
 mod keep;
 mod layout;
@@ -19,6 +20,7 @@ use crate::index::check_query;
 use crate::simd::{BLOCK, CodeQuery, CodeRows, Level};
 use crate::{Bitmap, Error, ExactIndex, Hit, Plan, SearchReport, VectorIndex, Vectors};
 
+pub use budget::Budget;
 use layout::{Header, Layout};
 
 /// An index of 8-bit codes over the vectors it was made from; see the module's own words.
@@ -75,7 +77,7 @@ impl CodeIndex {
         self.layout.len
     }
 
-    /// As [`VectorIndex::search`], looking at lists until `budget` allowed rows were seen. A scan
+    /// As [`VectorIndex::search`], looking at lists until the budget of allowed rows was seen. A scan
     /// looks at all.
     ///
     /// # Errors
@@ -84,7 +86,7 @@ impl CodeIndex {
         &self,
         query: &[f32],
         k: usize,
-        budget: u64,
+        budget: impl Into<Budget>,
         allowed: Option<&Bitmap>,
         out: &mut Vec<Hit>,
     ) -> Result<SearchReport, Error> {
@@ -92,7 +94,7 @@ impl CodeIndex {
         let eligible = allowed.map_or(self.len() as u64, Bitmap::count);
         // A filter that allows everything needs no looking up.
         let allowed = allowed.filter(|_| eligible < self.len() as u64);
-        let budget = budget.max(k as u64);
+        let budget = budget.into().at_least(k);
         match search::search(self, query, k, budget, eligible, allowed, out) {
             Some(looked) => Ok(SearchReport {
                 plan: if looked.all {

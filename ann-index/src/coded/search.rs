@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::CodeIndex;
+use super::budget::{Budget, Evenness};
 use super::keep::{Keeper, Kept};
 use super::layout::blocks;
 use super::quantise::{code_query, without_slack};
@@ -49,13 +50,13 @@ struct Search<'a> {
     found: [f32; STEP * BLOCK],
 }
 
-/// Looks at lists until `budget` allowed rows were seen, and answers with the k best of them.
+/// Looks at lists until the budget of allowed rows was seen, and answers with the k best of them.
 /// `None` when the query's numbers are too large or too small for codes.
 pub(super) fn search(
     index: &CodeIndex,
     query: &[f32],
     k: usize,
-    budget: u64,
+    budget: Budget,
     eligible: u64,
     allowed: Option<&Bitmap>,
     out: &mut Vec<Hit>,
@@ -107,18 +108,21 @@ impl Search<'_> {
         self.looked.rows = rows as u64;
     }
 
-    fn walk(&mut self, budget: u64, eligible: u64, order: &mut Order) {
+    fn walk(&mut self, budget: Budget, eligible: u64, order: &mut Order) {
         self.index.rank_lists(&self.query, &mut order.scores);
-        let wanted = evenly(budget, eligible, order.scores.len());
+        let wanted = evenly(budget.even, eligible, order.scores.len());
+        let mut evenness = Evenness::new(eligible, self.index.vectors().len() as u64);
         let mut lists = Walk::new(order, wanted).peekable();
         while let Some(list) = lists.next() {
-            if self.looked.eligible >= budget {
+            let Looked { eligible, rows, .. } = self.looked;
+            if eligible >= budget.uneven || (eligible >= budget.even && evenness.holds()) {
                 return;
             }
             if let Some(&next) = lists.peek() {
                 self.expect(next);
             }
             self.list(list);
+            evenness.add(self.looked.rows - rows, self.looked.eligible - eligible);
         }
     }
 

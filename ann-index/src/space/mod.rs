@@ -7,8 +7,8 @@ use crate::index::check_query;
 use crate::simd::dot;
 use crate::top::best_first;
 use crate::{
-    Bitmap, Error, ExactIndex, FaissIndex, Hit, Index, IndexKind, Plan, ProbeRow, SearchParams,
-    SearchReport, VectorIndex, Vectors,
+    Bitmap, Budget, Error, ExactIndex, FaissIndex, Hit, Index, IndexKind, Plan, ProbeRow,
+    SearchParams, SearchReport, VectorIndex, Vectors,
 };
 
 pub(crate) use work::Shape;
@@ -48,7 +48,7 @@ enum Choice {
     /// Codes of all rows.
     Codes,
     /// Lists of codes until so many allowed rows were seen.
-    Lists(u64),
+    Lists(Budget),
     /// So many lists of FAISS.
     Faiss(u32),
 }
@@ -108,7 +108,7 @@ impl SpaceIndex {
             Index::Codes(_) => vec![(shape.codes(k, eligible), Choice::Codes)],
             Index::Lists(_) => {
                 let all = (shape.lists(k, shape.rows, filtered), Choice::Codes);
-                let some = effort.filter(|effort| effort.budget < eligible);
+                let some = effort.filter(|effort| effort.budget.uneven < eligible);
                 let some = some.map(|effort| {
                     let work = shape.lists(k, effort.scanned, filtered);
                     (work, Choice::Lists(effort.budget))

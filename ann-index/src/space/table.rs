@@ -1,10 +1,10 @@
-use crate::ProbeRow;
+use crate::{Budget, MaskKind, ProbeRow};
 
 /// How far to look.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) struct Effort {
     pub(super) nprobe: u32,
-    pub(super) budget: u64,
+    pub(super) budget: Budget,
     pub(super) scanned: u64,
 }
 
@@ -15,7 +15,8 @@ const SLACK: f64 = 0.02;
 /// The effort by the table, or `None` when it measured nothing as narrow as this.
 ///
 /// Rows for the nearest `k` that is not smaller, and the widest share of allowed rows that is not
-/// above this one, are on the safe side; of several filter shapes the most demanding counts.
+/// above this one, are on the safe side; of several filter shapes the most demanding counts, and for
+/// filters that turn out to be even the one that was.
 pub(super) fn effort(table: &[ProbeRow], k: usize, selectivity: f64) -> Option<Effort> {
     let k = u32::try_from(k).unwrap_or(u32::MAX);
     let ks = || table.iter().map(|row| row.k);
@@ -35,11 +36,17 @@ pub(super) fn effort(table: &[ProbeRow], k: usize, selectivity: f64) -> Option<E
     // More hits than were measured for are spread over more lists.
     let deeper = f64::from(k.max(row_k)) / f64::from(row_k.max(1));
     let most = |of: fn(&ProbeRow) -> u64| rows().map(of).max().unwrap_or(0);
+    let drawn = rows().filter(|row| row.kind == MaskKind::Random);
+    let even = drawn.map(|row| row.budget).max();
+    let even = even.unwrap_or_else(|| most(|row| row.budget));
     // As many rows as in the narrower band, of which more are allowed here.
     let denser = (selectivity / band).max(1.0);
     Some(Effort {
         nprobe: u32::try_from(times(most(|row| u64::from(row.nprobe)), deeper)).unwrap_or(u32::MAX),
-        budget: times(most(|row| row.budget), deeper * denser),
+        budget: Budget {
+            even: times(even, deeper * denser),
+            uneven: times(most(|row| row.budget), deeper * denser),
+        },
         scanned: times(most(|row| row.scanned), deeper),
     })
 }
@@ -57,7 +64,6 @@ fn times(count: u64, factor: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MaskKind;
 
     fn row(k: u32, selectivity: f64, kind: MaskKind, nprobe: u32) -> ProbeRow {
         ProbeRow {
@@ -90,9 +96,15 @@ mod tests {
         assert_eq!(probes(1_000, 1.0), Some(60), "beyond the largest k");
         assert_eq!(effort(&[], 10, 1.0), None, "nothing measured");
         let deep = effort(&table, 1_000, 1.0).unwrap();
-        assert_eq!((deep.budget, deep.scanned), (600, 3_000));
+        assert_eq!((deep.budget, deep.scanned), (600.into(), 3_000));
         let between = effort(&table, 100, 0.2).unwrap();
         assert_eq!(between.scanned, 2_000, "as many rows as at a tenth");
-        assert_eq!(between.budget, 800, "of which twice as many are allowed");
+        assert_eq!(
+            between.budget,
+            800.into(),
+            "of which twice as many are allowed"
+        );
+        let mixed = effort(&table, 100, 0.5).unwrap().budget;
+        assert_eq!((mixed.even, mixed.uneven), (100, 200));
     }
 }

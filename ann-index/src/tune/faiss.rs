@@ -42,7 +42,7 @@ pub(super) fn tune_with(
             for &k in &settings.ks {
                 let truth = truth(exact, &bench.queries, k as usize, &allowed)?;
                 let (nprobe, recall) =
-                    bench.fewest(k as usize, &allowed, &truth, settings.target(selectivity))?;
+                    bench.fewest(k as usize, &allowed, &truth, settings.target(kind))?;
                 rows.push(ProbeRow {
                     k,
                     selectivity,

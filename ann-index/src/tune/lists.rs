@@ -1,5 +1,5 @@
 use super::masks::mask;
-use super::{ProbeRow, TuneSettings, shapes, table_of, truth};
+use super::{MaskKind, ProbeRow, TuneSettings, shapes, table_of, truth};
 use crate::{Bitmap, CodeIndex, Error, Hit, VectorIndex, Vectors};
 
 /// Finds, for each k, share and shape, the smallest budget whose mean recall over `queries` reaches
@@ -26,17 +26,11 @@ pub(crate) fn tune_lists(
     for &selectivity in &settings.bands {
         for &kind in shapes(selectivity) {
             let allowed = mask(vectors, kind, selectivity, settings.seed);
+            let measured = bench.measure(exact, &allowed, kind, settings)?;
             rows.extend(
-                bench
-                    .measure(exact, &allowed, settings, selectivity)?
+                measured
                     .into_iter()
-                    .map(|(k, measured)| ProbeRow {
-                        k,
-                        selectivity,
-                        kind,
-                        nprobe: 0,
-                        ..measured
-                    }),
+                    .map(|row| ProbeRow { selectivity, ..row }),
             );
         }
     }
@@ -81,9 +75,9 @@ impl Bench {
         &self,
         exact: &dyn VectorIndex,
         allowed: &Bitmap,
+        kind: MaskKind,
         settings: &TuneSettings,
-        selectivity: f64,
-    ) -> Result<Vec<(u32, ProbeRow)>, Error> {
+    ) -> Result<Vec<ProbeRow>, Error> {
         let mut eligible = vec![0; self.sizes.len()];
         count(&self.lists, Some(allowed), &mut eligible);
         let deepest = settings.ks.iter().copied().max().unwrap_or(0) as usize;
@@ -94,21 +88,20 @@ impl Bench {
             .zip(&truth)
             .map(|(order, truth)| self.needs(order, &eligible, truth))
             .collect();
-        let target = settings.target(selectivity);
+        let target = settings.target(kind);
         let measured = settings.ks.iter().map(|&k| {
             let (budget, recall) = smallest(&needs, k as usize, target);
             let budget = budget.max(u64::from(k));
             let scanned = self.scanned(&eligible, budget);
-            let row = ProbeRow {
+            ProbeRow {
                 k,
                 selectivity: 1.0,
-                kind: super::MaskKind::Random,
+                kind,
                 nprobe: 0,
                 budget,
                 scanned,
                 recall,
-            };
-            (k, row)
+            }
         });
         Ok(measured.collect())
     }

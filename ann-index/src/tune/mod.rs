@@ -39,8 +39,8 @@ pub struct ProbeRow {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TuneSettings {
     pub ks: Vec<u32>,
-    /// Mean recall to reach, 0 to 1. Under a filter half of what is missed here may be missed: the
-    /// filters to come are not those that were measured.
+    /// Mean recall to reach, 0 to 1. Under filters that are not drawn evenly half of what is missed
+    /// here may be missed: those to come are not those that were measured.
     pub target_recall: f64,
     /// Shares of allowed rows.
     pub bands: Vec<f64>,
@@ -59,11 +59,12 @@ impl Default for TuneSettings {
 }
 
 impl TuneSettings {
-    fn target(&self, selectivity: f64) -> f64 {
-        if selectivity < 1.0 {
-            f64::midpoint(1.0, self.target_recall)
-        } else {
-            self.target_recall
+    fn target(&self, kind: MaskKind) -> f64 {
+        match kind {
+            MaskKind::Random => self.target_recall,
+            MaskKind::Clustered | MaskKind::Groups | MaskKind::Both => {
+                f64::midpoint(1.0, self.target_recall)
+            }
         }
     }
 }
