@@ -84,7 +84,7 @@ fn a_snapshot_holds_every_file_and_answers_its_golden_requests() {
     assert_eq!(golden::check(&snapshot).unwrap(), 50);
     assert_eq!(Catalogue::load(&snapshot).unwrap().len(), 200);
     let held_out = read_queries(&snapshot).unwrap();
-    assert_eq!((held_out.dimension, held_out.bands.len()), (16, 5));
+    assert_eq!((held_out.dimension, held_out.bands.len()), (16, 9));
     assert!(!held_out.queries.is_empty());
     assert!(
         report

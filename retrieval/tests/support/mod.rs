@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ann_index::IndexKind;
+use ann_index::{BuildParams, FaissIndex, IndexKind};
 use retrieval::files::{
     Embeddings, IndexOptions, write_covisitation, write_embeddings, write_fusion, write_index,
     write_popularity, write_space,
@@ -38,15 +38,20 @@ impl Parts {
         let mut manifest = Manifest::default();
         if let Some(embeddings) = &self.embeddings {
             let mut space = write_embeddings(&mut builder, embeddings).unwrap();
-            if let Some(kind) = self.indexed {
-                let options = IndexOptions {
-                    kinds: vec![kind],
-                    ..IndexOptions::default()
-                };
-                let report = write_index(&mut builder, embeddings, &carts(embeddings), &options);
-                let report = report.unwrap();
-                space = report.space;
-                manifest.probes = report.probes;
+            match self.indexed {
+                None => {}
+                Some(IndexKind::Faiss) => space.index = Some(write_faiss(&builder, embeddings)),
+                Some(kind) => {
+                    let options = IndexOptions {
+                        kinds: vec![kind],
+                        ..IndexOptions::default()
+                    };
+                    let carts = carts(embeddings);
+                    let report = write_index(&mut builder, embeddings, &carts, &options);
+                    let report = report.unwrap();
+                    space = report.space;
+                    manifest.probes = report.probes;
+                }
             }
             manifest.spaces.push(space);
         }
@@ -89,6 +94,16 @@ impl Parts {
             indexed: None,
         }
     }
+}
+
+/// As snapshots had it before kinds of index had names.
+fn write_faiss(builder: &Builder, embeddings: &Embeddings) -> String {
+    let rows = embeddings.vectors.len() / embeddings.dimension;
+    let params = BuildParams::for_rows(rows, 1);
+    let index = FaissIndex::build_ivf_sq8(&embeddings.vectors, embeddings.dimension, &params);
+    let file = files::INDEX.to_owned();
+    index.unwrap().save(builder.path(&file).unwrap()).unwrap();
+    file
 }
 
 /// Rewrites the snapshot of some parts with spaces, and weights when given.
