@@ -78,6 +78,38 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// Takes rows by their scores, which are their own bounds.
+    pub(super) fn take_full(
+        &mut self,
+        query: &[f32],
+        vectors: &Vectors,
+        rows: impl Iterator<Item = u32>,
+    ) {
+        let Kept {
+            entries,
+            ids,
+            scores,
+            ..
+        } = &mut *self.kept;
+        ids.clear();
+        ids.extend(rows);
+        scores.clear();
+        scores.resize(ids.len(), 0.0);
+        score_ids(query, vectors.as_slice(), ids, scores);
+        for (&id, &score) in ids.iter().zip(scores.iter()) {
+            if score >= self.bar {
+                entries.push(Entry {
+                    most: score,
+                    least: score,
+                    id,
+                });
+            }
+        }
+        if entries.len() >= self.full {
+            self.cut();
+        }
+    }
+
     /// Raises the bar and throws out what is below it. Rows that are alike may all stay.
     fn cut(&mut self) {
         let Kept {

@@ -12,6 +12,9 @@ use crate::{Bitmap, Hit};
 
 /// Blocks looked at between two looks at the bar.
 const STEP: usize = 16;
+/// Up to so many allowed rows in two blocks, their full vectors are less to read than the codes of
+/// all rows of the blocks.
+const FEW: usize = 5;
 
 /// What one search looked at.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,7 @@ thread_local! {
 struct Search<'a> {
     index: &'a CodeIndex,
     query: CodeQuery,
+    full: &'a [f32],
     rows: CodeRows<'a>,
     /// The id at each place; none when places are ids.
     ids: &'a [u32],
@@ -67,6 +71,7 @@ pub(super) fn search(
         let mut search = Search {
             index,
             query: coded,
+            full: query,
             rows: index.rows(),
             ids: index.ids(),
             allowed,
@@ -163,21 +168,43 @@ impl Search<'_> {
     /// Looks at blocks of rows, as many as a step has at most.
     fn look(&mut self, range: Range<usize>, wanted: &mut [u16; STEP]) {
         let wanted = &mut wanted[..range.len()];
-        let count = wanted.iter().map(|bits| u64::from(bits.count_ones()));
-        self.looked.eligible += count.sum::<u64>();
+        let count: u32 = wanted.iter().map(|bits| bits.count_ones()).sum();
+        self.looked.eligible += u64::from(count);
+        let blocks_with_any = wanted.iter().filter(|&&bits| bits != 0).count();
+        if self.allowed.is_some() && count as usize * 2 <= blocks_with_any * FEW {
+            self.look_closely(range.start * BLOCK, wanted);
+            return;
+        }
         let rows = blocks(&self.rows, &self.query, range.start, range.end);
         let bar = self.keeper.bar();
         let found = &mut self.found;
         bounds(self.index.level, &self.query, &rows, bar, wanted, found);
         let first = range.start * BLOCK;
         let ids = self.ids;
-        self.keeper.take(&self.query, &rows, wanted, found, |row| {
-            let place = first + row;
-            match ids {
-                [] => u32::try_from(place).unwrap_or(u32::MAX),
-                ids => ids.get(place).copied().unwrap_or(u32::MAX),
-            }
+        let id_of = |row| id_at(ids, first + row);
+        self.keeper.take(&self.query, &rows, wanted, found, id_of);
+    }
+
+    /// Looks at the full vectors of the rows whose bit is set, the first being of place `first`.
+    fn look_closely(&mut self, first: usize, wanted: &[u16]) {
+        let places = wanted.iter().enumerate().flat_map(|(block, &bits)| {
+            let lanes = (0..BLOCK).filter(move |lane| bits >> lane & 1 == 1);
+            lanes.map(move |lane| first + block * BLOCK + lane)
         });
+        let ids = self.ids;
+        self.keeper.take_full(
+            self.full,
+            self.index.vectors(),
+            places.map(|place| id_at(ids, place)),
+        );
+    }
+}
+
+/// Places are ids where there are none.
+fn id_at(ids: &[u32], place: usize) -> u32 {
+    match ids {
+        [] => u32::try_from(place).unwrap_or(u32::MAX),
+        ids => ids.get(place).copied().unwrap_or(u32::MAX),
     }
 }
 
