@@ -1,20 +1,18 @@
 //! What the recommender said of carts that it had not seen: its models learn from the first part of
 //! a log, and carts after it are asked about.
 
-use std::time::Duration;
-
-use feature_store::{Event, EventKind, Item, Millis, ShopperView};
+use feature_store::{Event, Item, Millis, ShopperView};
 use ranking::Standing;
-use retrieval::{Gate, Kind, Query, Recent};
+use retrieval::{Gate, Kind, Query};
 
 use crate::look_back::Trained;
+use crate::ranker::scene::question;
 use crate::{Error, Options, parts};
 
 /// Share of the events that the models learn from.
 const PAST: f64 = 0.4;
-/// As serving asks: candidates, and recent items at most.
+/// As many as serving asks for.
 const CANDIDATES: usize = 100;
-const RECENT_ITEMS: usize = 200;
 
 /// Models of the first part of a log.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ impl Recommender {
         if view.now < self.from || view.cart.lines.is_empty() {
             return Standing::default();
         }
-        let query = question(view);
+        let query = asked(view);
         let gate = Gate::open(self.trained.models.catalogue.len());
         // A question that serving could not ask has no answer there either.
         let Ok(answer) = self.trained.model.retrieve(&query, &gate) else {
@@ -59,45 +57,18 @@ impl Recommender {
 }
 
 /// What serving asks about a stored cart.
-fn question(view: &ShopperView) -> Query {
-    let lines = &view.cart.lines;
-    let age = |at: Millis| {
-        let elapsed = view.now.0.saturating_sub(at.0);
-        Duration::from_millis(u64::try_from(elapsed).unwrap_or_default())
-    };
-    let seen = view.recent.iter().filter_map(|one| {
-        Some(Recent {
-            item_id: one.item_id.clone(),
-            kind: kind(one.kind)?,
-            age: age(one.occurred_at),
-        })
-    });
-    let seen: Vec<Recent> = seen.collect();
-    let is_added = |item: &str| {
-        seen.iter()
-            .any(|one| one.kind == Kind::Add && one.item_id == item)
-    };
-    let mut recent: Vec<Recent> = lines
-        .iter()
-        .filter(|line| !is_added(&line.item_id))
-        .map(|line| Recent {
-            item_id: line.item_id.clone(),
-            kind: Kind::Add,
-            age: age(line.added_at),
-        })
-        .collect();
-    recent.extend(seen.iter().cloned());
-    recent.sort_by_key(|one| one.age);
-    recent.truncate(RECENT_ITEMS);
-    let in_cart = sorted(lines.iter().map(|line| line.item_id.clone()));
-    let bought = seen.into_iter().filter(|one| one.kind == Kind::Purchase);
-    Query {
-        recent,
-        exclude: sorted(in_cart.iter().cloned().chain(bought.map(|one| one.item_id))),
-        score: in_cart,
-        k: CANDIDATES,
-        ..Query::default()
-    }
+fn asked(view: &ShopperView) -> Query {
+    let in_cart = sorted(view.cart.lines.iter().map(|line| line.item_id.clone()));
+    let mut query = question(view, Vec::new(), CANDIDATES);
+    let bought = query.recent.iter().filter(|one| one.kind == Kind::Purchase);
+    query.exclude = sorted(
+        in_cart
+            .iter()
+            .cloned()
+            .chain(bought.map(|one| one.item_id.clone())),
+    );
+    query.score = in_cart;
+    query
 }
 
 fn sorted(items: impl Iterator<Item = String>) -> Vec<String> {
@@ -107,24 +78,9 @@ fn sorted(items: impl Iterator<Item = String>) -> Vec<String> {
     items
 }
 
-fn kind(kind: EventKind) -> Option<Kind> {
-    match kind {
-        EventKind::View => Some(Kind::View),
-        EventKind::AddToCart => Some(Kind::Add),
-        EventKind::RemoveFromCart => Some(Kind::Remove),
-        EventKind::CheckoutStart => Some(Kind::Checkout),
-        EventKind::Purchase => Some(Kind::Purchase),
-        EventKind::MessageSent
-        | EventKind::MessageDelivered
-        | EventKind::MessageOpened
-        | EventKind::MessageClicked
-        | EventKind::MessageUnsubscribed => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use feature_store::Shopper;
+    use feature_store::{EventKind, Shopper};
 
     use super::*;
 
@@ -152,7 +108,7 @@ mod tests {
         for event in &events {
             shopper.apply(event, event.occurred_at);
         }
-        let query = question(&shopper.view(Millis(1_000_000_000 + 50_000)));
+        let query = asked(&shopper.view(Millis(1_000_000_000 + 50_000)));
         let found: Vec<(&str, Kind, u64)> = query
             .recent
             .iter()
