@@ -21,6 +21,9 @@ const DEPTH: usize = 100;
 /// An item with so few events to learn from is cold.
 pub(crate) const COLD: usize = 5;
 
+/// With fewer predictions the standard error of a hit rate can be above 5 %.
+const FEW: usize = 100;
+
 /// Slices of a board.
 pub const ALL: &str = "all";
 pub const COLD_ITEMS: &str = "cold_items";
@@ -140,7 +143,7 @@ pub(crate) fn judge(
             to_ms: ends(unseen.last()),
             rows: exam.rows(&methods, &slices),
         }),
-        notes: empty(&slices),
+        notes: small(&slices),
     })
 }
 
@@ -177,10 +180,17 @@ fn slices(known: &Known<'_>, moments: &[Moment<'_>]) -> [Slice; 3] {
     ]
 }
 
-fn empty(slices: &[Slice]) -> Vec<String> {
-    let empty = slices.iter().filter(|slice| slice.members.is_empty());
-    empty
-        .map(|slice| format!("leaderboard: no prediction falls into {}", slice.name))
+/// What the slices are too small to say.
+fn small(slices: &[Slice]) -> Vec<String> {
+    let small = slices.iter().filter(|slice| slice.members.len() < FEW);
+    small
+        .map(|slice| match slice.members.len() {
+            0 => format!("leaderboard: no prediction falls into {}", slice.name),
+            count => format!(
+                "leaderboard: {count} predictions in {} are too few to tell methods apart",
+                slice.name
+            ),
+        })
         .collect()
 }
 
@@ -212,10 +222,14 @@ fn methods(
     }];
     for source in Source::ALL.into_iter().rev() {
         let take = |one: &mut Answers| std::mem::take(&mut one.sources[source as usize]);
-        methods.push(Method {
-            name: name(source).to_owned(),
-            lists: answers.iter_mut().map(take).collect(),
-        });
+        let lists: Vec<Vec<u32>> = answers.iter_mut().map(take).collect();
+        // A source that names nothing on this log, as rebuying without a question that allows it.
+        if lists.iter().any(|list| !list.is_empty()) {
+            methods.push(Method {
+                name: name(source).to_owned(),
+                lists,
+            });
+        }
     }
     let by_default = |one: &mut Answers| std::mem::take(&mut one.fused_by_default);
     let by_default = answers.iter_mut().map(by_default).collect();

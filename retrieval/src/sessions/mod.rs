@@ -42,6 +42,8 @@ pub struct Sessions {
     behind: [f32; WINDOW + 1],
     /// Per item, idf to the power that the settings ask for.
     rarity: Arc<[f32]>,
+    /// Per past session, how much it counts by its age and length.
+    standing: Arc<[f32]>,
 }
 
 #[derive(Debug)]
@@ -105,10 +107,15 @@ impl Sessions {
             ..
         } = settings;
         let rarity = data.idf.iter().map(|idf| idf.powf(settings.idf)).collect();
+        let sessions = 0..data.table.len();
+        let standing = sessions
+            .map(|at| standing(&data.table, at, &settings))
+            .collect();
         Self {
             data,
             settings,
             rarity,
+            standing,
             ahead: std::array::from_fn(|d| (-real(d) / ahead).exp()),
             behind: std::array::from_fn(|d| behind_share * (-real(d) / behind).exp()),
         }
@@ -198,20 +205,10 @@ impl Sessions {
         neighbours.clear();
         similarity.drain_where(|_| true, neighbours);
         for hit in neighbours.iter_mut() {
-            hit.score *= self.standing(hit.id);
+            let standing = self.standing.get(hit.id as usize).copied();
+            hit.score *= standing.unwrap_or(LEAST);
         }
         keep_best(neighbours, self.settings.neighbours);
-    }
-
-    /// How much a past session counts by its age and length.
-    fn standing(&self, session: u32) -> f32 {
-        let table = &self.data.table;
-        let newest = table.ended.first().copied().unwrap_or(0);
-        let ended = table.ended.get(session as usize).copied().unwrap_or(0);
-        let days = seconds(newest.saturating_sub(ended)) / DAY;
-        let length = real(table.row(session as usize).len().max(1));
-        let age = (-days / self.settings.age_days).exp();
-        age.max(LEAST) / length.powf(self.settings.length)
     }
 
     /// Adds what one past session says: its items by their distance to the newest shared one.
@@ -221,33 +218,27 @@ impl Sessions {
         let Some(&(shared, _)) = shared else {
             return;
         };
+        // The shared item's nearest place before, and the one after, are carried along the row.
+        let mut before = None;
+        let mut after = row.iter().position(|&item| item == shared);
         for (place, &item) in row.iter().enumerate() {
-            let weight = self.nearness(row, place, shared);
-            if weight > 0.0 {
+            if item == shared {
+                before = Some(place);
+                let next = row.iter().skip(place + 1).position(|&item| item == shared);
+                after = next.map(|further| place + 1 + further);
+                continue;
+            }
+            let ahead = before.and_then(|at| self.ahead.get(place - at));
+            let behind = after.and_then(|at| self.behind.get(at - place));
+            let nearness = ahead
+                .copied()
+                .unwrap_or(0.0)
+                .max(behind.copied().unwrap_or(0.0));
+            if nearness > 0.0 {
                 let rarity = self.rarity.get(item as usize).copied().unwrap_or(LEAST);
-                sums.add(item, neighbour.score * weight * rarity);
+                sums.add(item, neighbour.score * nearness * rarity);
             }
         }
-    }
-
-    /// The weight of a place by the nearest occurrence of the shared item, on either side.
-    fn nearness(&self, row: &[u32], place: usize, shared: u32) -> f32 {
-        let (before, from_here) = row.split_at(place);
-        if from_here.first() == Some(&shared) {
-            return 0.0;
-        }
-        let back = before
-            .iter()
-            .rev()
-            .take(WINDOW)
-            .position(|&item| item == shared);
-        let on = from_here
-            .iter()
-            .take(WINDOW + 1)
-            .position(|&item| item == shared);
-        let ahead = back.map_or(0.0, |distance| self.ahead[distance + 1]);
-        let behind = on.map_or(0.0, |distance| self.behind[distance]);
-        ahead.max(behind)
     }
 
     fn add_revisits(&self, recent: &[u32], sums: &mut Sums) {
@@ -269,6 +260,15 @@ impl Sessions {
             distinct += 1;
         }
     }
+}
+
+fn standing(table: &SessionTable, session: usize, settings: &SessionSettings) -> f32 {
+    let newest = table.ended.first().copied().unwrap_or(0);
+    let ended = table.ended.get(session).copied().unwrap_or(0);
+    let days = seconds(newest.saturating_sub(ended)) / DAY;
+    let length = real(table.row(session).len().max(1));
+    let age = (-days / settings.age_days).exp();
+    age.max(LEAST) / length.powf(settings.length)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^24 may round")]

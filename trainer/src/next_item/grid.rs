@@ -86,7 +86,7 @@ const HIT_SHARE: f64 = 0.25;
 const LONGEST: usize = 30;
 /// Predictions that are enough to choose by, each setting being asked the same ones. More sessions
 /// than hold so many are thinned evenly.
-const ENOUGH: usize = 2_000;
+const ENOUGH: usize = 4_000;
 const ROUNDS: usize = 3;
 
 /// What tuning chose, with its figures on the validation sessions.
