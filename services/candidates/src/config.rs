@@ -4,12 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kit::ClockSettings;
 use kit::client::PeerSettings;
 use kit::config::{Period, Report, Settings, socket};
 use kit::security::Security;
 use kit::shell::Listen;
 use kit::telemetry;
+use kit::{ClockSettings, admission};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the candidates role.
@@ -32,6 +32,8 @@ pub struct Config {
     pub default_deadline_ms: u64,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Period,
+    /// How many calls get in.
+    pub admission: admission::Settings,
     /// Real or simulated time.
     pub clock: ClockSettings,
     /// Logs.
@@ -51,6 +53,7 @@ impl Default for Config {
             features: "http://127.0.0.1:7101".to_owned(),
             default_deadline_ms: 250,
             drain: Period::seconds(10),
+            admission: admission::Settings::default(),
             clock: ClockSettings::Real,
             log: telemetry::Settings::default(),
             security: Security::default(),
@@ -61,6 +64,7 @@ impl Default for Config {
 
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
+        self.admission.check(report);
         if !(1..=60_000).contains(&self.default_deadline_ms) {
             report.add(
                 "default_deadline_ms",
@@ -88,6 +92,7 @@ impl Config {
             admin: self.admin,
             security: self.security.clone(),
             drain: self.drain.0,
+            admission: self.admission.clone(),
         }
     }
 

@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kit::ClockSettings;
 use kit::config::{Period, Report, Secret, Settings, socket};
 use kit::security::Security;
 use kit::shell::Listen;
 use kit::telemetry;
+use kit::{ClockSettings, admission};
 use serde::{Deserialize, Serialize};
 
 /// How much of a machine's failure an acknowledged event survives in the embedded store.
@@ -45,6 +45,8 @@ pub struct Config {
     pub idle: Period,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Period,
+    /// How many calls get in.
+    pub admission: admission::Settings,
     /// Real or simulated time.
     pub clock: ClockSettings,
     /// Logs.
@@ -64,6 +66,7 @@ impl Default for Config {
             durability: Durability::Process,
             idle: Period::seconds(30 * 60),
             drain: Period::seconds(10),
+            admission: admission::Settings::default(),
             clock: ClockSettings::Real,
             log: telemetry::Settings::default(),
             security: Security::default(),
@@ -73,6 +76,7 @@ impl Default for Config {
 
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
+        self.admission.check(report);
         let (shortest, longest) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3_600));
         if !(shortest..=longest).contains(&self.idle.0) {
             report.add("idle", self.idle, "1s to 30d");
@@ -112,6 +116,7 @@ impl Config {
             admin: self.admin,
             security: self.security.clone(),
             drain: self.drain.0,
+            admission: self.admission.clone(),
         }
     }
 }

@@ -51,10 +51,11 @@ async fn readiness(State(shown): State<Arc<Vec<Shown>>>) -> impl IntoResponse {
     let lines: String = shown
         .iter()
         .map(|role| {
-            let state = if role.health.is_ready() {
-                "ready"
-            } else {
-                "not ready"
+            let state = match (role.health.is_ready(), role.health.is_overloaded()) {
+                (true, false) => "ready",
+                (true, true) => "ready, overloaded",
+                (false, false) => "not ready",
+                (false, true) => "not ready, overloaded",
             };
             format!("{}: {state}\n", role.role)
         })

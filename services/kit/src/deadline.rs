@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use tonic::Request;
 use tonic::metadata::MetadataMap;
 
@@ -19,11 +20,7 @@ impl Deadline {
     /// The caller's deadline, or `default` from now when it gave none (or an unreadable one).
     #[must_use]
     pub fn from_request(metadata: &MetadataMap, default: Duration) -> Self {
-        let given = metadata
-            .get("grpc-timeout")
-            .and_then(|value| value.to_str().ok())
-            .and_then(parse_timeout);
-        Self::after(given.unwrap_or(default))
+        Self::after(given(metadata.as_ref()).unwrap_or(default))
     }
 
     /// `left` from now.
@@ -76,6 +73,12 @@ impl Deadline {
     pub async fn bound<F: Future>(&self, work: F) -> Option<F::Output> {
         tokio::time::timeout_at(self.at.into(), work).await.ok()
     }
+}
+
+/// What the caller gives, when it gives something readable.
+pub(crate) fn given(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?;
+    parse_timeout(value.to_str().ok()?)
 }
 
 /// Reads a `grpc-timeout` value: up to 8 digits and a unit, as in the gRPC over HTTP/2 protocol.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
@@ -13,14 +13,30 @@ const REFLECTED_ALWAYS: [&str; 3] = [
     "grpc.reflection.v1alpha.ServerReflection",
 ];
 
+/// A name that `Check` and `Watch` know besides the services: NOT_SERVING while calls have been
+/// refused for seconds on end. For balancers that would rather send elsewhere, and never for
+/// readiness: an overload that all replicas share would take out all of them.
+pub const ADMISSION: &str = "cartwright.admission";
+
 /// Whether a role takes requests: NOT_SERVING while it loads, SERVING once ready, NOT_SERVING
-/// again while it drains. Cloning shares the state.
+/// again while it drains, and for a moment while it refuses nearly everything. What the role needs
+/// from others is no part of it. Cloning shares the state.
 #[derive(Clone, Debug)]
 pub struct Health {
     reporter: HealthReporter,
     /// The whole server (`""`) and each service.
     names: Arc<[&'static str]>,
-    ready: Arc<watch::Sender<bool>>,
+    state: Arc<watch::Sender<State>>,
+    /// One tells at a time, so that the last word is of the last state.
+    telling: Arc<Mutex<()>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct State {
+    /// Loaded, and not draining.
+    ready: bool,
+    overloaded: bool,
+    resting: bool,
 }
 
 impl Health {
@@ -31,46 +47,87 @@ impl Health {
             names: std::iter::once("")
                 .chain(services.iter().copied())
                 .collect(),
-            ready: Arc::new(watch::Sender::new(false)),
+            state: Arc::default(),
+            telling: Arc::default(),
         };
-        health.not_ready().await;
+        health.tell().await;
         health
     }
 
     /// From now on SERVING.
     pub async fn ready(&self) {
-        self.set(ServingStatus::Serving).await;
-        self.ready.send_replace(true);
+        self.change(|state| state.ready = true).await;
     }
 
     /// From now on NOT_SERVING.
     pub async fn not_ready(&self) {
-        self.ready.send_replace(false);
-        self.set(ServingStatus::NotServing).await;
+        self.change(|state| state.ready = false).await;
+    }
+
+    /// What the role's load says: shown, and NOT_SERVING while it rests.
+    pub(crate) async fn follow(&self, overloaded: bool, resting: bool) {
+        self.change(|state| (state.overloaded, state.resting) = (overloaded, resting))
+            .await;
     }
 
     /// True while SERVING.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        *self.ready.borrow()
+        self.state.borrow().is_serving()
+    }
+
+    /// True while calls have been refused for seconds on end.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.state.borrow().overloaded
     }
 
     /// Ends every open `Watch`, which would otherwise hold its connection open for ever.
     pub(crate) async fn end_watches(&self) {
         let mut reporter = self.reporter.clone();
-        for name in self.names.iter() {
+        for name in self.names.iter().chain([&ADMISSION]) {
             reporter.clear_service_status(name).await;
         }
     }
 
-    async fn set(&self, status: ServingStatus) {
+    async fn change(&self, change: impl FnOnce(&mut State)) {
+        let changed = self.state.send_if_modified(|state| {
+            let before = *state;
+            change(state);
+            *state != before
+        });
+        if changed {
+            self.tell().await;
+        }
+    }
+
+    async fn tell(&self) {
+        let _telling = self.telling.lock().await;
+        let state = *self.state.borrow();
+        let status = status_of(state.is_serving());
         for name in self.names.iter() {
             self.reporter.set_service_status(name, status).await;
         }
+        let admission = status_of(state.ready && !state.overloaded);
+        self.reporter.set_service_status(ADMISSION, admission).await;
     }
 
     fn service(&self) -> HealthService {
         HealthService::from_health_reporter(self.reporter.clone())
+    }
+}
+
+impl State {
+    fn is_serving(self) -> bool {
+        self.ready && !self.resting
+    }
+}
+
+fn status_of(serving: bool) -> ServingStatus {
+    if serving {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
     }
 }
 

@@ -5,10 +5,11 @@
 //! | [`config`] | defaults, file, environment and flags as one checked value; every mistake in one run |
 //! | [`telemetry`], [`metrics`], [`admin`] | logs, request metrics, `/live`, `/ready`, `/metrics` |
 //! | [`shell`] | [`Shell`] binds, serves, reports readiness and drains; [`Running`] is a started role |
+//! | [`admission`] | who gets in when there is too much: a limit, a short queue, refusals that say when to come back |
 //! | [`listen`], [`security`], [`auth`] | binding with a helpful refusal, TLS, tokens with scopes |
 //! | [`health`] | gRPC health and reflection |
 //! | [`status`], [`problem`] | refusing a bad request by its fields; few error kinds, one table to gRPC codes |
-//! | [`deadline`], [`client`] | what is left of a caller's time, and channels to other roles |
+//! | [`deadline`], [`client`], [`breaker`] | what is left of a caller's time, channels to other roles, and when not to ask them |
 //! | [`clock`], [`timestamp`], [`live`] | time that can be simulated, times on the wire, state that is swapped |
 //! | [`shutdown`], [`panics`], [`undecodable`] | SIGTERM as a token, a panic as INTERNAL, garbage as INVALID_ARGUMENT |
 //!
@@ -16,7 +17,9 @@
 //! services, and [`Running::ready`] once what it serves is loaded and warm.
 
 pub mod admin;
+pub mod admission;
 pub mod auth;
+pub mod breaker;
 pub mod client;
 pub mod clock;
 pub mod config;

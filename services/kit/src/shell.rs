@@ -13,6 +13,7 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 
 use crate::admin;
+use crate::admission::{self, AdmissionLayer, Gate, Pressure, Standing};
 use crate::auth::{AuthLayer, ScopeOf};
 use crate::health::{self, Health};
 use crate::listen::{self, BindError};
@@ -44,6 +45,8 @@ pub struct Listen {
     pub security: Security,
     /// How long requests in flight may take to finish after a shutdown began.
     pub drain: Duration,
+    /// How many calls get in.
+    pub admission: admission::Settings,
 }
 
 /// Why a role did not start or did not end well.
@@ -82,6 +85,7 @@ pub struct Shell {
     addr: SocketAddr,
     registry: Registry,
     requests: RequestMetrics,
+    pressure: Pressure,
     shutdown: CancellationToken,
 }
 
@@ -114,6 +118,7 @@ impl Shell {
             addr,
             registry,
             requests,
+            pressure: Pressure::default(),
             shutdown,
         })
     }
@@ -129,6 +134,12 @@ impl Shell {
         &mut self.registry
     }
 
+    /// Where the role says that a role behind it refused a call because of its load.
+    #[must_use]
+    pub fn pressure(&self) -> &Pressure {
+        &self.pressure
+    }
+
     /// The token that ends the role.
     #[must_use]
     pub fn shutdown(&self) -> &CancellationToken {
@@ -141,13 +152,14 @@ impl Shell {
     /// # Errors
     /// When the TLS settings do not work.
     pub async fn start(
-        self,
+        mut self,
         routes: Routes,
         services: &[&'static str],
         scope_of: ScopeOf,
     ) -> Result<Running, ShellError> {
         let health = Health::new(services).await;
         let routes = health::add_to(routes, &health)?.prepare();
+        let gate = self.gate(services);
         let mut server = Server::builder();
         if let Some(tls) = self.listen.security.tls()? {
             server = server.tls_config(tls).map_err(ShellError::Tls)?;
@@ -158,6 +170,7 @@ impl Shell {
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
             .layer(self.requests.clone())
             .layer(AuthLayer::new(&self.listen.security.tokens, scope_of))
+            .layer(AdmissionLayer::new(gate.clone()))
             .layer(UndecodableLayer)
             .layer(CatchPanicLayer)
             .add_routes(routes);
@@ -173,6 +186,7 @@ impl Shell {
             limit: self.listen.drain,
         };
         let task = tokio::spawn(drain.run(serving, self.shutdown.clone()));
+        let watch = tokio::spawn(watch(self.role, gate, health.clone(), stopped.clone()));
         let mut running = Running {
             role: self.role,
             addr: self.addr,
@@ -181,13 +195,46 @@ impl Shell {
             registry: Arc::new(self.registry),
             shutdown: self.shutdown,
             task,
-            background: Vec::new(),
+            background: vec![watch],
         };
         if let Some(listener) = self.admin {
             running.serve_admin(listener, stopped);
         }
         tracing::info!(role = self.role, addr = %self.addr, "listening");
         Ok(running)
+    }
+
+    fn gate(&mut self, services: &[&'static str]) -> Arc<Gate> {
+        let pressure = self.pressure.clone();
+        let gate = Gate::new(&self.listen.admission, services, pressure, Instant::now());
+        gate.register(&mut self.registry, self.role);
+        gate
+    }
+}
+
+/// Looks at the gate once a second, and lets health follow it.
+async fn watch(role: &'static str, gate: Arc<Gate>, health: Health, stopped: CancellationToken) {
+    let refused = |gate: &Gate| gate.refused().iter().map(|(_, count)| count).sum::<u64>();
+    let mut standing = Standing::default();
+    let mut before = (gate.admitted(), refused(&gate));
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = (gate.admitted(), refused(&gate));
+        let was = standing.is_overloaded();
+        standing.second(now.0 - before.0, now.1 - before.1);
+        before = now;
+        if standing.is_overloaded() != was {
+            let (overloaded, limit) = (!was, gate.limit());
+            tracing::warn!(
+                role,
+                overloaded,
+                limit,
+                "calls are refused, or are no longer"
+            );
+        }
+        health
+            .follow(standing.is_overloaded(), standing.is_resting())
+            .await;
     }
 }
 

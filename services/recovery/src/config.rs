@@ -3,12 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use kit::ClockSettings;
 use kit::client::PeerSettings;
 use kit::config::{Period, Report, Secret, Settings};
 use kit::security::Security;
 use kit::shell::Listen;
 use kit::telemetry;
+use kit::{ClockSettings, admission};
 use serde::{Deserialize, Serialize};
 
 /// Longest time that a decision may take by default, in milliseconds.
@@ -46,6 +46,8 @@ pub struct Config {
     pub default_deadline_ms: u64,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Period,
+    /// How many calls get in.
+    pub admission: admission::Settings,
     /// Logs.
     pub log: telemetry::Settings,
     /// TLS and tokens of this server.
@@ -69,6 +71,7 @@ impl Default for Config {
             clock: ClockSettings::Real,
             default_deadline_ms: 100,
             drain: Period::seconds(30),
+            admission: admission::Settings::default(),
             log: telemetry::Settings::default(),
             security: Security::default(),
             peer: PeerSettings::default(),
@@ -78,6 +81,7 @@ impl Default for Config {
 
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
+        self.admission.check(report);
         if !(1..=LONGEST_DEADLINE_MS).contains(&self.default_deadline_ms) {
             report.add(
                 "default_deadline_ms",
@@ -123,6 +127,7 @@ impl Config {
             admin: self.admin,
             security: self.security.clone(),
             drain: self.drain.0,
+            admission: self.admission.clone(),
         }
     }
 }

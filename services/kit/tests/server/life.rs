@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use kit::security::Security;
 use kit::shell::Listen;
-use kit::{CancellationToken, Shell};
+use kit::{CancellationToken, Shell, admission};
 use tokio::io::AsyncWriteExt as _;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -115,6 +115,7 @@ async fn a_role_that_is_exposed_or_has_no_port_does_not_start() {
         admin: None,
         security: Security::default(),
         drain: Duration::ZERO,
+        admission: admission::Settings::default(),
     };
     let start = async |addr| {
         let shutdown = CancellationToken::new();

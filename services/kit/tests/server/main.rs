@@ -1,4 +1,4 @@
-//! A role's life on real sockets: readiness, tokens, TLS, panics, metrics, draining.
+//! A role's life on real sockets: readiness, tokens, TLS, panics, metrics, draining, admission.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
     reason = "a test may fail loudly, in its helpers too"
 )]
 
+mod admission;
 mod life;
 mod protection;
 mod toy;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use kit::auth::Scope;
 use kit::security::Security;
 use kit::shell::Listen;
-use kit::{CancellationToken, Running, Shell};
+use kit::{CancellationToken, Running, Shell, admission};
 use proto::v1 as pb;
+use proto::v1::feature_service_client::FeatureServiceClient;
+use proto::v1::feature_service_server::{self, FeatureService, FeatureServiceServer};
 use proto::v1::snapshot_service_client::SnapshotServiceClient;
 use proto::v1::snapshot_service_server::{self, SnapshotService, SnapshotServiceServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -23,17 +26,38 @@ impl SnapshotService for Toy {
         &self,
         request: Request<pb::GetStatusRequest>,
     ) -> Result<Response<pb::GetStatusResponse>, Status> {
-        match request
-            .metadata()
-            .get("toy")
-            .and_then(|value| value.to_str().ok())
-        {
-            Some("panic") => panic!("as told"),
-            Some("sleep") => tokio::time::sleep(Duration::from_millis(400)).await,
-            Some("hang") => std::future::pending().await,
-            Some(_) | None => {}
-        }
+        obey(request.metadata()).await;
         Ok(Response::new(pb::GetStatusResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl FeatureService for Toy {
+    async fn get_features(
+        &self,
+        request: Request<pb::GetFeaturesRequest>,
+    ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
+        obey(request.metadata()).await;
+        Ok(Response::new(pb::GetFeaturesResponse::default()))
+    }
+
+    async fn get_cart(
+        &self,
+        request: Request<pb::GetCartRequest>,
+    ) -> Result<Response<pb::GetCartResponse>, Status> {
+        obey(request.metadata()).await;
+        Ok(Response::new(pb::GetCartResponse::default()))
+    }
+}
+
+async fn obey(metadata: &MetadataMap) {
+    let word = metadata.get("toy").and_then(|value| value.to_str().ok());
+    match word {
+        Some("panic") => panic!("as told"),
+        Some("nap") => tokio::time::sleep(Duration::from_millis(200)).await,
+        Some("sleep") => tokio::time::sleep(Duration::from_millis(400)).await,
+        Some("hang") => std::future::pending().await,
+        Some(_) | None => {}
     }
 }
 
@@ -43,16 +67,30 @@ pub(crate) struct Role {
 }
 
 pub(crate) async fn role(security: Security, drain: Duration) -> Role {
+    start(security, drain, admission::Settings::default()).await
+}
+
+/// A role that lets so many calls in.
+pub(crate) async fn strict_role(admission: admission::Settings) -> Role {
+    start(Security::default(), Duration::from_secs(1), admission).await
+}
+
+async fn start(security: Security, drain: Duration, admission: admission::Settings) -> Role {
     let shutdown = CancellationToken::new();
     let listen = Listen {
         addr: "127.0.0.1:0".parse().unwrap(),
         admin: Some("127.0.0.1:0".parse().unwrap()),
         security,
         drain,
+        admission,
     };
     let shell = Shell::bind("toy", listen, shutdown.clone()).await.unwrap();
-    let routes = Routes::new(SnapshotServiceServer::new(Toy));
-    let names = [snapshot_service_server::SERVICE_NAME];
+    let routes =
+        Routes::new(SnapshotServiceServer::new(Toy)).add_service(FeatureServiceServer::new(Toy));
+    let names = [
+        snapshot_service_server::SERVICE_NAME,
+        feature_service_server::SERVICE_NAME,
+    ];
     let running = shell.start(routes, &names, |_| Scope::Read).await.unwrap();
     Role { running, shutdown }
 }
@@ -62,7 +100,11 @@ pub(crate) async fn open_role() -> Role {
 }
 
 pub(crate) fn told(word: &'static str) -> Request<pb::GetStatusRequest> {
-    let mut request = Request::new(pb::GetStatusRequest {});
+    telling(word, pb::GetStatusRequest {})
+}
+
+pub(crate) fn telling<T>(word: &'static str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
     request.metadata_mut().insert("toy", word.parse().unwrap());
     request
 }
@@ -75,6 +117,10 @@ impl Role {
 
     pub(crate) async fn client(&self) -> SnapshotServiceClient<Channel> {
         SnapshotServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn features(&self) -> FeatureServiceClient<Channel> {
+        FeatureServiceClient::new(self.channel().await)
     }
 
     pub(crate) async fn admin(&self, path: &str) -> String {

@@ -1,0 +1,402 @@
+//! The states of a breaker. Time is an argument.
+
+use std::time::{Duration, Instant};
+
+use super::{CALLS, FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE, RAMP};
+use crate::admission::unit;
+
+/// Failures on end that open it again during the ramp.
+const IN_A_ROW_IN_RAMP: u32 = 2;
+const FAILED_SHARE: f64 = 0.5;
+/// How often what is counted is halved.
+const HALVED_EVERY: Duration = Duration::from_secs(5);
+const FIRST_SHARE: f64 = 0.1;
+/// By how much of itself a pause may differ from the rule.
+const JITTER: f64 = 0.2;
+/// What a call usually takes goes down quickly and up slowly: near what a quick one takes.
+const QUICKER: f64 = 0.2;
+const SLOWER: f64 = 0.01;
+/// Without an answer for this long, what calls take is not known.
+const USUAL_LASTS: Duration = Duration::from_secs(1);
+
+/// What a breaker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Lets all calls through.
+    Closed,
+    /// Lets none through.
+    Open,
+    /// Waits for the answer to one, or for one to ask.
+    HalfOpen,
+    /// Lets a growing share through.
+    Ramp,
+}
+
+impl Phase {
+    /// The name in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::Ramp => "ramp",
+        }
+    }
+}
+
+/// A call that was let through.
+#[derive(Debug)]
+pub(super) struct Pass {
+    since: Instant,
+    /// How often the breaker had opened: what a call from before says is old news.
+    openings: u64,
+    probe: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Now {
+    #[default]
+    Closed,
+    Open {
+        until: Instant,
+    },
+    /// The probe is out.
+    Probing,
+    Ramp {
+        since: Instant,
+    },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    now: Now,
+    /// When the peer was given up, until it answers again.
+    opened: Option<Instant>,
+    in_a_row: u32,
+    /// Halved every now and then.
+    calls: f64,
+    failures: f64,
+    halved: Option<Instant>,
+    /// Pauses on end: the next is as many times doubled.
+    pauses: u32,
+    openings: u64,
+    /// Calls that asked to be let through the ramp.
+    asked: u64,
+    /// Seconds, and when that was last moved.
+    usual: Option<(f64, Instant)>,
+}
+
+impl State {
+    /// Lets a call through; or says for how long the peer has been away.
+    pub(super) fn admit(&mut self, now: Instant) -> Result<Pass, Duration> {
+        let probe = match self.now {
+            Now::Closed => false,
+            Now::Open { until } if now >= until => {
+                self.now = Now::Probing;
+                true
+            }
+            Now::Open { .. } | Now::Probing => return Err(self.away(now)),
+            Now::Ramp { since } => {
+                let run = now.saturating_duration_since(since);
+                if run >= RAMP {
+                    self.close();
+                } else if !self.ramps(run) {
+                    return Err(self.away(now));
+                }
+                false
+            }
+        };
+        Ok(Pass {
+            since: now,
+            openings: self.openings,
+            probe,
+        })
+    }
+
+    /// The peer answered; `whole` when that tells what a call takes.
+    pub(super) fn answered(&mut self, pass: Pass, now: Instant, whole: bool) {
+        if whole {
+            self.took(now.saturating_duration_since(pass.since), now);
+        }
+        if pass.openings != self.openings {
+            return;
+        }
+        self.in_a_row = 0;
+        self.count(0.0, now);
+        if pass.probe {
+            (self.calls, self.failures, self.pauses) = (0.0, 0.0, 0);
+            self.now = Now::Ramp { since: now };
+        }
+    }
+
+    /// The peer did not answer.
+    pub(super) fn failed(&mut self, pass: Pass, now: Instant) {
+        if pass.openings != self.openings {
+            return;
+        }
+        self.in_a_row += 1;
+        self.count(1.0, now);
+        let opens = match self.now {
+            Now::Closed => {
+                let share = self.failures >= self.calls * FAILED_SHARE;
+                self.in_a_row >= IN_A_ROW || (self.calls >= CALLS && share)
+            }
+            Now::Ramp { .. } => self.in_a_row >= IN_A_ROW_IN_RAMP,
+            Now::Probing => pass.probe,
+            Now::Open { .. } => false,
+        };
+        if opens {
+            self.open(now);
+        }
+    }
+
+    /// What became of the call says nothing.
+    pub(super) fn forget(&mut self, pass: Pass, now: Instant) {
+        if pass.probe && pass.openings == self.openings && matches!(self.now, Now::Probing) {
+            self.now = Now::Open { until: now };
+        }
+    }
+
+    pub(super) fn phase(&self, now: Instant) -> Phase {
+        match self.now {
+            Now::Closed => Phase::Closed,
+            Now::Open { until } if now < until => Phase::Open,
+            Now::Open { .. } | Now::Probing => Phase::HalfOpen,
+            Now::Ramp { since } if now.saturating_duration_since(since) < RAMP => Phase::Ramp,
+            Now::Ramp { .. } => Phase::Closed,
+        }
+    }
+
+    /// What a quick call takes; zero when that is not known.
+    pub(super) fn usual(&self, now: Instant) -> Duration {
+        match self.usual {
+            Some((usual, at)) if now.saturating_duration_since(at) < USUAL_LASTS => {
+                Duration::from_secs_f64(usual)
+            }
+            Some(_) | None => Duration::ZERO,
+        }
+    }
+
+    fn took(&mut self, time: Duration, now: Instant) {
+        let time = time.as_secs_f64();
+        let usual = self.usual.map_or(time, |(usual, _)| {
+            let follow = if time < usual { QUICKER } else { SLOWER };
+            usual + (time - usual) * follow
+        });
+        self.usual = Some((usual, now));
+    }
+
+    fn count(&mut self, failure: f64, now: Instant) {
+        let halved = *self.halved.get_or_insert(now);
+        if now.saturating_duration_since(halved) >= HALVED_EVERY {
+            self.halved = Some(now);
+            self.calls /= 2.0;
+            self.failures /= 2.0;
+        }
+        self.calls += 1.0;
+        self.failures += failure;
+    }
+
+    fn ramps(&mut self, run: Duration) -> bool {
+        let grown = run.as_secs_f64() / RAMP.as_secs_f64();
+        let share = FIRST_SHARE + (1.0 - FIRST_SHARE) * grown;
+        self.asked += 1;
+        unit(self.asked) < share
+    }
+
+    fn open(&mut self, now: Instant) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10));
+        let jitter = 1.0 - JITTER + 2.0 * JITTER * unit(self.openings);
+        let until = now + pause.min(LONGEST_PAUSE).mul_f64(jitter);
+        self.now = Now::Open { until };
+        self.opened.get_or_insert(now);
+        self.pauses += 1;
+        self.openings += 1;
+        self.in_a_row = 0;
+    }
+
+    fn close(&mut self) {
+        self.now = Now::Closed;
+        self.opened = None;
+    }
+
+    fn away(&self, now: Instant) -> Duration {
+        self.opened.map_or(Duration::ZERO, |opened| {
+            now.saturating_duration_since(opened)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fail(state: &mut State, now: Instant) {
+        let pass = state.admit(now).expect("let through");
+        state.failed(pass, now);
+    }
+
+    fn succeed(state: &mut State, now: Instant) {
+        let pass = state.admit(now).expect("let through");
+        state.answered(pass, now, true);
+    }
+
+    fn opened(now: Instant) -> State {
+        let mut state = State::default();
+        (0..IN_A_ROW).for_each(|_| fail(&mut state, now));
+        assert_eq!(state.phase(now), Phase::Open);
+        state
+    }
+
+    #[test]
+    fn opens_on_failures_on_end_and_not_on_as_many_among_answers() {
+        let now = Instant::now();
+        let mut state = State::default();
+        for _ in 0..3 {
+            (1..IN_A_ROW).for_each(|_| fail(&mut state, now));
+            (0..8).for_each(|_| succeed(&mut state, now));
+        }
+        assert_eq!(state.phase(now), Phase::Closed);
+        opened(now);
+    }
+
+    #[test]
+    fn opens_when_half_of_the_calls_fail() {
+        let now = Instant::now();
+        let mut state = State::default();
+        for _ in 0..10 {
+            assert_eq!(state.phase(now), Phase::Closed);
+            succeed(&mut state, now);
+            fail(&mut state, now);
+        }
+        assert_eq!(state.phase(now), Phase::Open);
+    }
+
+    #[test]
+    fn one_probe_goes_out_and_its_failure_doubles_the_pause_up_to_a_second() {
+        let mut now = Instant::now();
+        let start = now;
+        let mut state = opened(now);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            let mut pause = Duration::ZERO;
+            let probe = loop {
+                match state.admit(now + pause) {
+                    Ok(probe) => break probe,
+                    Err(away) => assert_eq!(away, now + pause - start),
+                }
+                pause += Duration::from_millis(1);
+            };
+            assert!(state.admit(now + pause).is_err(), "one probe at a time");
+            now += pause;
+            pauses.push(pause.as_millis());
+            state.failed(probe, now);
+        }
+        for (pause, rule) in pauses.iter().zip([200, 400, 800, 1_000, 1_000, 1_000]) {
+            assert!(
+                *pause >= rule * 8 / 10 && *pause <= rule * 12 / 10 + 1,
+                "{pauses:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_comes_back_is_met_by_a_tenth_first() {
+        let mut now = Instant::now();
+        let mut state = opened(now);
+        now += LONGEST_PAUSE;
+        succeed(&mut state, now);
+        assert_eq!(state.phase(now), Phase::Ramp);
+        let mut share = |after: Duration| {
+            let let_through = |_: &u32| state.admit(now + after).is_ok();
+            (0..1_000_u32).filter(let_through).count()
+        };
+        assert!((50..150).contains(&share(Duration::ZERO)));
+        assert!((450..650).contains(&share(RAMP / 2)));
+        assert_eq!(share(RAMP), 1_000);
+        assert_eq!(state.phase(now + RAMP), Phase::Closed);
+    }
+
+    #[test]
+    fn a_relapse_during_the_ramp_opens_it_again() {
+        let mut now = Instant::now();
+        let mut state = opened(now);
+        now += LONGEST_PAUSE;
+        succeed(&mut state, now);
+        now += RAMP - Duration::from_millis(1);
+        let mut failures = 0;
+        while state.phase(now) == Phase::Ramp {
+            if let Ok(pass) = state.admit(now) {
+                state.failed(pass, now);
+                failures += 1;
+            }
+        }
+        assert_eq!((failures, state.phase(now)), (2, Phase::Open));
+    }
+
+    #[test]
+    fn calls_from_before_it_opened_say_nothing_of_the_peer_now() {
+        let mut now = Instant::now();
+        let mut state = State::default();
+        let old: Vec<_> = (0..20).map(|_| state.admit(now).expect("closed")).collect();
+        (0..IN_A_ROW).for_each(|_| fail(&mut state, now));
+        now += LONGEST_PAUSE;
+        succeed(&mut state, now);
+        for pass in old {
+            state.failed(pass, now);
+        }
+        assert_eq!(state.phase(now), Phase::Ramp);
+    }
+
+    #[test]
+    fn what_a_call_takes_is_near_its_quick_ones_and_is_forgotten() {
+        let now = Instant::now();
+        let mut state = State::default();
+        for ms in [9, 2, 2, 2, 30, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2] {
+            let pass = state.admit(now).expect("closed");
+            state.answered(pass, now + Duration::from_millis(ms), true);
+        }
+        let usual = state.usual(now);
+        assert!(
+            usual >= Duration::from_millis(2) && usual < Duration::from_millis(4),
+            "{usual:?}"
+        );
+        assert_eq!(state.usual(now + 2 * USUAL_LASTS), Duration::ZERO);
+    }
+
+    proptest! {
+        /// Whatever happened before: a peer that answers from now on is asked by all in four
+        /// seconds, and a peer that never answers gets a few calls a second at most.
+        #[test]
+        fn always_finds_its_way_back(outcomes in prop::collection::vec((0_u8..3, 0_u64..400), 0..200)) {
+            let mut now = Instant::now();
+            let mut state = State::default();
+            for (outcome, ms) in outcomes {
+                now += Duration::from_millis(ms);
+                let Ok(pass) = state.admit(now) else { continue };
+                match outcome {
+                    0 => state.answered(pass, now, true),
+                    1 => state.failed(pass, now),
+                    _ => state.forget(pass, now),
+                }
+            }
+            let mut dead = State::default();
+            let mut asked = 0;
+            for _ in 0..4_000 {
+                now += Duration::from_millis(1);
+                if let Ok(pass) = state.admit(now) {
+                    state.answered(pass, now, true);
+                }
+                if let Ok(pass) = dead.admit(now) {
+                    asked += 1;
+                    dead.failed(pass, now);
+                }
+            }
+            prop_assert_eq!(state.phase(now), Phase::Closed);
+            prop_assert!(asked <= IN_A_ROW + 8, "{}", asked);
+        }
+    }
+}
