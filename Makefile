@@ -5,11 +5,13 @@
 #   make lint            formatting, clippy with warnings denied, documentation
 #   make e2e             three processes and Redis, called by a Python client of the official protoc
 #   make bench           criterion benchmarks, release profile
+#   make load            three processes and Redis under load, report in target/load; ARGS=--quick
+#   make compare-h2load  the load tester beside h2load on the same call, in one run
 #   make compare-ann     our index against faiss-cpu at the same recall, in one run; ARGS="--json FILE"
 #   make compare-als     next baskets against implicit's ALS; needs CARTWRIGHT_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint e2e bench compare-ann compare-als
+.PHONY: help setup-demo setup-test demo test lint e2e bench load compare-h2load compare-ann compare-als
 
 ARGS ?=
 help:
@@ -40,6 +42,12 @@ e2e: setup-test
 
 bench: setup-test
 	cargo bench --workspace --locked $(ARGS)
+
+load: setup-test
+	@scripts/load.sh $(ARGS)
+
+compare-h2load: setup-test
+	@scripts/compare-h2load.sh $(ARGS)
 
 compare-ann: setup-test
 	cargo build --release --locked --package ann-index --example compare

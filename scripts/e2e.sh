@@ -7,32 +7,8 @@ cd "$(dirname "$0")/.."
 
 cartwright=target/debug/cartwright
 work=$(mktemp -d)
-pids=()
-stop_all() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap stop_all EXIT
-
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
-await() { # what, seconds, command…
-    local what=$1 left=$(($2 * 10))
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        left=$((left - 1))
-        [ "$left" -gt 0 ] || die "$what is not ready" "its log: $(tail -n 5 "$work"/*.log 2>/dev/null)"
-        sleep 0.1
-    done
-}
-
-start() { # name, command…
-    local name=$1
-    shift
-    "$@" >"$work/$name.log" 2>&1 &
-    pids+=($!)
-}
+. scripts/processes.sh
+trap 'stop_all; rm -rf "$work"' EXIT
 
 echo "e2e 1 of 5: Python client"
 venv=target/e2e-venv
@@ -41,20 +17,9 @@ venv=target/e2e-venv
     --requirement services/cartwright/tests/e2e/requirements.txt
 
 echo "e2e 2 of 5: Redis and three processes"
-redis_port=$(free_port)
-start redis redis-server deploy/redis/redis.conf --port "$redis_port" --dir "$work"
-await Redis 10 redis-cli -p "$redis_port" ping
+start_redis
 "$cartwright" train --events examples/article.csv --format interactions --out "$work/snapshot" >"$work/train.log" 2>&1
-features=$(free_port) candidates=$(free_port) recovery=$(free_port)
-redis="redis://127.0.0.1:$redis_port"
-start features "$cartwright" serve features --addr "127.0.0.1:$features" --admin 127.0.0.1:0 --redis "$redis"
-start candidates "$cartwright" serve candidates --addr "127.0.0.1:$candidates" --admin 127.0.0.1:0 \
-    --snapshot "$work/snapshot" --features "http://127.0.0.1:$features"
-start recovery "$cartwright" serve recovery --addr "127.0.0.1:$recovery" --admin 127.0.0.1:0 --redis "$redis" \
-    --snapshot "$work/snapshot" --features "http://127.0.0.1:$features" --candidates "http://127.0.0.1:$candidates"
-for port in "$features" "$candidates" "$recovery"; do
-    await "port $port" 30 "$cartwright" doctor --to "http://127.0.0.1:$port"
-done
+start_roles "$work/snapshot"
 
 echo "e2e 3 of 5: the contract, as a client sees it"
 "$venv/bin/python" services/cartwright/tests/e2e/contract.py --features "127.0.0.1:$features" \

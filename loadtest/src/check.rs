@@ -63,6 +63,32 @@ pub(crate) fn retrieve(
     )
 }
 
+/// Every item asked about once, best first, from the generation asked for.
+pub(crate) fn rank(asked: &pb::RankRequest, answer: &pb::RankResponse) -> Result<(), Failure> {
+    generation(&asked.generation, &answer.generation)?;
+    counted("items", asked.item_ids.len(), answer.items.len())?;
+    let wanted: BTreeSet<&str> = asked.item_ids.iter().map(String::as_str).collect();
+    let foreign = answer
+        .items
+        .iter()
+        .find(|item| !wanted.contains(item.item_id.as_str()));
+    if let Some(item) = foreign {
+        return Err(Failure::wrong("item not asked for", item.item_id.clone()));
+    }
+    allowed(answer.items.iter().map(|item| item.item_id.as_str()), &[])?;
+    // Scores fall, but for the one place where the items unknown to the generation begin.
+    let rises = answer.items.windows(2).filter(
+        |pair| matches!(pair, [before, after] if before.score.total_cmp(&after.score).is_lt()),
+    );
+    match rises.count() {
+        0 | 1 => Ok(()),
+        n => Err(Failure::wrong(
+            "order",
+            format!("the score rises {n} times"),
+        )),
+    }
+}
+
 /// A decision for the shopper asked about, whole in itself, that shows nothing from the cart.
 pub(crate) fn decision(
     asked: &pb::DecideRequest,
@@ -212,6 +238,32 @@ mod tests {
         assert_eq!(code(retrieve(&asked, &short)), "right");
         short.generation = "g2".into();
         assert_eq!(code(retrieve(&asked, &short)), "wrong: generation");
+    }
+
+    #[test]
+    fn a_ranking_holds_every_item_once_and_best_first() {
+        let asked = pb::RankRequest {
+            item_ids: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+            ..pb::RankRequest::default()
+        };
+        let ranked = |items: &[(&str, f64)]| {
+            let item = |(id, score): &(&str, f64)| pb::RankedItem {
+                item_id: (*id).into(),
+                score: *score,
+            };
+            let answer = pb::RankResponse {
+                items: items.iter().map(item).collect(),
+                generation: "g1".into(),
+                ..pb::RankResponse::default()
+            };
+            code(rank(&asked, &answer))
+        };
+        let (a, b, c, d) = (("a", 3.0), ("b", 2.0), ("c", -1.0), ("d", 0.0));
+        assert_eq!(ranked(&[a, b, c, d]), "right");
+        assert_eq!(ranked(&[c, a, b, ("d", 2.5)]), "wrong: order");
+        assert_eq!(ranked(&[a, b, c]), "wrong: items");
+        assert_eq!(ranked(&[a, b, c, c]), "wrong: item twice");
+        assert_eq!(ranked(&[a, b, c, ("x", 0.0)]), "wrong: item not asked for");
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The command line and what its `--help` says.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 
+use crate::compare::Against;
+use crate::measured::SLOWEST;
 use crate::period;
-use crate::scenario::{Kind, UnknownScenario};
-use crate::schedule::Shape;
+use crate::plan::{Chosen, parse_rate};
+use crate::schedule::Arrival;
 use crate::slo::Slo;
 use crate::targets::{Role, parse_url};
 
@@ -18,9 +19,11 @@ use crate::targets::{Role, parse_url};
 /// from the intended start: a stalled server is seen as its callers see it. Answers are checked,
 /// not only timed. A run in which this tool was the bottleneck is declared invalid.
 ///
-/// Scenarios: features (GetFeatures of 50 features), retrieve, decide (PREVIEW), decide-commit,
-/// events (PushEvents), mixed (events and decisions as in a real shop), freshness (push, then read
-/// until it can be seen). A scenario may carry its own rate: decide@1500.
+/// Scenarios: features (GetFeatures of 50 features), retrieve, rank, decide (PREVIEW),
+/// decide-commit, events (PushEvents), mixed (events and decisions as in a real shop), freshness
+/// (push, then read until it can be seen), health (gRPC health Check: the path itself), fault (decide, while --fault-cmd makes something fail),
+/// and any FILE.toml with operations and their weights. A scenario may carry its own rate:
+/// decide@1500.
 ///
 /// The table goes to stdout, all else to stderr. Exit code 0: every run is valid and every
 /// objective holds; 1: not so, or a server cannot be reached; 64: bad usage.
@@ -28,39 +31,76 @@ use crate::targets::{Role, parse_url};
 #[command(
     name = "cartwright-loadtest",
     version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Examples:
   cartwright-loadtest features --rate 2000 --duration 30s --slo 'p99<10ms' 'errors<0.01%'
   cartwright-loadtest decide decide-commit --find-max --json report.json --html report.html
-  cartwright-loadtest features@2000 retrieve@500 decide@1000 --item-ids model/items.jsonl"
+  cartwright-loadtest features@2000 retrieve@500 decide@1000 --item-ids model/items.jsonl
+  cartwright-loadtest mixed --arrival replay:2019-Oct.csv.zst --speed 100
+  cartwright-loadtest fault --rate 500 --duration 30 --fault-cmd 'kill -STOP 4711' \\
+      --fault-for 10 --fault-undo 'kill -CONT 4711'
+  cartwright-loadtest decide --rate 800 --compare recovery=http://127.0.0.1:8103
+  cartwright-loadtest diff before.json after.json"
 )]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
-/// A scenario, perhaps with a rate of its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Chosen {
-    pub(crate) kind: Kind,
-    pub(crate) rate: Option<f64>,
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Diff(DiffArgs),
+    Shop(ShopFileArgs),
 }
 
-impl FromStr for Chosen {
-    type Err = String;
+/// Names what got worse from one report to another, beyond the noise
+///
+/// The noise is that of the slices of time which each report holds. Exit code 0: nothing got
+/// worse; 1: something did, or a run was not valid; 64: bad usage.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cartwright-loadtest diff before.json after.json --threshold 10%")]
+pub(crate) struct DiffArgs {
+    /// Report before the change, made by --json.
+    #[arg(value_name = "A.json")]
+    pub(crate) before: PathBuf,
+    /// Report after it.
+    #[arg(value_name = "B.json")]
+    pub(crate) after: PathBuf,
+    /// Changes smaller than this are none, however sure.
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value = "5%")]
+    pub(crate) threshold: f64,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, rate) = text
-            .split_once('@')
-            .map_or((text, None), |(n, r)| (n, Some(r)));
-        let kind = name.parse().map_err(|e: UnknownScenario| e.to_string())?;
-        let rate = rate.map(parse_rate).transpose()?;
-        Ok(Self { kind, rate })
-    }
+/// Writes events of a made-up shop, to train a snapshot that knows the items of a run
+///
+/// The same --items, --shoppers and --seed as in the run give the same items. Most shoppers look
+/// around, fill a cart and buy or leave; their visits lie in the fortnight before now.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cartwright-loadtest shop --items 5000 --shoppers 20000 --events shop.jsonl
+  cartwright train --events shop.jsonl --out model")]
+pub(crate) struct ShopFileArgs {
+    /// File to write: one event a line, with the field names of the contract.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: PathBuf,
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) shoppers: u32,
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    pub(crate) items: u32,
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// What to send: one or more scenarios, run one after the other.
+    /// What to send: one or more scenarios or .toml files, run one after the other.
     #[arg(required = true, value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<Chosen>,
     /// Server of events, features and items.
@@ -78,13 +118,32 @@ pub(crate) struct RunArgs {
     pub(crate) shop: ShopArgs,
     #[command(flatten)]
     pub(crate) generator: GeneratorArgs,
-    /// Objectives: p50…p99.999, mean, max, lag (durations), errors, degraded (shares), rate.
+    #[command(flatten)]
+    pub(crate) fault: FaultArgs,
+    /// Objectives: p50…p99.999, mean, max, lag (durations), errors, degraded (shares), rate. The
+    /// fault scenario is judged by its own: every request is answered inside its deadline.
     #[arg(long, value_name = "EXPR", num_args = 1.., value_delimiter = ',')]
     pub(crate) slo: Vec<Slo>,
     /// Search the highest rate of which 99 % is achieved with p99 below --find-max-p99; without
-    /// --rate the entry is that of the run at 70 % of it.
+    /// --rate the entry is that of the run at 70 % of it. Of all scenarios, or of those named:
+    /// --find-max=decide,features.
+    #[arg(long, value_name = "NAME,…", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub(crate) find_max: Option<Vec<String>>,
+    /// Also measure what an empty call (gRPC health Check) of the same server reaches over the same
+    /// connections, and which share of that rate the scenario reaches: both as fast as they can, in
+    /// turns.
     #[arg(long)]
-    pub(crate) find_max: bool,
+    pub(crate) ceiling: bool,
+    /// Time of each of the four windows of a ceiling.
+    #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "1s")]
+    pub(crate) ceiling_window: Duration,
+    /// Run the same against other servers, in windows that take turns (ABBA), and state the ratio
+    /// with its interval. Servers that are not named stay the same.
+    #[arg(long, value_name = "ROLE=URL,…", conflicts_with_all = ["find_max", "fault_cmd"])]
+    pub(crate) compare: Option<Against>,
+    /// Measured time of each window of a comparison.
+    #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "2s")]
+    pub(crate) compare_window: Duration,
     /// Measured time of each step of the search.
     #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "5s")]
     pub(crate) find_max_step: Duration,
@@ -105,15 +164,20 @@ pub(crate) struct LoadArgs {
     /// Requests a second [default: 100, and where the search starts].
     #[arg(long, value_parser = parse_rate)]
     pub(crate) rate: Option<f64>,
-    /// Measured time.
+    /// Measured time; a number alone is one of seconds, here and below.
     #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "10s")]
     pub(crate) duration: Duration,
     /// Sent before it and not measured.
     #[arg(long, value_name = "TIME", value_parser = period::parse, default_value = "2s")]
     pub(crate) warmup: Duration,
-    /// constant, poisson, ramp (a tenth of the rate up to it) or step:N (N equal steps up to it).
+    /// constant, poisson, ramp (a tenth of the rate up to it), step:N (N equal steps up to it), or
+    /// replay:FILE: as the events of a file came (JSON lines or CSV with the contract's fields, or
+    /// REES46; .zst too). With events or mixed also what the file holds is sent.
     #[arg(long, value_name = "SHAPE", default_value = "constant")]
-    pub(crate) arrival: Shape,
+    pub(crate) arrival: Arrival,
+    /// How many times as fast as in the file a replay runs.
+    #[arg(long, value_name = "X", value_parser = parse_speed, default_value = "1")]
+    pub(crate) speed: f64,
     /// Deadline of a request; the server is told.
     #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "1s")]
     pub(crate) timeout: Duration,
@@ -163,35 +227,67 @@ pub(crate) struct GeneratorArgs {
     /// Requests in flight at a time; a run that reaches it is invalid.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) in_flight: u32,
+    /// Slowest requests that are kept, each with its trace id and where its time went.
+    #[arg(long, value_name = "N", default_value_t = SLOWEST, value_parser = parse_slowest)]
+    pub(crate) slowest: usize,
+    /// Share of requests whose traceparent asks the servers to keep their trace.
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, default_value = "0.1%")]
+    pub(crate) trace_share: f64,
+    /// Do not ask the servers what their time went to (metadata cartwright-timing).
+    #[arg(long)]
+    pub(crate) no_timing: bool,
     /// p99 of actual send less intended start above which a run is invalid.
     #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "10ms")]
     pub(crate) max_lag: Duration,
 }
 
-fn parse_rate(text: &str) -> Result<f64, String> {
-    let rate = text
-        .parse()
-        .ok()
-        .filter(|rate| (0.1..=1_000_000.0).contains(rate));
-    rate.ok_or_else(|| format!("rate is {text:?}, 0.1 to 1000000 requests a second are allowed"))
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Fault")]
+pub(crate) struct FaultArgs {
+    /// Command line for the shell, run while the load goes on: it pauses, kills or slows a process.
+    #[arg(long, value_name = "CMD")]
+    pub(crate) fault_cmd: Option<String>,
+    /// When, from the end of the warm-up [default: after a third of the measured time].
+    #[arg(long, value_name = "TIME", value_parser = period::parse, requires = "fault_cmd")]
+    pub(crate) fault_after: Option<Duration>,
+    /// How long until --fault-undo is run [default: a third of the measured time].
+    #[arg(long, value_name = "TIME", value_parser = period::parse, requires = "fault_undo")]
+    pub(crate) fault_for: Option<Duration>,
+    /// Command line that ends it; also run when the load is interrupted.
+    #[arg(long, value_name = "CMD", requires = "fault_cmd")]
+    pub(crate) fault_undo: Option<String>,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let percent = text.strip_suffix('%').and_then(|t| t.trim().parse().ok());
+    let percent = percent.filter(|p| (0.0..=100.0).contains(p));
+    percent
+        .map(|percent: f64| percent / 100.0)
+        .ok_or_else(|| format!("share is {text:?}, 0% to 100% are allowed"))
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|s| (0.01..=1e6).contains(s));
+    speed.ok_or_else(|| format!("speed is {text:?}, 0.01 to 1000000 are allowed"))
+}
+
+fn parse_slowest(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|n| *n <= 1_000);
+    count.ok_or_else(|| format!("slowest is {text:?}, 0 to 1000 are allowed"))
 }
 
 impl RunArgs {
-    /// `--commit` turns PREVIEW into COMMIT.
+    /// The scenarios; `--commit` turns PREVIEW into COMMIT.
     pub(crate) fn chosen(&self) -> Vec<Chosen> {
-        let commit = |kind| match kind {
-            Kind::Decide { commit } => Kind::Decide {
-                commit: commit || self.shop.commit,
-            },
-            Kind::Features | Kind::Retrieve | Kind::Events | Kind::Mixed | Kind::Freshness => kind,
-        };
         let chosen = self.scenarios.iter();
-        chosen
-            .map(|c| Chosen {
-                kind: commit(c.kind),
-                rate: c.rate,
-            })
-            .collect()
+        let committed = |one: &Chosen| Chosen {
+            plan: std::sync::Arc::new(one.plan.committed()),
+            rate: one.rate,
+        };
+        if self.shop.commit {
+            return chosen.map(committed).collect();
+        }
+        chosen.cloned().collect()
     }
 
     pub(crate) fn url(&self, role: Role) -> &str {
@@ -200,6 +296,43 @@ impl RunArgs {
             Role::Candidates => &self.candidates,
             Role::Recovery => &self.recovery,
         }
+    }
+
+    /// What the parser cannot see: a flag that a scenario needs or that two of them contradict.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let replays = |one: &Chosen| {
+            let arrival = one.plan.arrival.as_ref().unwrap_or(&self.load.arrival);
+            matches!(arrival, Arrival::Replay(_))
+        };
+        if self.fault.fault_cmd.is_none()
+            && let Some(one) = self.scenarios.iter().find(|one| one.plan.fault)
+        {
+            let name = &one.plan.name;
+            return Some(format!(
+                "scenario {name} needs --fault-cmd CMD: what is to fail"
+            ));
+        }
+        if (self.find_max.is_some() || self.compare.is_some()) && self.scenarios.iter().any(replays)
+        {
+            return Some(
+                "a replay has its own rate: --find-max and --compare need another --arrival"
+                    .to_owned(),
+            );
+        }
+        let names: Vec<&str> = self
+            .scenarios
+            .iter()
+            .map(|s| s.plan.name.as_str())
+            .collect();
+        let mut searched = self.find_max.iter().flatten();
+        searched
+            .find(|name| !names.contains(&name.as_str()))
+            .map(|name| {
+                format!(
+                    "--find-max names {name:?}, which is none of {}",
+                    names.join(", ")
+                )
+            })
     }
 }
 
@@ -220,19 +353,51 @@ mod tests {
         assert_eq!(run.scenarios[1].rate, Some(50.0));
         assert_eq!(run.slo.len(), 2);
         assert_eq!(run.load.duration, Duration::from_secs(30));
-        assert!(run.find_max);
+        assert_eq!(run.find_max, Some(Vec::new()));
         assert_eq!(run.url(Role::Recovery), "http://c:3");
+        let run = parse("x decide --find-max=decide,rank rank").unwrap().run;
+        assert_eq!(run.find_max.unwrap(), ["decide", "rank"]);
+        assert_eq!(run.scenarios.len(), 2);
+    }
+
+    #[test]
+    fn a_number_alone_is_one_of_seconds() {
+        let line = "x decide --duration 60 --warmup 3 --timeout 0.5 --find-max-step 10";
+        let run = parse(line).unwrap().run;
+        assert_eq!(run.load.duration, Duration::from_secs(60));
+        assert_eq!(run.load.warmup, Duration::from_secs(3));
+        assert_eq!(run.load.timeout, Duration::from_millis(500));
+        assert_eq!(run.find_max_step, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn reports_are_compared_by_a_command_of_its_own() {
+        let cli = parse("x diff a.json b.json --threshold 10% --json").unwrap();
+        let Some(Command::Diff(diff)) = cli.command else {
+            panic!("{cli:?}");
+        };
+        assert!((diff.threshold - 0.1).abs() < 1e-9 && diff.json);
+        assert!(cli.run.scenarios.is_empty());
+        assert!(parse("x diff a.json").is_err());
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_said() {
+        let said = |line| parse(line).unwrap().run.contradiction().unwrap_or_default();
+        assert!(said("x decide fault").contains("needs --fault-cmd"));
+        assert_eq!(said("x fault --fault-cmd true"), "");
+        let replay = "x mixed --arrival replay:f.csv --find-max";
+        assert!(said(replay).contains("a replay has its own rate"));
     }
 
     #[test]
     fn commit_is_a_flag_or_a_scenario() {
-        let commit = Kind::Decide { commit: true };
         for line in ["x decide --commit", "x decide-commit"] {
             let run = parse(line).unwrap().run;
-            assert_eq!(run.chosen()[0].kind, commit, "{line}");
+            assert_eq!(run.chosen()[0].plan.name, "decide-commit", "{line}");
         }
         let run = parse("x features --commit").unwrap().run;
-        assert_eq!(run.chosen()[0].kind, Kind::Features);
+        assert_eq!(run.chosen()[0].plan.name, "features");
     }
 
     #[test]
@@ -240,9 +405,21 @@ mod tests {
         for (line, needed) in [
             ("x", "required"),
             ("x swap", "allowed are features, retrieve"),
+            ("x nowhere.toml", "read nowhere.toml"),
+            ("x features --compare candidates", "ROLE=URL"),
+            ("x features --trace-share 2", "0% to 100%"),
+            ("x features --speed 0", "0.01 to 1000000"),
+            ("x features --fault-undo true", "--fault-cmd"),
+            (
+                "x decide --find-max --compare recovery=http://a:1",
+                "cannot be used with",
+            ),
             ("x features@fast", "requests a second are allowed"),
             ("x features --rate 0", "requests a second are allowed"),
-            ("x features --duration 0s", "a number with us, ms, s or m"),
+            (
+                "x features --duration 0s",
+                "seconds or a number with us, ms, s or m",
+            ),
             ("x features --slo p99", "a comparison is needed"),
             ("x features --features 127.0.0.1:7101", "http://HOST:PORT"),
             ("x features --arrival burst", "constant, poisson"),

@@ -1,54 +1,46 @@
 //! From the command line to the report.
 
-use std::fmt::Display;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use crate::cli::{Chosen, RunArgs};
+use crate::cli::RunArgs;
+use crate::compare;
 use crate::engine::Limits;
+use crate::fault::{self, Fault};
 use crate::find_max::Step;
-use crate::machine::Machine;
-use crate::population::{self, Population};
-use crate::prepare;
-use crate::report::{self, Entry, FindMax, RunInfo};
-use crate::scenario::{Scenario, Shop};
-use crate::schedule::{Load, Shape};
+use crate::plan::{Chosen, Plan};
+use crate::replay::Replay;
+use crate::report::{self, Compared, Entry, FindMax, Origin, RunInfo};
+use crate::say::{note, result};
+use crate::scenario::{Kind, Scenario, Shop};
+use crate::schedule::{Arrival, Load, Schedule, Shape};
 use crate::session::{Outcome, Search, Session};
-use crate::targets::{Pool, Role, Targets};
+use crate::setup::{self, Shops};
 
 /// Where a run or a search starts when no rate is given.
 const RATE: f64 = 100.0;
 /// Beyond the deadline of the last request.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Prints a result. A reader that went away (`| head`) is not an error.
-fn result(text: impl Display) {
-    drop(writeln!(std::io::stdout().lock(), "{text}"));
-}
-
-/// Says something about the work, on stderr.
-fn note(text: impl Display) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
-}
+/// A fault begins after this part of the measured time, and lasts as long.
+const FAULT_PART: u32 = 3;
+/// What a shell says of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 
 /// Runs the scenarios; true when every run is valid and every objective holds.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<bool> {
-    let runtime = runtime(args)?;
+    let runtime = setup::runtime(args)?;
     let chosen = args.chosen();
-    let shop = runtime.block_on(shop(args, &chosen))?;
+    let shops = runtime.block_on(setup::shops(args, &chosen))?;
+    if let Some(undo) = args.fault.fault_undo.clone() {
+        runtime.spawn(undo_when_interrupted(undo));
+    }
     let mut entries = Vec::new();
     for (position, one) in chosen.iter().enumerate() {
-        entries.push(scenario(
-            args,
-            *one,
-            &shop.for_scenario(position),
-            &runtime,
-        )?);
+        let case = Case::new(args, one, &shops, position);
+        entries.push(case.entry(&runtime)?);
     }
     result(report::table::render(&entries));
     if let Some(path) = &args.json {
@@ -61,123 +53,266 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<bool> {
     Ok(entries.iter().all(Entry::passes))
 }
 
-/// Few threads: the servers often share the machine, and one thread sends some ten thousand
-/// requests a second.
-fn runtime(args: &RunArgs) -> anyhow::Result<Runtime> {
-    let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-    let threads = args.generator.threads.map_or(half, usize::from);
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .context("start the runtime")
-}
-
-async fn shop(args: &RunArgs, chosen: &[Chosen]) -> anyhow::Result<Shop> {
-    let targets = connect(args, chosen).await?;
-    let mut population = population(args)?;
-    if let Some(features) = targets.features.as_ref()
-        && chosen.iter().any(|one| one.kind.needs_population())
-    {
-        note(format_args!(
-            "preparing {} shoppers and {} items",
-            population.shoppers.len(),
-            population.items.len()
-        ));
-        prepare::push(&mut population, features).await?;
+/// Nobody is to be left paused by a load that was given up.
+async fn undo_when_interrupted(undo: String) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
-    let seed = args.load.seed;
-    Ok(Shop {
-        targets,
-        population: Arc::new(population),
-        seed,
-        run: format!("{seed}-{}", Timestamp::now().as_millisecond()),
-        timeout: args.load.timeout,
-        k: args.shop.k,
-        entities: usize::from(args.shop.entities),
-        batch: usize::from(args.shop.batch),
-        generation: args.shop.generation.clone(),
-    })
+    if let Err(error) = fault::sh(&undo) {
+        note(error);
+    }
+    std::process::exit(INTERRUPTED);
 }
 
-async fn connect(args: &RunArgs, chosen: &[Chosen]) -> anyhow::Result<Targets> {
-    let connect = async |role| {
-        if !chosen.iter().any(|one| one.kind.needs().contains(&role)) {
-            return Ok(None);
+/// One scenario of a command, with what its file says before what the command line says.
+struct Case<'a> {
+    args: &'a RunArgs,
+    plan: &'a Plan,
+    rate: Option<f64>,
+    shop: Arc<Shop>,
+    other: Option<Arc<Shop>>,
+    timeout: Duration,
+    warmup: Duration,
+    duration: Duration,
+    arrival: &'a Arrival,
+}
+
+impl<'a> Case<'a> {
+    fn new(args: &'a RunArgs, chosen: &'a Chosen, shops: &Shops, position: usize) -> Self {
+        let plan = chosen.plan.as_ref();
+        let timeout = plan.timeout.unwrap_or(args.load.timeout);
+        let own = |shop: &Shop| {
+            let shop = Shop {
+                timeout,
+                ..shop.clone()
+            };
+            shop.for_scenario(position, args.generator.trace_share)
+        };
+        Self {
+            args,
+            plan,
+            rate: chosen.rate.or(args.load.rate),
+            shop: own(&shops.a),
+            other: shops.b.as_ref().map(own),
+            timeout,
+            warmup: plan.warmup.unwrap_or(args.load.warmup),
+            duration: plan.duration.unwrap_or(args.load.duration),
+            arrival: plan.arrival.as_ref().unwrap_or(&args.load.arrival),
         }
-        let connections = usize::from(args.generator.connections);
-        Pool::connect(role, args.url(role), connections)
-            .await
-            .map(Some)
-    };
-    anyhow::Ok(Targets {
-        features: connect(Role::Features).await?,
-        candidates: connect(Role::Candidates).await?,
-        recovery: connect(Role::Recovery).await?,
-    })
-}
-
-fn population(args: &RunArgs) -> anyhow::Result<Population> {
-    let (shop, seed) = (&args.shop, args.load.seed);
-    let (items, made_up) = match &shop.item_ids {
-        Some(path) => (population::read_items(path, seed)?, false),
-        None => (population::items(usize::try_from(shop.items)?, seed), true),
-    };
-    Ok(Population::new(
-        items,
-        made_up,
-        usize::try_from(shop.shoppers)?,
-        seed,
-    ))
-}
-
-/// Runs one scenario, its search included.
-fn scenario(
-    args: &RunArgs,
-    chosen: Chosen,
-    shop: &Arc<Shop>,
-    runtime: &Runtime,
-) -> anyhow::Result<Entry> {
-    let rate = chosen.rate.or(args.load.rate);
-    let limits = Limits {
-        in_flight: usize::try_from(args.generator.in_flight)?,
-        lag: args.generator.max_lag,
-        patience: args.load.timeout + GRACE,
-    };
-    let mut session = Session::new(
-        chosen.kind.to_string(),
-        Scenario::new(chosen.kind, shop)?,
-        limits,
-    );
-    let plain = (rate.is_some() || !args.find_max).then(|| {
-        let load = load_of(args, rate.unwrap_or(RATE));
-        (
-            session.run(runtime, &load),
-            run_info(args, load.shape, load.warmup, load.duration),
-        )
-    });
-    if !args.find_max {
-        let (outcome, info) = plain.context("a run without a search has a rate")?;
-        return Ok(entry(args, &session.name, &outcome, info));
     }
-    let search = Search {
-        start: rate.unwrap_or(RATE),
-        step: args.find_max_step,
-        p99: args.find_max_p99,
-        seed: args.load.seed,
-    };
-    let (found, last) = session.find_max(runtime, &search, say);
-    let of_search = last.map(|outcome| {
-        let info = run_info(args, Shape::Constant, search.warmup(), search.step);
-        (outcome, info)
-    });
-    let (outcome, info) = plain
-        .or(of_search)
-        .context("a search tries at least one rate")?;
-    let mut entry = entry(args, &session.name, &outcome, info);
-    entry.find_max = Some(FindMax::from(&found));
-    Ok(entry)
+
+    /// Runs it, search, comparison and ceiling included.
+    fn entry(&self, runtime: &Runtime) -> anyhow::Result<Entry> {
+        let replay = self.replay()?;
+        let mut session = self.session(&self.shop, replay.as_ref())?;
+        // Before the load: after it a server may still be busy with what it was left.
+        let ceiling = match self.pool() {
+            Some(pool) if self.args.ceiling => {
+                session.ceiling(runtime, &pool, self.args.ceiling_window)
+            }
+            Some(_) | None => None,
+        };
+        let mut entry = match (&self.other, self.searches()) {
+            (Some(other), _) => self.compared(runtime, &mut session, other)?,
+            (None, true) => self.searched(runtime, &mut session)?,
+            (None, false) => {
+                let schedule = self.schedule(replay.as_deref());
+                let outcome = self.outcome(runtime, &mut session, &schedule);
+                let arrival = self.arrival.to_string();
+                self.report(&outcome, self.info(arrival, &schedule))
+            }
+        };
+        entry.ceiling = ceiling.as_ref().map(report::Ceiling::from);
+        Ok(entry)
+    }
+
+    fn searches(&self) -> bool {
+        let named = self.args.find_max.as_ref();
+        named.is_some_and(|named| named.is_empty() || named.contains(&self.plan.name))
+    }
+
+    fn session(&self, shop: &Arc<Shop>, replay: Option<&Arc<Replay>>) -> anyhow::Result<Session> {
+        let scenario = match replay.filter(|_| self.replays_contents()) {
+            Some(replay) => Scenario::replayed(replay, shop)?,
+            None => Scenario::new(self.plan, shop)?,
+        };
+        let limits = Limits {
+            in_flight: usize::try_from(self.args.generator.in_flight)?,
+            lag: self.args.generator.max_lag,
+            patience: self.timeout + GRACE,
+        };
+        let slowest = self.args.generator.slowest;
+        Ok(Session::new(
+            self.plan.name.clone(),
+            scenario,
+            limits,
+            slowest,
+        ))
+    }
+
+    /// The server that is measured, unless the scenario waits between calls or makes them fail.
+    fn pool(&self) -> Option<crate::targets::Pool> {
+        let waits = self
+            .plan
+            .mix
+            .iter()
+            .any(|share| share.kind == Kind::Freshness);
+        let role = self.plan.needs().first().copied();
+        let role = role.filter(|_| !waits && !self.plan.fault)?;
+        self.shop.targets.need(role).ok()
+    }
+
+    /// A file of events fills events and mixed; other scenarios take only its times.
+    fn replays_contents(&self) -> bool {
+        self.plan.name == "mixed" || self.plan.name == "events"
+    }
+
+    fn replay(&self) -> anyhow::Result<Option<Arc<Replay>>> {
+        let Arrival::Replay(file) = self.arrival else {
+            return Ok(None);
+        };
+        let replay = Replay::read(file, self.plan.name == "mixed")?;
+        if replay.skipped > 0 {
+            let first = replay.first_skipped.as_deref().unwrap_or_default();
+            let (skipped, file) = (replay.skipped, file.display());
+            note(format_args!(
+                "{file}: {skipped} lines are left out; first {first}"
+            ));
+        }
+        Ok(Some(Arc::new(replay)))
+    }
+
+    fn schedule(&self, replay: Option<&Replay>) -> Schedule {
+        match (replay, self.arrival) {
+            (Some(replay), _) => {
+                let offsets = replay.offsets(self.args.load.speed);
+                Schedule::replay(offsets, self.warmup, self.duration)
+            }
+            (None, Arrival::Shape(shape)) => Schedule::new(&self.load(*shape)),
+            (None, Arrival::Replay(_)) => Schedule::new(&self.load(Shape::Constant)),
+        }
+    }
+
+    fn load(&self, shape: Shape) -> Load {
+        Load {
+            shape,
+            rate: self.rate.unwrap_or(RATE),
+            warmup: self.warmup,
+            duration: self.duration,
+            seed: self.args.load.seed,
+        }
+    }
+
+    /// The run itself, with the fault if there is to be one.
+    fn outcome(&self, runtime: &Runtime, session: &mut Session, schedule: &Schedule) -> Outcome {
+        let given = &self.args.fault;
+        let Some(command) = given.fault_cmd.clone().filter(|_| self.has_fault()) else {
+            return session.run(runtime, schedule);
+        };
+        let part = schedule.duration() / FAULT_PART;
+        let fault = Fault {
+            command,
+            after: schedule.warmup() + given.fault_after.unwrap_or(part),
+            lasts: given.fault_for.unwrap_or(part),
+            undo: given.fault_undo.clone(),
+        };
+        session.run_with(runtime, schedule, &fault)
+    }
+
+    /// The command meets the scenarios made for it, or all when there is none of those.
+    fn has_fault(&self) -> bool {
+        self.plan.fault || !self.args.scenarios.iter().any(|one| one.plan.fault)
+    }
+
+    fn searched(&self, runtime: &Runtime, session: &mut Session) -> anyhow::Result<Entry> {
+        let plain = self.rate.map(|_| {
+            let schedule = self.schedule(None);
+            let outcome = self.outcome(runtime, session, &schedule);
+            (outcome, self.info(self.arrival.to_string(), &schedule))
+        });
+        let search = Search {
+            start: self.rate.unwrap_or(RATE),
+            step: self.args.find_max_step,
+            p99: self.args.find_max_p99,
+            seed: self.args.load.seed,
+        };
+        let (found, last) = session.find_max(runtime, &search, say);
+        let of_search = last.map(|outcome| {
+            let times = (search.warmup(), search.step);
+            (outcome, self.info_of(Shape::Constant.to_string(), times))
+        });
+        let (outcome, info) = plain
+            .or(of_search)
+            .context("a search tries at least one rate")?;
+        let mut entry = self.report(&outcome, info);
+        entry.find_max = Some(FindMax::from(&found));
+        Ok(entry)
+    }
+
+    fn compared(
+        &self,
+        runtime: &Runtime,
+        a: &mut Session,
+        other: &Arc<Shop>,
+    ) -> anyhow::Result<Entry> {
+        let shape = match self.arrival {
+            Arrival::Shape(shape) if compare::comparable(*shape) => *shape,
+            Arrival::Shape(_) | Arrival::Replay(_) => {
+                anyhow::bail!("--compare needs --arrival constant or poisson: windows take turns")
+            }
+        };
+        let mut b = self.session(other, None)?;
+        let window = self.args.compare_window;
+        let comparison = compare::run(runtime, a, &mut b, &self.load(shape), window);
+        let arrival = format!("{shape}, in turns with the other target");
+        let times = (Duration::ZERO, comparison.a.measured.duration());
+        let mut entry = self.report(&comparison.a, self.info_of(arrival, times));
+        let against = self.args.compare.as_ref().map_or("", |c| c.text());
+        entry.compare = Some(Compared::new(against, window, &comparison));
+        if entry.invalid_because.is_none() {
+            entry.invalid_because = comparison.b.invalid_because;
+            entry.valid = entry.invalid_because.is_none();
+        }
+        Ok(entry)
+    }
+
+    fn report(&self, outcome: &Outcome, run: RunInfo) -> Entry {
+        let mut slos = self.plan.slo.clone();
+        // What holds in health is not what is asked of a server that is made to fail.
+        if !self.plan.fault {
+            slos.extend(self.args.slo.iter().cloned());
+        }
+        let origin = Origin {
+            scenario: self.plan.name.clone(),
+            tracing: self.shop.tracing,
+            judges_fault: self.plan.fault,
+            run,
+        };
+        Entry::new(origin, outcome, &slos)
+    }
+
+    fn info(&self, arrival: String, schedule: &Schedule) -> RunInfo {
+        self.info_of(arrival, (schedule.warmup(), schedule.duration()))
+    }
+
+    fn info_of(&self, arrival: String, (warmup, duration): (Duration, Duration)) -> RunInfo {
+        RunInfo {
+            arrival,
+            seed: self.args.load.seed,
+            warmup_s: warmup.as_secs_f64(),
+            duration_s: duration.as_secs_f64(),
+            connections: usize::from(self.args.generator.connections),
+            ..RunInfo::here()
+        }
+    }
 }
 
 fn say(step: &Step) {
@@ -189,47 +324,4 @@ fn say(step: &Step) {
         "  {:>7.0}/s wanted  {:>7.0}/s got  p99 {p99} ms  {verdict}",
         step.wanted, step.got
     ));
-}
-
-fn load_of(args: &RunArgs, rate: f64) -> Load {
-    Load {
-        shape: args.load.arrival,
-        rate,
-        warmup: args.load.warmup,
-        duration: args.load.duration,
-        seed: args.load.seed,
-    }
-}
-
-fn entry(args: &RunArgs, name: &str, outcome: &Outcome, info: RunInfo) -> Entry {
-    let invalid = outcome.invalid_because.clone();
-    Entry::new(name.to_owned(), &outcome.measured, invalid, &args.slo, info)
-}
-
-fn run_info(args: &RunArgs, shape: Shape, warmup: Duration, duration: Duration) -> RunInfo {
-    RunInfo {
-        at: Timestamp::now().to_string(),
-        command: command_line(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: args.load.seed,
-        arrival: shape.to_string(),
-        warmup_s: warmup.as_secs_f64(),
-        duration_s: duration.as_secs_f64(),
-        connections: usize::from(args.generator.connections),
-        machine: Machine::this(),
-    }
-}
-
-/// The command as it can be typed again, without the path of the binary.
-fn command_line() -> String {
-    let arguments = std::env::args_os().skip(1).map(|argument| {
-        let text = argument.to_string_lossy().into_owned();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%".contains(c);
-        if !text.is_empty() && text.chars().all(plain) {
-            return text;
-        }
-        format!("'{}'", text.replace('\'', r"'\''"))
-    });
-    let words = std::iter::once("cartwright-loadtest".to_owned()).chain(arguments);
-    words.collect::<Vec<_>>().join(" ")
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
+use crate::cpu;
 use crate::measured::{Answer, Measured, Timing};
 use crate::schedule::Schedule;
 
@@ -62,6 +63,7 @@ pub(crate) fn run<O: Operation>(
     measured: &Shared,
 ) -> Measured {
     be_punctual();
+    let cpu_before = cpu::of_this_process();
     let run = Arc::new(Run {
         operation: Arc::clone(operation),
         started: Instant::now() + LEAD,
@@ -75,7 +77,10 @@ pub(crate) fn run<O: Operation>(
         dispatch(runtime, &run, request, *intended, limits);
     }
     drain(&run, schedule, limits);
-    lock(measured).clone()
+    let cpu = cpu::of_this_process().saturating_sub(cpu_before);
+    let mut measured = lock(measured);
+    measured.cost(cpu, schedule.offsets().len() as u64);
+    measured.clone()
 }
 
 /// Asks the kernel to wake this thread within a microsecond instead of its usual fifty.
@@ -112,6 +117,7 @@ async fn one<O: Operation>(run: Arc<Run<O>>, request: u64, intended: Duration) {
     let sent = run.started.elapsed();
     let answer = run.operation.call(request).await;
     let timing = Timing {
+        request,
         intended,
         sent,
         done: run.started.elapsed(),
@@ -195,6 +201,7 @@ mod tests {
             failure: None,
             degraded: false,
             generation: String::new(),
+            timing: crate::server_timing::ServerTiming::Unsaid,
         }
     }
 

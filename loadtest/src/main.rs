@@ -3,46 +3,65 @@
 //! It talks protobuf only and knows nothing of the servers' inside. The map, in the order a run
 //! goes through it:
 //!
-//! - `cli`, `period`, `slo`: what was asked for
-//! - `population`, `prepare`, `targets`: a shop made from a seed, pushed through the API
-//! - `schedule`, `engine`, `session`: when each request leaves, and the loop that lets it leave
-//! - `scenario`, `check`, `status`: what is sent, and whether the answer is right
-//! - `timings`, `measured`, `find_max`, `live`: what was measured, and the highest rate that holds
-//! - `report`, `machine`: table, JSON and page
+//! - `cli`, `plan`, `period`, `slo`, `say`: what was asked for, and how it is answered
+//! - `setup`, `population`, `prepare`, `targets`: a shop made from a seed, pushed through the API
+//! - `schedule`, `replay`, `engine`, `session`, `command`: when each request leaves, and the loop
+//!   that lets it leave
+//! - `scenario`, `check`, `status`, `trace`, `server_timing`: what is sent, and whether the answer
+//!   is right
+//! - `fault`, `find_max`, `compare`, `ceiling`: what a run can do besides
+//! - `timings`, `slowest`, `measured`, `cpu`, `stats`, `live`: what was measured
+//! - `report`, `machine`, `diff`: table, JSON and page, and two reports side by side
+//! - `shop_file`: the made-up shop as a file to train from
 //!
 //! No request ever waits for another's answer, and no latency counts from the actual send.
 
+mod ceiling;
 mod check;
 mod cli;
 mod command;
+mod compare;
+mod cpu;
+mod diff;
 mod engine;
+mod fault;
 mod find_max;
 mod live;
 mod machine;
 mod measured;
 mod period;
+mod plan;
 mod population;
 mod prepare;
 mod random;
+mod replay;
 mod report;
+mod say;
 mod scenario;
 mod schedule;
+mod server_timing;
 mod session;
+mod setup;
+mod shop_file;
 mod slo;
+mod slowest;
+mod stats;
 mod status;
 mod targets;
 mod timings;
+mod trace;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
+use cli::{Cli, Command};
 
 /// Bad usage (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // A reader that went away (`| head`) is not an error.
@@ -54,12 +73,25 @@ fn main() -> ExitCode {
             };
         }
     };
-    match command::run(&cli.run) {
+    if let Some(contradiction) = cli.run.contradiction() {
+        say::note(format_args!("error: {contradiction}"));
+        return ExitCode::from(USAGE);
+    }
+    match run(&cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {error:#}"));
+            say::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// True when what was asked for holds.
+fn run(cli: &Cli) -> anyhow::Result<bool> {
+    match &cli.command {
+        None => command::run(&cli.run),
+        Some(Command::Diff(diff)) => diff::run(diff),
+        Some(Command::Shop(shop)) => shop_file::run(shop).map(|()| true),
     }
 }

@@ -1,9 +1,13 @@
 //! What one run measured. Only requests whose intended start lies in the measured window count.
 
+mod join;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::server_timing::ServerTiming;
+use crate::slowest::{SlowRequest, Slowest};
 use crate::timings::Timings;
 
 /// What became of one request.
@@ -16,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) degraded: bool,
     /// Generation that answered; empty where the method names none.
     pub(crate) generation: String,
+    /// What the server says its time went to.
+    pub(crate) timing: ServerTiming,
 }
 
 /// Why a request counts as an error.
@@ -40,9 +46,11 @@ impl Failure {
     }
 }
 
-/// When it was to leave, left and was answered, from the start of the run.
+/// When a request was to leave, left and was answered, from the start of the run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
+    /// Its number.
+    pub(crate) request: u64,
     pub(crate) intended: Duration,
     pub(crate) sent: Duration,
     pub(crate) done: Duration,
@@ -70,10 +78,21 @@ pub(crate) struct Slice {
     pub(crate) latency: Timings,
     /// Good answers that came in it.
     pub(crate) good: u64,
-    /// Failed requests that were to leave in it.
+    /// Requests that were to leave in it, and those of them that failed or were degraded.
+    pub(crate) requests: u64,
     pub(crate) errors: u64,
+    pub(crate) degraded: u64,
 }
 
+/// Another generation answered for the first time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// From the end of the warm-up.
+    pub(crate) at: Duration,
+    pub(crate) generation: String,
+}
+
+/// A run's measurements. Its slices are those of the measured time, one after the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     from: Duration,
@@ -86,13 +105,20 @@ pub(crate) struct Measured {
     operations: BTreeMap<&'static str, Calls>,
     errors: BTreeMap<String, Errors>,
     generations: BTreeMap<String, u64>,
+    changes: Vec<Change>,
+    slowest: Slowest,
     requests: u64,
     failed: u64,
     degraded: u64,
     unsent: u64,
     good_in_window: u64,
+    /// CPU time of this whole process, and how many requests it was spent on.
+    cpu: Duration,
+    sent: u64,
 }
 
+/// How many of the slowest requests are kept unless said otherwise.
+pub(crate) const SLOWEST: usize = 10;
 const SLICES: u32 = 120;
 const SHORTEST_SLICE: Duration = Duration::from_millis(500);
 
@@ -110,11 +136,23 @@ impl Measured {
             operations: BTreeMap::new(),
             errors: BTreeMap::new(),
             generations: BTreeMap::new(),
+            changes: Vec::new(),
+            slowest: Slowest::new(SLOWEST),
             requests: 0,
             failed: 0,
             degraded: 0,
             unsent: 0,
             good_in_window: 0,
+            cpu: Duration::ZERO,
+            sent: 0,
+        }
+    }
+
+    /// Keeps this many of the slowest requests.
+    pub(crate) fn keeping(self, slowest: usize) -> Self {
+        Self {
+            slowest: Slowest::new(slowest),
+            ..self
         }
     }
 
@@ -135,10 +173,13 @@ impl Measured {
         let Some(slice) = self.slice_at(timing.intended) else {
             return;
         };
+        slice.requests += 1;
         slice.errors += u64::from(failed);
+        slice.degraded += u64::from(answer.degraded);
         if !refused {
             slice.latency.record(latency);
             self.latency.record(latency);
+            self.keep_if_slow(timing, &answer);
         }
         self.lag.record(timing.sent.saturating_sub(timing.intended));
         self.requests += 1;
@@ -146,25 +187,38 @@ impl Measured {
         let calls = self
             .operations
             .entry(answer.operation)
-            .or_insert_with(|| Calls {
-                latency: Timings::new(),
-                requests: 0,
-                errors: 0,
-            });
+            .or_insert_with(Calls::new);
         calls.requests += 1;
         calls.errors += u64::from(failed);
         if !refused {
             calls.latency.record(latency);
         }
-        self.count_generation(answer.generation);
+        self.count_generation(timing.done, answer.generation);
         if let Some(failure) = answer.failure {
             self.count_error(&failure.code, failure.detail);
         }
     }
 
+    fn keep_if_slow(&mut self, timing: &Timing, answer: &Answer) {
+        let latency = timing.done.saturating_sub(timing.intended);
+        if !self.slowest.wants(latency) {
+            return;
+        }
+        self.slowest.add(SlowRequest {
+            request: timing.request,
+            operation: answer.operation,
+            at: timing.intended.saturating_sub(self.from),
+            latency,
+            lag: timing.sent.saturating_sub(timing.intended),
+            timing: answer.timing.clone(),
+            error: answer.failure.as_ref().map(|f| f.code.to_string()),
+        });
+    }
+
     /// Counts a request that was never sent, or never came back.
     pub(crate) fn lost(&mut self, intended: Duration, code: &'static str, detail: &str) {
         if let Some(slice) = self.slice_at(intended) {
+            slice.requests += 1;
             slice.errors += 1;
             self.requests += 1;
             self.count_error(code, detail.to_owned());
@@ -190,11 +244,21 @@ impl Measured {
         }
     }
 
-    fn count_generation(&mut self, generation: String) {
+    fn count_generation(&mut self, done: Duration, generation: String) {
         if generation.is_empty() {
             return;
         }
-        *self.generations.entry(generation).or_default() += 1;
+        if let Some(count) = self.generations.get_mut(&generation) {
+            *count += 1;
+            return;
+        }
+        if !self.generations.is_empty() {
+            self.changes.push(Change {
+                at: done.saturating_sub(self.from),
+                generation: generation.clone(),
+            });
+        }
+        self.generations.insert(generation, 1);
     }
 
     fn slice_at(&mut self, at: Duration) -> Option<&mut Slice> {
@@ -203,11 +267,7 @@ impl Measured {
             .filter(|into| *into < self.duration)?;
         let index = usize::try_from(into.as_nanos() / self.slice.as_nanos()).ok()?;
         while self.slices.len() <= index {
-            self.slices.push(Slice {
-                latency: Timings::coarse(),
-                good: 0,
-                errors: 0,
-            });
+            self.slices.push(Slice::new());
         }
         self.slices.get_mut(index)
     }
@@ -252,12 +312,40 @@ impl Measured {
         &self.generations
     }
 
+    pub(crate) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Slowest first.
+    pub(crate) fn slowest(&self) -> &[SlowRequest] {
+        self.slowest.requests()
+    }
+
+    /// Says what `sent` requests, those of the warm-up included, cost this process.
+    pub(crate) fn cost(&mut self, cpu: Duration, sent: u64) {
+        self.cpu += cpu;
+        self.sent += sent;
+    }
+
+    /// CPU time of this process for a request, in microseconds.
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    pub(crate) fn cpu_us_per_request(&self) -> Option<f64> {
+        (self.sent > 0).then(|| self.cpu.as_secs_f64() * 1e6 / self.sent as f64)
+    }
+
     pub(crate) fn requests(&self) -> u64 {
         self.requests
     }
 
     pub(crate) fn failed(&self) -> u64 {
         self.failed
+    }
+
+    /// Requests that got no answer at all: a wrong answer is one, a refusal is none.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let answers = |code: &str| code.starts_with("wrong: ") || code.starts_with("rejected: ");
+        let failed = self.errors.iter().filter(|(code, _)| !answers(code));
+        failed.map(|(_, errors)| errors.count).sum()
     }
 
     pub(crate) fn unsent_count(&self) -> u64 {
@@ -290,97 +378,4 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn good() -> Answer {
-        Answer {
-            operation: "test",
-            failure: None,
-            degraded: false,
-            generation: "g1".into(),
-        }
-    }
-
-    fn timing(intended: u64, sent: u64, done: u64) -> Timing {
-        let ms = Duration::from_millis;
-        Timing {
-            intended: ms(intended),
-            sent: ms(sent),
-            done: ms(done),
-        }
-    }
-
-    fn two_seconds_after_one() -> Measured {
-        Measured::new(Duration::from_secs(1), Duration::from_secs(2), 10.0)
-    }
-
-    #[test]
-    fn the_warm_up_is_cut_off() {
-        let mut measured = two_seconds_after_one();
-        measured.record(&timing(999, 999, 5_000), good());
-        assert_eq!(measured.requests(), 0);
-        assert!(measured.latency().is_empty());
-        measured.record(&timing(1_000, 1_000, 1_004), good());
-        assert_eq!(measured.requests(), 1);
-    }
-
-    #[test]
-    fn latency_counts_from_the_intended_start_and_lag_is_apart() {
-        let mut measured = two_seconds_after_one();
-        measured.record(&timing(1_000, 1_030, 1_050), good());
-        assert!((measured.latency().max_ms() - 50.0).abs() < 0.1);
-        assert!((measured.lag().max_ms() - 30.0).abs() < 0.1);
-    }
-
-    #[test]
-    fn a_refusal_is_an_error_and_no_latency() {
-        let mut measured = two_seconds_after_one();
-        let failure = Failure {
-            code: "UNAVAILABLE".into(),
-            detail: "first".into(),
-            refused: true,
-        };
-        for detail in ["first", "second"] {
-            let failure = Some(Failure {
-                detail: detail.into(),
-                ..failure.clone()
-            });
-            measured.record(&timing(1_000, 1_000, 1_001), Answer { failure, ..good() });
-        }
-        assert!(measured.latency().is_empty());
-        assert_eq!(measured.error_share(), Some(1.0));
-        assert_eq!(
-            measured.errors()["UNAVAILABLE"],
-            Errors {
-                count: 2,
-                first: "first".into()
-            }
-        );
-        assert!(measured.rate_got().abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn the_rate_got_counts_what_was_answered_inside_the_window() {
-        let mut measured = two_seconds_after_one();
-        measured.record(&timing(990, 990, 1_001), good());
-        measured.record(&timing(1_500, 1_500, 1_501), good());
-        measured.record(&timing(2_999, 2_999, 3_001), good());
-        assert!(
-            (measured.rate_got() - 1.0).abs() < 1e-9,
-            "{}",
-            measured.rate_got()
-        );
-        assert_eq!(measured.requests(), 2);
-    }
-
-    #[test]
-    fn what_was_not_sent_is_an_error() {
-        let mut measured = two_seconds_after_one();
-        measured.unsent(Duration::from_millis(10));
-        measured.unsent(Duration::from_millis(1_010));
-        assert_eq!(measured.unsent_count(), 2);
-        assert_eq!(measured.failed(), 1);
-        assert_eq!(measured.errors()["UNSENT"].count, 1);
-    }
-}
+mod tests;

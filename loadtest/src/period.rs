@@ -1,18 +1,29 @@
-//! Durations as people write them: `250us`, `10ms`, `1.5s`, `2m`.
+//! Durations as people write them: `250us`, `10ms`, `1.5s`, `2m`, and `60` for seconds.
 
 use std::time::Duration;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("duration is {0:?}, a number with us, ms, s or m is needed, such as 10ms or 1.5s")]
+#[error(
+    "duration is {0:?}, seconds or a number with us, ms, s or m is needed, such as 60, 10ms or 1.5s"
+)]
 pub(crate) struct NotADuration(String);
 
-/// Reads a duration.
+/// Reads a duration; a number alone is one of seconds.
 pub(crate) fn parse(text: &str) -> Result<Duration, NotADuration> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    of(text, number, if unit.is_empty() { "s" } else { unit })
+}
+
+/// Reads a duration that says its unit: where a bare number could be meant in another one.
+pub(crate) fn with_unit(text: &str) -> Result<Duration, NotADuration> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    of(text, number, unit)
+}
+
+fn of(text: &str, number: &str, unit: &str) -> Result<Duration, NotADuration> {
     let bad = || NotADuration(text.to_owned());
-    let unit = text
-        .find(|c: char| c.is_ascii_alphabetic())
-        .ok_or_else(bad)?;
-    let (number, unit) = text.split_at(unit);
     let seconds = match unit {
         "us" => 1e-6,
         "ms" => 1e-3,
@@ -43,17 +54,20 @@ mod tests {
             ("10ms", 10_000),
             ("1.5s", 1_500_000),
             ("2m", 120_000_000),
+            ("60", 60_000_000),
+            ("0.5", 500_000),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_micros(micros)), "{text}");
         }
     }
 
     #[test]
-    fn refuses_what_has_no_unit_or_no_sense() {
-        for text in ["", "10", "ms", "-1s", "10h", "1e400s", "infs"] {
+    fn refuses_what_has_no_sense() {
+        for text in ["", "ms", "-1s", "-1", "10h", "1e400s", "infs"] {
             let error = parse(text).unwrap_err().to_string();
-            assert!(error.contains("10ms or 1.5s"), "{error}");
+            assert!(error.contains("60, 10ms or 1.5s"), "{error}");
         }
-        assert!(positive("0s").is_err());
+        assert!(positive("0s").is_err() && positive("0").is_err());
+        assert!(with_unit("10").is_err() && with_unit("10ms").is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! What a run leaves: one entry per scenario, as a table, as JSON and as a page.
 
 mod chart;
+mod extras;
 pub(crate) mod page;
 pub(crate) mod table;
 
@@ -8,19 +9,33 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::find_max::{Found, Step};
-use crate::machine::Machine;
 use crate::measured::Measured;
+use crate::session::Outcome;
 use crate::slo::Slo;
+use crate::trace::Tracing;
+pub(crate) use extras::{Ceiling, Compared, FaultResult, Mark, RunInfo, Slow};
+
+/// Where an entry comes from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) scenario: String,
+    pub(crate) tracing: Tracing,
+    /// Whether an unanswered request is a failure of the run.
+    pub(crate) judges_fault: bool,
+    pub(crate) run: RunInfo,
+}
 
 /// One scenario's result. Fields are added, never renamed: other programs read this.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) scenario: String,
     pub(crate) rate: Rate,
     pub(crate) latency_ms: Latency,
+    #[serde(default)]
+    pub(crate) mean_ms: Option<f64>,
     /// Measured requests; `errors` of them failed, were wrong or were never sent.
     pub(crate) requests: u64,
     pub(crate) errors: u64,
@@ -30,8 +45,23 @@ pub(crate) struct Entry {
     pub(crate) invalid_because: Option<String>,
     /// p99 of actual send less intended start.
     pub(crate) generator_lag_ms: f64,
+    /// CPU time of the generator, its warm-up included.
+    #[serde(default)]
+    pub(crate) generator_cpu_us_per_request: Option<f64>,
     pub(crate) slo: Vec<Verdict>,
     pub(crate) find_max: Option<FindMax>,
+    #[serde(default)]
+    pub(crate) ceiling: Option<Ceiling>,
+    #[serde(default)]
+    pub(crate) compare: Option<Compared>,
+    #[serde(default)]
+    pub(crate) fault: Option<FaultResult>,
+    /// What happened meanwhile, in the order of time.
+    #[serde(default)]
+    pub(crate) marks: Vec<Mark>,
+    /// Slowest first, from the intended start.
+    #[serde(default)]
+    pub(crate) slowest: Vec<Slow>,
     /// Answers by generation.
     pub(crate) generations: BTreeMap<String, u64>,
     pub(crate) operations: BTreeMap<String, OperationResult>,
@@ -41,7 +71,7 @@ pub(crate) struct Entry {
 }
 
 /// Requests a second.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rate {
     pub(crate) wanted: f64,
     /// Good answers.
@@ -49,7 +79,7 @@ pub(crate) struct Rate {
 }
 
 /// From the intended start; nothing where nothing was answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) p50: Option<f64>,
     pub(crate) p90: Option<f64>,
@@ -58,20 +88,20 @@ pub(crate) struct Latency {
     pub(crate) max: Option<f64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ErrorCount {
     pub(crate) count: u64,
     /// What the first one said.
     pub(crate) first: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) expr: String,
     pub(crate) ok: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FindMax {
     pub(crate) rate: f64,
     pub(crate) p99_ms_at_70_percent: Option<f64>,
@@ -80,7 +110,7 @@ pub(crate) struct FindMax {
     pub(crate) steps: Vec<StepResult>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StepResult {
     pub(crate) wanted: f64,
     pub(crate) got: f64,
@@ -90,7 +120,7 @@ pub(crate) struct StepResult {
     pub(crate) why_not: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OperationResult {
     pub(crate) requests: u64,
     pub(crate) errors: u64,
@@ -98,67 +128,64 @@ pub(crate) struct OperationResult {
 }
 
 /// A slice of the measured time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Point {
     /// Where it begins, from the end of the warm-up.
     pub(crate) at_s: f64,
     pub(crate) got: f64,
     pub(crate) errors: u64,
+    #[serde(default)]
+    pub(crate) degraded: u64,
     pub(crate) latency_ms: Latency,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HistogramBar {
     pub(crate) from_ms: f64,
     pub(crate) to_ms: f64,
     pub(crate) count: u64,
 }
 
-/// How to make it again.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct RunInfo {
-    pub(crate) at: String,
-    pub(crate) command: String,
-    pub(crate) version: String,
-    pub(crate) seed: u64,
-    pub(crate) arrival: String,
-    pub(crate) warmup_s: f64,
-    pub(crate) duration_s: f64,
-    pub(crate) connections: usize,
-    pub(crate) machine: Machine,
-}
-
 const BARS_PER_DECADE: u32 = 10;
 
 impl Entry {
-    pub(crate) fn new(
-        scenario: String,
-        measured: &Measured,
-        invalid_because: Option<String>,
-        slos: &[Slo],
-        run: RunInfo,
-    ) -> Self {
+    pub(crate) fn new(origin: Origin, outcome: &Outcome, slos: &[Slo]) -> Self {
+        let (measured, invalid_because) = (&outcome.measured, &outcome.invalid_because);
+        let mut slo: Vec<_> = slos.iter().map(|slo| verdict(slo, measured)).collect();
+        if let Some(fault) = outcome.fault.as_ref().filter(|_| origin.judges_fault) {
+            slo.push(Verdict {
+                expr: "every request answered inside its deadline".to_owned(),
+                ok: fault.unanswered == 0,
+            });
+        }
         Self {
-            scenario,
+            scenario: origin.scenario,
             rate: Rate {
                 wanted: round(measured.rate_wanted()),
                 got: round(measured.rate_got()),
             },
             latency_ms: Latency::of(measured.latency()),
+            mean_ms: (!measured.latency().is_empty()).then(|| round(measured.latency().mean_ms())),
             requests: measured.requests(),
             errors: measured.failed(),
             errors_by_code: errors(measured),
             degraded_share: measured.degraded_share().unwrap_or(0.0),
             valid: invalid_because.is_none(),
-            invalid_because,
+            invalid_because: invalid_because.clone(),
             generator_lag_ms: round(measured.lag().percentile_ms(99.0)),
-            slo: slos.iter().map(|slo| verdict(slo, measured)).collect(),
+            generator_cpu_us_per_request: measured.cpu_us_per_request().map(round),
+            slo,
             find_max: None,
+            ceiling: None,
+            compare: None,
+            fault: outcome.fault.as_ref().map(FaultResult::from),
+            marks: extras::marks(outcome),
+            slowest: extras::slowest(measured, origin.tracing),
             generations: measured.generations().clone(),
             operations: operations(measured),
             series: series(measured),
             histogram: histogram(measured),
-            run,
+            run: origin.run,
         }
     }
 
@@ -244,6 +271,7 @@ fn series(measured: &Measured) -> Vec<Point> {
             at_s: round(index as f64 * length),
             got: round(slice.good as f64 / measured.slice_seconds(index)),
             errors: slice.errors,
+            degraded: slice.degraded,
             latency_ms: Latency::of(&slice.latency),
         })
         .collect()
@@ -269,6 +297,13 @@ fn edge(ms: f64) -> f64 {
     (ms * 1e6).round() / 1e6
 }
 
+/// Reads what `write_json` wrote, also of versions that knew less.
+pub(crate) fn read_json(path: &Path) -> anyhow::Result<Vec<Entry>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is no report of cartwright-loadtest", path.display()))
+}
+
 /// Writes the entries as JSON.
 pub(crate) fn write_json(path: &Path, entries: &[Entry]) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(entries)?;
@@ -290,17 +325,31 @@ pub(crate) mod tests {
                 operation: "Decide",
                 failure: (index == 50).then(|| Failure::wrong("k", "9, 10 were <asked> for")),
                 degraded: index < 10,
-                generation: "g1".into(),
+                generation: if index < 70 { "g1" } else { "g2" }.into(),
+                timing: crate::server_timing::ServerTiming::Stages(vec![stage("features")]),
             };
             let timing = Timing {
+                request: index,
                 intended,
                 sent: intended + Duration::from_micros(200),
                 done: intended + Duration::from_millis(1 + index % 8),
             };
             measured.record(&timing, answer);
         }
+        measured.cost(Duration::from_millis(2), 100);
+        let outcome = Outcome {
+            measured,
+            invalid_because: None,
+            fault: Some(fault()),
+        };
         let slos = ["p99<10ms".parse().unwrap(), "errors<0.01%".parse().unwrap()];
-        let mut entry = Entry::new("decide".into(), &measured, None, &slos, run());
+        let origin = Origin {
+            scenario: "decide".into(),
+            tracing: Tracing::of("run", 0.0),
+            judges_fault: false,
+            run: run(),
+        };
+        let mut entry = Entry::new(origin, &outcome, &slos);
         let step = |wanted: f64, why_not: Option<&str>| Step {
             wanted,
             got: wanted,
@@ -315,7 +364,33 @@ pub(crate) mod tests {
             relaxed: Some(step(140.0, None)),
             steps,
         }));
+        entry.ceiling = Some(Ceiling::from(&crate::ceiling::Ceiling {
+            what: crate::ceiling::WHAT,
+            scenario: 3_000.0,
+            empty: 12_000.0,
+        }));
         entry
+    }
+
+    fn stage(name: &str) -> proto::v1::StageLatency {
+        proto::v1::StageLatency {
+            stage: name.into(),
+            latency: Some(prost_types::Duration {
+                seconds: 0,
+                nanos: 900_000,
+            }),
+        }
+    }
+
+    fn fault() -> crate::fault::Verdict {
+        crate::fault::Verdict {
+            began: Duration::from_millis(300),
+            ended: Duration::from_millis(600),
+            unanswered: 0,
+            degraded: 10,
+            recovered_after: Some(Duration::from_millis(250)),
+            failed: None,
+        }
     }
 
     fn run() -> RunInfo {
@@ -328,7 +403,7 @@ pub(crate) mod tests {
             warmup_s: 0.0,
             duration_s: 1.0,
             connections: 4,
-            machine: Machine {
+            machine: crate::machine::Machine {
                 cpu: "a CPU".into(),
                 cores: 2,
                 memory_mib: 4_096,
@@ -339,13 +414,22 @@ pub(crate) mod tests {
 
     #[test]
     fn the_json_keeps_its_shape() {
-        let golden = include_str!("../tests/golden/report.json");
+        let golden = include_str!("../tests/golden/report-2.json");
         let written = serde_json::to_string_pretty(&[entry()]).unwrap() + "\n";
         let (golden, written): (serde_json::Value, serde_json::Value) = (
             serde_json::from_str(golden).unwrap(),
             serde_json::from_str(&written).unwrap(),
         );
         assert_eq!(written, golden, "{written:#}");
+    }
+
+    #[test]
+    fn reports_of_older_versions_are_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        for name in ["report.json", "report-2.json"] {
+            let entries = read_json(&folder.join(name)).unwrap();
+            assert_eq!(entries[0].latency_ms.p50, Some(4.001), "{name}");
+        }
     }
 
     #[test]

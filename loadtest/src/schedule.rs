@@ -2,6 +2,7 @@
 //! does.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,6 +19,13 @@ pub(crate) enum Shape {
     Ramp,
     /// This many equal steps up to the rate.
     Step(u32),
+}
+
+/// How requests arrive: by a shape, or as a file's events did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    Shape(Shape),
+    Replay(PathBuf),
 }
 
 /// What a schedule is made from.
@@ -43,7 +51,7 @@ pub(crate) struct Schedule {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "arrival is {0:?}, allowed are constant, poisson, ramp, step and step:N with N from 2 to 100"
+    "arrival is {0:?}, allowed are constant, poisson, ramp, step, step:N with N from 2 to 100, and replay:FILE"
 )]
 pub(crate) struct UnknownShape(String);
 
@@ -77,6 +85,27 @@ impl fmt::Display for Shape {
             Self::Poisson => f.write_str("poisson"),
             Self::Ramp => f.write_str("ramp"),
             Self::Step(steps) => write!(f, "step:{steps}"),
+        }
+    }
+}
+
+impl FromStr for Arrival {
+    type Err = UnknownShape;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("replay:") {
+            Some("") => Err(UnknownShape(text.to_owned())),
+            Some(file) => Ok(Self::Replay(PathBuf::from(file))),
+            None => text.parse().map(Self::Shape),
+        }
+    }
+}
+
+impl fmt::Display for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape(shape) => shape.fmt(f),
+            Self::Replay(file) => write!(f, "replay:{}", file.display()),
         }
     }
 }
@@ -116,6 +145,27 @@ impl Schedule {
             warmup: load.warmup,
             duration: load.duration,
         }
+    }
+
+    /// The times of a file, as far as warm-up and measured time last: both end with the file.
+    pub(crate) fn replay(offsets: Vec<Duration>, warmup: Duration, duration: Duration) -> Self {
+        let last = offsets.last().copied().unwrap_or_default();
+        let measured = last.saturating_sub(warmup).max(Duration::from_millis(1));
+        let duration = duration.min(measured);
+        let within = offsets.into_iter().take_while(|at| *at < warmup + duration);
+        Self {
+            offsets: within.collect(),
+            warmup,
+            duration,
+        }
+    }
+
+    pub(crate) fn warmup(&self) -> Duration {
+        self.warmup
+    }
+
+    pub(crate) fn duration(&self) -> Duration {
+        self.duration
     }
 
     pub(crate) fn offsets(&self) -> &[Duration] {
@@ -246,11 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_ends_with_its_file_or_with_the_time_asked_for() {
+        let seconds = |n| Duration::from_secs(n);
+        let offsets: Vec<_> = (0..=10).map(seconds).collect();
+        let whole = Schedule::replay(offsets.clone(), seconds(2), seconds(60));
+        assert_eq!((whole.offsets.len(), whole.duration), (10, seconds(8)));
+        let cut = Schedule::replay(offsets, seconds(2), seconds(3));
+        assert_eq!((cut.offsets.len(), cut.duration), (5, seconds(3)));
+        assert!((cut.rate() - 1.0).abs() < 1e-9, "{}", cut.rate());
+    }
+
+    #[test]
     fn shapes_are_read_as_they_are_written() {
         for text in ["constant", "poisson", "ramp", "step:7"] {
             assert_eq!(text.parse::<Shape>().unwrap().to_string(), text);
         }
         assert_eq!("step".parse(), Ok(Shape::Step(5)));
+        let replay: Arrival = "replay:a/b.csv".parse().unwrap();
+        assert_eq!(replay.to_string(), "replay:a/b.csv");
+        assert!("replay:".parse::<Arrival>().is_err());
         for text in ["", "step:1", "step:x", "burst"] {
             let error = text.parse::<Shape>().unwrap_err().to_string();
             assert!(error.contains("allowed are constant, poisson"), "{error}");

@@ -1,16 +1,19 @@
-//! One scenario from preparation to its entry in the report.
+//! One scenario from preparation to what was measured of it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use crate::ceiling::{self, Ceiling};
 use crate::engine::{self, Limits};
+use crate::fault::{Fault, Verdict};
 use crate::find_max::{self, Bar, Found, Step};
 use crate::live::Line;
 use crate::measured::Measured;
 use crate::scenario::Scenario;
 use crate::schedule::{Load, Schedule, Shape};
+use crate::targets::Pool;
 
 /// A scenario against its servers. Runs in it never repeat a request number.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(crate) struct Session {
     pub(crate) name: String,
     scenario: Arc<Scenario>,
     limits: Limits,
+    /// How many of the slowest requests are kept.
+    slowest: usize,
     next: u64,
 }
 
@@ -36,6 +41,7 @@ pub(crate) struct Search {
 pub(crate) struct Outcome {
     pub(crate) measured: Measured,
     pub(crate) invalid_because: Option<String>,
+    pub(crate) fault: Option<Verdict>,
 }
 
 /// Lets a server that was driven too hard come back before the next step.
@@ -44,38 +50,59 @@ const REST: Duration = Duration::from_secs(1);
 const STEP_WARMUP: u32 = 5;
 
 impl Session {
-    pub(crate) fn new(name: String, scenario: Scenario, limits: Limits) -> Self {
+    pub(crate) fn new(name: String, scenario: Scenario, limits: Limits, slowest: usize) -> Self {
         Self {
             name,
             scenario: Arc::new(scenario),
             limits,
+            slowest,
             next: 0,
         }
     }
 
-    /// Runs one load.
-    pub(crate) fn run(&mut self, runtime: &Runtime, load: &Load) -> Outcome {
-        let schedule = Schedule::new(load);
-        let measured = Measured::new(load.warmup, load.duration, schedule.rate());
-        let shared = Arc::new(Mutex::new(measured));
+    /// Runs one schedule.
+    pub(crate) fn run(&mut self, runtime: &Runtime, schedule: &Schedule) -> Outcome {
+        let measured = Measured::new(schedule.warmup(), schedule.duration(), schedule.rate());
+        let shared = Arc::new(Mutex::new(measured.keeping(self.slowest)));
         let line = Line::watch(runtime.handle(), self.name.clone(), &shared);
         let first = self.next;
         self.next += schedule.offsets().len() as u64;
-        let handle = runtime.handle();
-        let measured = engine::run(
-            handle,
-            &self.scenario,
-            &schedule,
-            first,
-            &self.limits,
-            &shared,
-        );
+        let (handle, limits) = (runtime.handle(), &self.limits);
+        let measured = engine::run(handle, &self.scenario, schedule, first, limits, &shared);
         drop(line);
         let invalid_because = engine::invalid_because(&measured, &self.limits);
         Outcome {
             measured,
             invalid_because,
+            fault: None,
         }
+    }
+
+    /// Runs one schedule while something fails. A fault that could not be made is no run.
+    pub(crate) fn run_with(
+        &mut self,
+        runtime: &Runtime,
+        schedule: &Schedule,
+        fault: &Fault,
+    ) -> Outcome {
+        let running = fault.start();
+        let mut outcome = self.run(runtime, schedule);
+        if let Some(done) = running.finish() {
+            let verdict = Verdict::of(done, &outcome.measured, schedule.warmup());
+            outcome.invalid_because = outcome.invalid_because.or(verdict.failed.clone());
+            outcome.fault = Some(verdict);
+        }
+        outcome
+    }
+
+    /// Measures which share of an empty call's rate the scenario reaches.
+    pub(crate) fn ceiling(
+        &mut self,
+        runtime: &Runtime,
+        pool: &Pool,
+        window: Duration,
+    ) -> Option<Ceiling> {
+        ceiling::measure(runtime, &self.scenario, pool, &mut self.next, window)
     }
 
     /// Searches the highest rate that holds; the outcome is that of the run at 70 % of it, or of
@@ -91,7 +118,7 @@ impl Session {
         };
         let mut last = None;
         let found = find_max::search(search.start, bar, |rate| {
-            let outcome = self.run(runtime, &constant(rate, search));
+            let outcome = self.run(runtime, &Schedule::new(&constant(rate, search)));
             let step = Step::judge(&outcome.measured, outcome.invalid_because.clone(), bar);
             say(&step);
             if !step.holds() {

@@ -130,7 +130,7 @@ impl Metric {
     fn bound(self, text: &str) -> Option<f64> {
         match self {
             Self::Percentile(_) | Self::Mean | Self::Max | Self::Lag => {
-                period::parse(text).ok().map(millis)
+                period::with_unit(text).ok().map(millis)
             }
             Self::Errors | Self::Degraded => {
                 let percent: f64 = text.strip_suffix('%')?.trim().parse().ok()?;
@@ -192,8 +192,10 @@ mod tests {
                 failure: (index == 100).then(|| Failure::wrong("k", "9 of 10")),
                 degraded: index <= 2,
                 generation: String::new(),
+                timing: crate::server_timing::ServerTiming::Unsaid,
             };
             let timing = Timing {
+                request: index,
                 intended,
                 sent: intended,
                 done: intended + Duration::from_millis(index),

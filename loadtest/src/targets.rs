@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tonic::transport::{Channel, Endpoint};
 
 /// A server by the part it plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Features,
     Candidates,
@@ -14,6 +14,11 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let roles = [Self::Features, Self::Candidates, Self::Recovery];
+        roles.into_iter().find(|role| role.name() == name)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Features => "features",

@@ -42,6 +42,12 @@ impl Timings {
         let _ = self.0.record(micros);
     }
 
+    /// Adds what another counted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        // It grows by itself: nothing is refused.
+        let _ = self.0.add(&other.0);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -14,6 +14,13 @@ pub(crate) struct Series {
     pub(crate) dots: bool,
 }
 
+/// A vertical line with words: something that happened then.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) at: f64,
+    pub(crate) text: String,
+}
+
 /// What a chart shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Labels {
@@ -65,9 +72,18 @@ impl Axis {
 }
 
 /// Lines over a linear axis; `bar` is a horizontal line that is not to be crossed.
-pub(crate) fn lines(labels: &Labels, series: &[Series], bar: Option<f64>) -> String {
+pub(crate) fn lines(
+    labels: &Labels,
+    series: &[Series],
+    bar: Option<f64>,
+    events: &[Event],
+) -> String {
     let points = || series.iter().flat_map(|s| &s.points);
     let highest_x = points().map(|p| p.0).fold(0.0, f64::max);
+    let highest_x = events
+        .iter()
+        .map(|event| event.at)
+        .fold(highest_x, f64::max);
     let highest_y = points().map(|p| p.1).fold(bar.unwrap_or(0.0), f64::max);
     let step = nice(highest_y);
     let x = Axis::across(0.0, highest_x.max(f64::MIN_POSITIVE));
@@ -75,6 +91,9 @@ pub(crate) fn lines(labels: &Labels, series: &[Series], bar: Option<f64>) -> Str
     let mut svg = open(labels);
     rows(&mut svg, y, step);
     columns(&mut svg, x, nice(highest_x));
+    for (index, event) in events.iter().enumerate() {
+        mark(&mut svg, event, x, index);
+    }
     for (index, one) in series.iter().enumerate() {
         draw(&mut svg, one, x, y);
         legend(&mut svg, one, index);
@@ -168,6 +187,24 @@ fn column(svg: &mut String, place: f64, text: &str) {
     let _ = writeln!(
         svg,
         r#"<path class="grid" d="M{place:.1} {TOP}V{bottom}"/><text class="middle" x="{place:.1}" y="{below}">{text}</text>"#
+    );
+}
+
+/// Words of neighbours stand on different lines, and never beyond the edge.
+fn mark(svg: &mut String, event: &Event, x: Axis, index: usize) {
+    let place = x.at(event.at);
+    let bottom = HEIGHT - BOTTOM;
+    let line = f64::from(u32::try_from(index % 3).unwrap_or(0));
+    let below = TOP + 12.0 + 13.0 * line;
+    let (class, beside) = if place > WIDTH * 0.75 {
+        ("end", place - 4.0)
+    } else {
+        ("start", place + 4.0)
+    };
+    let text = super::page::escape(&event.text);
+    let _ = writeln!(
+        svg,
+        r#"<path class="mark" d="M{place:.1} {TOP}V{bottom}"/><text class="{class} word" x="{beside:.1}" y="{below:.1}">{text}</text>"#
     );
 }
 

@@ -1,9 +1,13 @@
 //! The report to look at: one HTML file with its charts and style in it.
 
+mod besides;
+mod charts;
+mod slowest;
+
 use std::fmt::Write as _;
 
-use super::chart::{self, Labels, Series};
-use super::{Entry, FindMax, Latency, Point, RunInfo, StepResult};
+use super::chart::{self, Labels};
+use super::{Entry, Latency, RunInfo};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -15,12 +19,13 @@ pub(crate) fn render(entries: &[Entry]) -> String {
          <title>Cartwright under load</title>\n<style>\n{STYLE}</style></head>\n<body>\n\
          <h1>Cartwright under load</h1>\n"
     );
-    if let Some(entry) = entries.first() {
-        page.push_str(&origin(&entry.run));
-    }
+    let Some(first) = entries.first().map(|entry| &entry.run) else {
+        return page + "<p>No scenario was run.</p></body></html>\n";
+    };
+    page.push_str(&origin(first));
     page.push_str(&summary(entries));
     for entry in entries {
-        page.push_str(&section(entry));
+        page.push_str(&section(entry, first));
     }
     page + "</body></html>\n"
 }
@@ -30,8 +35,11 @@ fn origin(run: &RunInfo) -> String {
     format!(
         "<p class=\"soft\">{} · {} cores, {} · {} MiB · {} · cartwright-loadtest {}</p>\n\
          <p><code>{}</code></p>\n\
-         <p class=\"soft\">Open loop: requests left on a schedule made before the run, and latency \
-         counts from the intended start. Answers were checked; a rate counts good answers.</p>\n",
+         <p class=\"soft\">How to read this: requests left on a schedule made before the run, whether or not the \
+         server kept up (an open loop), and a latency counts from the moment a request was to leave. So a \
+         server that stalls shows the wait of everybody who came meanwhile. Each answer was checked; \
+         <b>got/s</b> counts right ones only. <b>p99</b> is the time within which 99 of 100 answers came. A run is \
+         <b>invalid</b> when this tool and not the server was the bottleneck: its figures mean nothing.</p>\n",
         escape(&run.at),
         machine.cores,
         escape(&machine.cpu),
@@ -46,20 +54,24 @@ fn summary(entries: &[Entry]) -> String {
     let mut html = "<div class=\"wide\"><table><tr><th>scenario</th><th class=\"n\">wanted/s</th>\
          <th class=\"n\">got/s</th><th class=\"n\">p50 ms</th><th class=\"n\">p90 ms</th>\
          <th class=\"n\">p99 ms</th><th class=\"n\">p99.9 ms</th><th class=\"n\">max ms</th>\
-         <th class=\"n\">errors</th><th class=\"n\">degraded</th><th>verdict</th></tr>\n"
+         <th class=\"n\">errors</th><th class=\"n\">degraded</th><th class=\"n\">highest rate held</th><th>verdict</th></tr>\n"
         .to_owned();
     for entry in entries {
         let (class, verdict) = verdict(entry);
         let _ = writeln!(
             html,
             "<tr><td><a href=\"#{0}\">{0}</a></td><td class=\"n\">{1:.0}</td><td class=\"n\">{2:.0}</td>{3}\
-             <td class=\"n\">{4}</td><td class=\"n\">{5:.1} %</td><td class=\"{class}\">{verdict}</td></tr>",
+             <td class=\"n\">{4}</td><td class=\"n\">{5:.1} %</td><td class=\"n\">{6}</td><td class=\"{class}\">{verdict}</td></tr>",
             escape(&entry.scenario),
             entry.rate.wanted,
             entry.rate.got,
             latency_cells(&entry.latency_ms),
             entry.errors,
             entry.degraded_share * 100.0,
+            entry
+                .find_max
+                .as_ref()
+                .map_or_else(|| "–".to_owned(), |found| format!("{:.0}/s", found.rate)),
         );
     }
     html + "</table></div>\n"
@@ -91,13 +103,13 @@ fn millis(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.2}"))
 }
 
-fn section(entry: &Entry) -> String {
+fn section(entry: &Entry, first: &RunInfo) -> String {
     let name = escape(&entry.scenario);
     let run = &entry.run;
     let mut html = format!(
         "<section><h2 id=\"{name}\">{name}</h2>\n<p class=\"soft\">{} measured requests in {} s after {} s of \
          warm-up, arrivals {}, {} connections to each server, seed {}. The generator's own lag: \
-         p99 {:.2} ms.</p>\n",
+         p99 {:.2} ms{}.</p>\n",
         entry.requests,
         run.duration_s,
         run.warmup_s,
@@ -105,12 +117,20 @@ fn section(entry: &Entry) -> String {
         run.connections,
         run.seed,
         entry.generator_lag_ms,
+        entry
+            .generator_cpu_us_per_request
+            .map(|us| format!("; its CPU time: {us:.0} µs a request"))
+            .unwrap_or_default(),
     );
     if let Some(why) = &entry.invalid_because {
         let _ = writeln!(html, "<p class=\"bad\">Invalid: {}</p>", escape(why));
     }
+    if entry.run.command != first.command {
+        let _ = writeln!(html, "<p><code>{}</code></p>", escape(&entry.run.command));
+    }
     html.push_str(&objectives(entry));
-    html.push_str(&over_time(&entry.series));
+    html.push_str(&besides::fault(entry));
+    html.push_str(&charts::over_time(entry));
     html.push_str("<h3>Latencies</h3>\n");
     let labels = Labels {
         title: "Histogram of latencies",
@@ -118,7 +138,16 @@ fn section(entry: &Entry) -> String {
         y: "requests",
     };
     html.push_str(&chart::histogram(&labels, &entry.histogram));
-    html.push_str(&entry.find_max.as_ref().map(find_max).unwrap_or_default());
+    html.push_str(&slowest::table(entry));
+    html.push_str(
+        &entry
+            .find_max
+            .as_ref()
+            .map(charts::find_max)
+            .unwrap_or_default(),
+    );
+    html.push_str(&besides::ceiling(entry));
+    html.push_str(&besides::compare(entry));
     html.push_str(&operations(entry));
     html.push_str(&errors(entry));
     html.push_str(&generations(entry));
@@ -143,79 +172,6 @@ fn objectives(entry: &Entry) -> String {
         );
     }
     html + "</table>\n"
-}
-
-fn over_time(series: &[Point]) -> String {
-    let line = |name, class, of: fn(&Latency) -> Option<f64>| Series {
-        name,
-        class,
-        points: series
-            .iter()
-            .filter_map(|p| Some((p.at_s, of(&p.latency_ms)?)))
-            .collect(),
-        dots: false,
-    };
-    let labels = Labels {
-        title: "Percentiles over time",
-        x: "seconds since the warm-up",
-        y: "latency, ms",
-    };
-    let lines = [
-        line("p50", "a", |l| l.p50),
-        line("p90", "b", |l| l.p90),
-        line("p99", "c", |l| l.p99),
-    ];
-    format!(
-        "<h3>Percentiles over time</h3>\n{}",
-        chart::lines(&labels, &lines, None)
-    )
-}
-
-/// Latencies far above the bound would flatten all others: they are drawn at its double.
-const CEILING: f64 = 2.0;
-
-fn find_max(found: &FindMax) -> String {
-    let bound = found.p99_bound_ms;
-    let dots = |name, class, of: fn(&StepResult) -> Option<f64>| Series {
-        name,
-        class,
-        points: found
-            .steps
-            .iter()
-            .filter_map(|step| Some((step.wanted, of(step)?.min(bound * CEILING))))
-            .collect(),
-        dots: true,
-    };
-    let labels = Labels {
-        title: "Latency against rate",
-        x: "rate wanted, requests a second",
-        y: "latency, ms, cut at twice the bound",
-    };
-    let series = [
-        dots("p50", "a", |s| s.p50_ms),
-        dots("p99", "c", |s| s.p99_ms),
-    ];
-    let mut html = format!(
-        "<h3>Highest rate</h3>\n<p>{:.0} requests a second were held with p99 below {bound} ms. At \
-         70 % of it p99 is {} ms.</p>\n{}<div class=\"wide\"><table><tr><th class=\"n\">wanted/s</th>\
-         <th class=\"n\">got/s</th><th class=\"n\">p50 ms</th><th class=\"n\">p99 ms</th><th></th></tr>\n",
-        found.rate,
-        millis(found.p99_ms_at_70_percent),
-        chart::lines(&labels, &series, Some(bound)),
-    );
-    for step in &found.steps {
-        let word = step.why_not.as_deref().unwrap_or("holds");
-        let _ = writeln!(
-            html,
-            "<tr><td class=\"n\">{:.0}</td><td class=\"n\">{:.0}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
-            step.wanted,
-            step.got,
-            millis(step.p50_ms),
-            millis(step.p99_ms),
-            escape(word),
-        );
-    }
-    html + "</table></div>\n"
 }
 
 fn operations(entry: &Entry) -> String {
@@ -273,7 +229,7 @@ fn generations(entry: &Entry) -> String {
 }
 
 /// Text of servers and of the command line goes into the page: none of it may become markup.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -315,10 +271,14 @@ mod tests {
             "does not hold",
             "a CPU",
             "cartwright-loadtest decide --rate 100",
+            "the fault begins",
+            "generation g2",
+            "grpc health check",
+            "Slowest requests",
         ] {
             assert!(page.contains(part), "{part}");
         }
-        assert_eq!(page.matches("<svg").count(), 3);
+        assert_eq!(page.matches("<svg").count(), 4);
         assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
     }
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use proto::v1 as pb;
 use proto::v1::recovery_service_client::RecoveryServiceClient;
+use tonic::Response;
 
 use super::{Shop, failed, plain};
 use crate::check;
 use crate::measured::Answer;
 use crate::population::Shopper;
 use crate::random::Random;
+use crate::server_timing::ServerTiming;
 use crate::targets::{Pool, Role};
 
 #[derive(Debug)]
@@ -36,15 +38,9 @@ impl Decisions {
         let asked = self.ask(request, shopper);
         let cart = shopper.map_or(&[][..], |s| &s.stored_cart);
         let mut client = RecoveryServiceClient::new(self.pool.pick(request));
-        match client.decide(self.shop.request(asked.clone())).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                Answer {
-                    degraded: !answer.degraded.is_empty(),
-                    generation: answer.generation.clone(),
-                    ..plain(OPERATION, check::decision(&asked, cart, &answer))
-                }
-            }
+        let message = self.shop.request(request, asked.clone());
+        match client.decide(message).await {
+            Ok(answer) => judged(&asked, cart, answer),
             Err(status) => failed(OPERATION, &status),
         }
     }
@@ -63,5 +59,21 @@ impl Decisions {
             mode: mode.into(),
             ..pb::DecideRequest::default()
         }
+    }
+}
+
+/// A decision by its check, with what it says of itself.
+pub(super) fn judged(
+    asked: &pb::DecideRequest,
+    cart: &[String],
+    answer: Response<pb::Decision>,
+) -> Answer {
+    let timing = ServerTiming::of(&answer);
+    let answer = answer.into_inner();
+    let checked = check::decision(asked, cart, &answer);
+    Answer {
+        degraded: !answer.degraded.is_empty(),
+        timing: timing.or_stages(answer.stage_latencies),
+        ..plain(OPERATION, checked).by(answer.generation)
     }
 }

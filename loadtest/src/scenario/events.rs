@@ -11,6 +11,7 @@ use crate::check;
 use crate::measured::Answer;
 use crate::prepare;
 use crate::random::Random;
+use crate::server_timing::ServerTiming;
 use crate::targets::{Pool, Role};
 
 #[derive(Debug)]
@@ -33,17 +34,9 @@ const EVENTS_A_VISIT: u64 = 50;
 impl Pushes {
     pub(super) fn new(shop: &Arc<Shop>) -> anyhow::Result<Self> {
         Ok(Self {
-            batch: shop.batch,
-            ..Self::one_by_one(shop)?
-        })
-    }
-
-    /// One event a request, as a shop's pages send them.
-    pub(super) fn one_by_one(shop: &Arc<Shop>) -> anyhow::Result<Self> {
-        Ok(Self {
             shop: Arc::clone(shop),
             pool: shop.targets.need(Role::Features)?,
-            batch: 1,
+            batch: shop.batch,
         })
     }
 
@@ -51,8 +44,12 @@ impl Pushes {
         let asked = self.ask(request, Timestamp::now());
         let sent = asked.events.len();
         let mut client = EventServiceClient::new(self.pool.pick(request));
-        match client.push_events(self.shop.request(asked)).await {
-            Ok(answer) => plain(OPERATION, check::events(sent, answer.get_ref())),
+        let message = self.shop.request(request, asked);
+        match client.push_events(message).await {
+            Ok(answer) => {
+                let timing = ServerTiming::of(&answer);
+                plain(OPERATION, check::events(sent, answer.get_ref())).timed(timing)
+            }
             Err(status) => failed(OPERATION, &status),
         }
     }

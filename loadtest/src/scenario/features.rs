@@ -10,6 +10,7 @@ use crate::check;
 use crate::measured::Answer;
 use crate::prepare::entity;
 use crate::random::Random;
+use crate::server_timing::ServerTiming;
 use crate::targets::{Pool, Role};
 
 #[derive(Debug)]
@@ -80,8 +81,12 @@ impl Reads {
     pub(super) async fn call(&self, request: u64) -> Answer {
         let asked = self.ask(request);
         let mut client = FeatureServiceClient::new(self.pool.pick(request));
-        match client.get_features(self.shop.request(asked.clone())).await {
-            Ok(answer) => plain(OPERATION, check::features(&asked, answer.get_ref())),
+        let message = self.shop.request(request, asked.clone());
+        match client.get_features(message).await {
+            Ok(answer) => {
+                let timing = ServerTiming::of(&answer);
+                plain(OPERATION, check::features(&asked, answer.get_ref())).timed(timing)
+            }
             Err(status) => failed(OPERATION, &status),
         }
     }

@@ -69,7 +69,9 @@ impl Freshness {
             events: vec![event.clone()],
         };
         let mut events = EventServiceClient::new(self.pool.pick(request));
-        let pushed = events.push_events(self.shop.request(asked)).await?;
+        let pushed = events
+            .push_events(self.shop.request(request, asked))
+            .await?;
         if let Err(failure) = check::events(1, pushed.get_ref()) {
             return Ok(Err(failure));
         }
@@ -92,7 +94,9 @@ impl Freshness {
         };
         // Another connection than the event's, as a reader's would be.
         let mut features = FeatureServiceClient::new(self.pool.pick(request.wrapping_add(1)));
-        let answer = features.get_features(self.shop.request(asked)).await?;
+        let answer = features
+            .get_features(self.shop.request(request, asked))
+            .await?;
         let rows = answer.into_inner().rows;
         let mut recent = rows.iter().flat_map(|row| &row.recent_items);
         // A later event of the same visitor and item may have taken its place.

@@ -11,6 +11,7 @@ use crate::check;
 use crate::measured::Answer;
 use crate::population::Shopper;
 use crate::random::Random;
+use crate::server_timing::ServerTiming;
 use crate::targets::{Pool, Role};
 
 #[derive(Debug)]
@@ -32,12 +33,13 @@ impl Candidates {
     pub(super) async fn call(&self, request: u64) -> Answer {
         let asked = self.ask(request);
         let mut client = CandidateServiceClient::new(self.pool.pick(request));
-        match client.retrieve(self.shop.request(asked.clone())).await {
+        let message = self.shop.request(request, asked.clone());
+        match client.retrieve(message).await {
             Ok(answer) => {
+                let timing = ServerTiming::of(&answer);
                 let answer = answer.into_inner();
-                let mut judged = plain(OPERATION, check::retrieve(&asked, &answer));
-                judged.generation = answer.generation;
-                judged
+                let judged = plain(OPERATION, check::retrieve(&asked, &answer));
+                judged.timed(timing).by(answer.generation)
             }
             Err(status) => failed(OPERATION, &status),
         }

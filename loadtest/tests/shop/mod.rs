@@ -27,6 +27,14 @@ pub(crate) enum Mood {
     Hangs,
     /// Decides one at a time, 200 a second at most.
     Narrow,
+    /// Each answer is wrong in a way of its method's own.
+    Wrong,
+    /// Names another generation half a second after the start.
+    Swaps,
+    /// Decides after 3 ms and says what its time went to, when asked.
+    Timed,
+    /// Degraded and slow while the file of `Shop::switch` exists.
+    Switched,
 }
 
 /// The item that every stored cart holds.
@@ -38,6 +46,8 @@ struct Answers {
     started: Instant,
     recent: Arc<Mutex<Vec<pb::Event>>>,
     decided: Arc<Mutex<Vec<String>>>,
+    traced: Arc<Mutex<Vec<String>>>,
+    switch: Arc<std::path::PathBuf>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -47,6 +57,7 @@ pub(crate) struct Shop {
     address: std::net::SocketAddr,
     answers: Answers,
     _runtime: Runtime,
+    _folder: tempfile::TempDir,
 }
 
 impl Shop {
@@ -56,11 +67,14 @@ impl Shop {
             .enable_all()
             .build()
             .unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let answers = Answers {
             mood,
             started: Instant::now(),
             recent: Arc::default(),
             decided: Arc::default(),
+            traced: Arc::default(),
+            switch: Arc::new(folder.path().join("switch")),
             turn: Arc::default(),
         };
         let bind = tokio::net::TcpListener::bind("127.0.0.1:0");
@@ -68,7 +82,9 @@ impl Shop {
         let address = listener.local_addr().unwrap();
         // Without it an answer waits for the acknowledgement of the one before.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let (_, health) = tonic_health::server::health_reporter();
         let server = tonic::transport::Server::builder()
+            .add_service(health)
             .add_service(CandidateServiceServer::new(answers.clone()))
             .add_service(CatalogServiceServer::new(answers.clone()))
             .add_service(EventServiceServer::new(answers.clone()))
@@ -80,6 +96,7 @@ impl Shop {
             address,
             answers,
             _runtime: runtime,
+            _folder: folder,
         }
     }
 
@@ -90,6 +107,23 @@ impl Shop {
     /// Shoppers decided for, in the order asked.
     pub(crate) fn decided(&self) -> Vec<String> {
         self.answers.decided.lock().unwrap().clone()
+    }
+}
+
+impl Shop {
+    /// A file that switches a switched server.
+    pub(crate) fn switch(&self) -> &std::path::Path {
+        &self.answers.switch
+    }
+
+    /// Events pushed so far.
+    pub(crate) fn events(&self) -> Vec<pb::Event> {
+        self.answers.recent.lock().unwrap().clone()
+    }
+
+    /// The headers of the traces of decisions whose time was asked for.
+    pub(crate) fn traced(&self) -> Vec<String> {
+        self.answers.traced.lock().unwrap().clone()
     }
 }
 
@@ -104,6 +138,30 @@ impl Answers {
             let left = 100_000 - u64::try_from(into).unwrap();
             tokio::time::sleep(Duration::from_micros(left)).await;
         }
+    }
+
+    /// What a decision meets before it is made.
+    async fn behave(&self) -> Result<(), Status> {
+        match self.mood {
+            Mood::Refuses => return Err(Status::resource_exhausted("try later")),
+            Mood::Hangs => tokio::time::sleep(Duration::from_secs(30)).await,
+            Mood::Narrow => {
+                let _turn = self.turn.lock().await;
+                tokio::time::sleep(Duration::from_millis(4)).await;
+            }
+            Mood::Timed => tokio::time::sleep(Duration::from_millis(3)).await,
+            Mood::Switched if self.switch.exists() => {
+                tokio::time::sleep(Duration::from_millis(40)).await;
+            }
+            Mood::Quick
+            | Mood::Stalls
+            | Mood::ShowsTheCart
+            | Mood::Degraded
+            | Mood::Wrong
+            | Mood::Swaps
+            | Mood::Switched => {}
+        }
+        Ok(())
     }
 
     fn recent(&self, shopper: Option<&pb::Entity>) -> Vec<pb::RecentItem> {
@@ -129,8 +187,14 @@ impl FeatureService for Answers {
     ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
         self.stall().await;
         let request = request.into_inner();
+        // Only the carts read back before the run name no features.
+        let status = if self.mood == Mood::Wrong {
+            pb::feature_value::Status::NotFound
+        } else {
+            pb::feature_value::Status::Present
+        };
         let value = pb::FeatureValue {
-            status: pb::feature_value::Status::Present.into(),
+            status: status.into(),
             ..pb::FeatureValue::default()
         };
         let line = pb::CartLine {
@@ -168,8 +232,13 @@ impl EventService for Answers {
         request: Request<pb::PushEventsRequest>,
     ) -> Result<Response<pb::PushEventsResponse>, Status> {
         let events = request.into_inner().events;
+        let status = if self.mood == Mood::Wrong {
+            pb::event_result::Status::Duplicate
+        } else {
+            pb::event_result::Status::Accepted
+        };
         let accepted = pb::EventResult {
-            status: pb::event_result::Status::Accepted.into(),
+            status: status.into(),
             ..pb::EventResult::default()
         };
         let results = vec![accepted; events.len()];
@@ -193,7 +262,8 @@ impl CandidateService for Answers {
         &self,
         request: Request<pb::RetrieveRequest>,
     ) -> Result<Response<pb::RetrieveResponse>, Status> {
-        let candidates = (0..request.into_inner().k).map(|n| pb::Candidate {
+        let less = u32::from(self.mood == Mood::Wrong);
+        let candidates = (0..request.into_inner().k - less).map(|n| pb::Candidate {
             item_id: format!("candidate-{n}"),
             ..pb::Candidate::default()
         });
@@ -218,21 +288,14 @@ impl RecoveryService for Answers {
         &self,
         request: Request<pb::DecideRequest>,
     ) -> Result<Response<pb::Decision>, Status> {
+        let asked = request.metadata().clone();
         let request = request.into_inner();
         self.decided
             .lock()
             .unwrap()
             .push(request.shopper_id.clone());
-        match self.mood {
-            Mood::Refuses => return Err(Status::resource_exhausted("try later")),
-            Mood::Hangs => tokio::time::sleep(Duration::from_secs(30)).await,
-            Mood::Narrow => {
-                let _turn = self.turn.lock().await;
-                tokio::time::sleep(Duration::from_millis(4)).await;
-            }
-            Mood::Quick | Mood::Stalls | Mood::ShowsTheCart | Mood::Degraded => {}
-        }
-        let shows_the_cart = self.mood == Mood::ShowsTheCart;
+        self.behave().await?;
+        let shows_the_cart = matches!(self.mood, Mood::ShowsTheCart | Mood::Wrong);
         let shown = pb::ShownItem {
             item_id: if shows_the_cart {
                 CARTED
@@ -242,24 +305,51 @@ impl RecoveryService for Answers {
             .into(),
             ..pb::ShownItem::default()
         };
-        let degraded = (self.mood == Mood::Degraded).then(|| "rank: no ranker".to_owned());
-        Ok(Response::new(pb::Decision {
+        let switched = self.mood == Mood::Switched && self.switch.exists();
+        let degraded =
+            (self.mood == Mood::Degraded || switched).then(|| "rank: no ranker".to_owned());
+        let later = self.started.elapsed() > Duration::from_millis(500);
+        let generation = if self.mood == Mood::Swaps && later {
+            "g2"
+        } else {
+            "g1"
+        };
+        let mut response = Response::new(pb::Decision {
             decision_id: request.request_id,
             shopper_id: request.shopper_id,
             action: pb::decision::Action::Reminder.into(),
             items: vec![shown],
             propensity: 1.0,
             degraded: degraded.into_iter().collect(),
-            generation: "g1".into(),
+            generation: generation.into(),
             ..pb::Decision::default()
-        }))
+        });
+        if self.mood == Mood::Timed && asked.get("cartwright-timing").is_some() {
+            let traced = asked.get("traceparent").unwrap().to_str().unwrap();
+            self.traced.lock().unwrap().push(traced.to_owned());
+            let timing = "features;dur=1.5, rank;dur=1".parse().unwrap();
+            response.metadata_mut().insert("server-timing", timing);
+        }
+        Ok(response)
     }
 
     async fn rank(
         &self,
-        _: Request<pb::RankRequest>,
+        request: Request<pb::RankRequest>,
     ) -> Result<Response<pb::RankResponse>, Status> {
-        none()
+        let mut item_ids = request.into_inner().item_ids;
+        if self.mood == Mood::Wrong {
+            item_ids.pop();
+        }
+        let items = item_ids.into_iter().map(|item_id| pb::RankedItem {
+            item_id,
+            score: 1.0,
+        });
+        Ok(Response::new(pb::RankResponse {
+            items: items.collect(),
+            generation: "g1".into(),
+            ..pb::RankResponse::default()
+        }))
     }
 
     async fn decide_batch(

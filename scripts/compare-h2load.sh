@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# The load tester beside h2load (Debian's nghttp2-client): the same server, the same call, the same
+# steady rate, in turns.
+# usage: scripts/compare-h2load.sh [RATE] [SECONDS]
+#
+# What can be compared: at a steady rate far below what the server holds, nobody waits in a queue of
+# the generator's making, so counting from the intended start (here) and from the actual send
+# (h2load) is the same but for the generator's own lag. The mean and the median are compared. h2load
+# is a closed loop and reports no percentile, only a mean and its spread; the median comes from its
+# --log-file. At a higher rate, or with a server that stalls, the two measure different things, and
+# h2load leaves out the wait of whoever could not be sent.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/say.sh
+rate=${1:-200} seconds=${2:-10} rounds=3 connections=4
+
+command -v h2load >/dev/null || die "no h2load on PATH" "apt-get install -y nghttp2-client"
+case ${PROFILE:-release} in
+    release) build=(--release) folder=release ;;
+    dev) build=() folder=debug ;;
+    *) die "PROFILE is $PROFILE" "allowed are release and dev" ;;
+esac
+cargo build --locked "${build[@]}" --package cartwright --package loadtest
+target=${CARGO_TARGET_DIR:-target}
+cartwright=$target/$folder/cartwright
+loadtest=$target/$folder/cartwright-loadtest
+work=$(mktemp -d)
+. scripts/processes.sh
+trap 'stop_all; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+start_redis
+features=$(free_port)
+start features "$cartwright" serve features --addr "127.0.0.1:$features" --admin 127.0.0.1:0 --redis "$redis"
+await "port $features" 30 "$cartwright" doctor --to "http://127.0.0.1:$features"
+
+url=http://127.0.0.1:$features
+# The tester writes the body of its own call and fills the shop: both then send the same bytes.
+"$loadtest" features --features "$url" --rate 20 --duration 1s --warmup 0 --shoppers 1 --items 50 \
+    --write-request "$work/body" >"$work/prepare.log" 2>&1 || true
+[ -s "$work/body" ] || die "no request was written" "$(tail -n 3 "$work/prepare.log")"
+
+for round in $(seq "$rounds"); do
+    "$loadtest" features --features "$url" --rate "$rate" --duration "${seconds}s" --warmup 1s \
+        --shoppers 1 --items 50 --connections "$connections" --trace-share 0% --no-timing \
+        --json "$work/tester-$round.json" >/dev/null 2>&1 || true
+    h2load --rps $((rate / connections)) --duration "$seconds" --warm-up-time 1 --clients "$connections" \
+        --max-concurrent-streams 1 --threads 1 --data "$work/body" --header 'content-type: application/grpc' \
+        --header 'te: trailers' --log-file "$work/h2load-$round.log" \
+        "$url/cartwright.v1.FeatureService/GetFeatures" >"$work/h2load-$round.txt"
+done
+
+python3 - "$work" "$rounds" "$rate" <<'PYTHON'
+import json, math, statistics, sys
+
+work, rounds, rate = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+print(f"GetFeatures of 50 features at {rate}/s, {rounds} rounds in turns; milliseconds")
+print(f"{'round':>5} {'tester p50':>11} {'h2load p50':>11} {'tester mean':>12} {'h2load mean':>12}")
+ratios = {"p50": [], "mean": []}
+for n in range(1, rounds + 1):
+    entry = json.load(open(f"{work}/tester-{n}.json"))[0]
+    # Columns of the log: start in microseconds, status, time in microseconds.
+    rows = [line.split("\t") for line in open(f"{work}/h2load-{n}.log")]
+    times = [int(row[2]) / 1000 for row in rows if row[1] == "200"]
+    ours = {"p50": entry["latency_ms"]["p50"], "mean": entry["latency_ms"]["mean"]}
+    theirs = {"p50": statistics.median(times), "mean": statistics.mean(times)}
+    for name in ratios:
+        ratios[name].append(ours[name] / theirs[name])
+    print(f"{n:>5} {ours['p50']:>11.3f} {theirs['p50']:>11.3f} {ours['mean']:>12.3f} {theirs['mean']:>12.3f}")
+for name, values in ratios.items():
+    middle = math.exp(statistics.mean(map(math.log, values)))
+    print(f"tester / h2load, {name}: {middle:.3f} ({min(values):.3f} to {max(values):.3f})")
+PYTHON

@@ -1,0 +1,55 @@
+# Servers that a script starts and ends again, all on loopback and on free ports. Sourced after
+# say.sh; the script sets `work` (a folder for logs and data) and `cartwright` (the binary).
+
+pids=()
+
+# Ends what was started, by its id. A process that a fault left paused has to go on to be ended.
+stop_all() {
+    local pid
+    for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null && kill -CONT "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+await() { # what, seconds, command…
+    local what=$1 left=$(($2 * 10))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || die "$what is not ready" "its log: $(tail -n 5 "$work"/*.log 2>/dev/null)"
+        sleep 0.1
+    done
+}
+
+start() { # name, command…
+    local name=$1
+    shift
+    "$@" >"$work/$name.log" 2>&1 &
+    pids+=($!)
+}
+
+# Sets redis, the URL of a Redis with the shipped settings, and redis_pid.
+start_redis() {
+    local port
+    port=$(free_port)
+    start redis redis-server deploy/redis/redis.conf --port "$port" --dir "$work"
+    redis_pid=${pids[-1]}
+    await Redis 10 redis-cli -p "$port" ping
+    redis="redis://127.0.0.1:$port"
+}
+
+# Starts one process for each role on the snapshot given; sets features, candidates and recovery to
+# their ports.
+start_roles() { # snapshot
+    local port
+    features=$(free_port) candidates=$(free_port) recovery=$(free_port)
+    start features "$cartwright" serve features --addr "127.0.0.1:$features" --admin 127.0.0.1:0 --redis "$redis"
+    start candidates "$cartwright" serve candidates --addr "127.0.0.1:$candidates" --admin 127.0.0.1:0 \
+        --snapshot "$1" --features "http://127.0.0.1:$features"
+    start recovery "$cartwright" serve recovery --addr "127.0.0.1:$recovery" --admin 127.0.0.1:0 --redis "$redis" \
+        --snapshot "$1" --features "http://127.0.0.1:$features" --candidates "http://127.0.0.1:$candidates"
+    for port in "$features" "$candidates" "$recovery"; do
+        await "port $port" 30 "$cartwright" doctor --to "http://127.0.0.1:$port"
+    done
+}
