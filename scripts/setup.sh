@@ -66,7 +66,7 @@ packages_missing() {
 
 packages_wanted() {
     echo g++ make cmake libopenblas-dev pkg-config
-    [ "$purpose" != test ] || echo redis-server python3 python3-venv
+    [ "$purpose" != test ] || echo redis-server python3 python3-venv prometheus
 }
 
 install_packages() {

@@ -33,7 +33,7 @@ impl Action {
 
     /// The action's name in policy files, logs and rules.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Action::Nothing => "nothing",
             Action::Reminder => "reminder",

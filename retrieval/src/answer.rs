@@ -31,7 +31,7 @@ impl Source {
     ];
 
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Revisit => "revisit",
             Self::Rebuy => "rebuy",

@@ -1,77 +1,76 @@
 //! What the role counts, besides requests.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use kit::Clock;
-use kit::prometheus_client::collector::Collector;
-use kit::prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use kit::prometheus_client::metrics::counter::Counter;
-use kit::prometheus_client::metrics::family::Family;
-use kit::prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use kit::prometheus_client::registry::{Registry, Unit};
-use retrieval::{Answer, PlanKind};
+use kit::metrics::{
+    Counter, Declared, Family, Gauge, GenerationMetrics, Group, Histogram, ItemTableMetrics, Label,
+    Registry, serving,
+};
+use retrieval::{Answer, PlanKind, Source};
 
-/// Never heard of the item table.
-const NEVER: i64 = i64::MIN;
+static ANSWERS: Declared<Counter> = Declared::counter(
+    "answers",
+    "Answers by how they were found: every eligible item scored, a part of the index probed, or fewer items eligible than asked for.",
+)
+.labels(&[Label::closed("plan", &["exact", "approximate", "short"])]);
+static LISTS: Declared<Histogram> = Declared::counts(
+    "lists_probed",
+    "Inverted lists that an answer's search probed; 0 where vectors were scanned or not searched.",
+);
+static DEGRADED: Declared<Counter> = Declared::counter(
+    "degraded",
+    "Sources that should have added to an answer and could not.",
+)
+.labels(&[
+    Label::closed("stage", kit::names!(Source)),
+    Label::closed("reason", &["search_failed"]),
+]);
+static BLOCKED: Declared<Gauge> = Declared::gauge(
+    "blocked_items",
+    "Items of the generation that are unsellable or out of stock.",
+);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PlanLabel {
-    plan: &'static str,
-}
+/// What the role shows, besides what every role shows.
+pub static GROUPS: &[&Group] = &[
+    &Group {
+        title: "Answers",
+        about: "",
+        metrics: &[
+            &ANSWERS.declaration,
+            &LISTS.declaration,
+            &DEGRADED.declaration,
+        ],
+    },
+    &serving::GENERATION_GROUP,
+    &serving::ITEM_TABLE_GROUP,
+    &Group {
+        title: "Gate",
+        about: "",
+        metrics: &[&BLOCKED.declaration],
+    },
+];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageLabel {
-    stage: String,
-}
-
-/// - `cartwright_candidates_answers_total{plan}`: exact, approximate or short
-/// - `cartwright_candidates_degraded_total{stage}`: sources that could not answer
-/// - `cartwright_candidates_item_table_connected`: 1 while item updates are followed
-/// - `cartwright_candidates_item_table_lag_seconds`: age of the newest update, once there was one
-/// - `cartwright_candidates_blocked_items`: items kept out, unsellable or out of stock
+/// Metrics of the candidates role. Cloning shares the counts.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    answers: Family<PlanLabel, Counter>,
-    degraded: Family<StageLabel, Counter>,
-    pub(crate) connected: Gauge,
+    answers: Family<Counter>,
+    lists: Histogram,
+    degraded: Family<Counter>,
+    pub(crate) generation: GenerationMetrics,
+    pub(crate) items: ItemTableMetrics,
     pub(crate) blocked_items: Gauge,
-    heard_at_ms: Arc<AtomicI64>,
 }
 
 impl Metrics {
     /// Registers the role's metrics.
     pub fn register(registry: &mut Registry, clock: Clock) -> Self {
-        let metrics = Self {
-            answers: Family::default(),
-            degraded: Family::default(),
-            connected: Gauge::default(),
-            blocked_items: Gauge::default(),
-            heard_at_ms: Arc::new(AtomicI64::new(NEVER)),
-        };
-        registry.register(
-            "cartwright_candidates_answers",
-            "Answers, by how complete they are",
-            metrics.answers.clone(),
-        );
-        registry.register(
-            "cartwright_candidates_degraded",
-            "Sources that should have answered and could not",
-            metrics.degraded.clone(),
-        );
-        registry.register(
-            "cartwright_candidates_item_table_connected",
-            "1 while the item updates of features are followed",
-            metrics.connected.clone(),
-        );
-        registry.register(
-            "cartwright_candidates_blocked_items",
-            "Items of the generation that are unsellable or out of stock",
-            metrics.blocked_items.clone(),
-        );
-        let heard_at_ms = metrics.heard_at_ms.clone();
-        registry.register_collector(Box::new(Lag { heard_at_ms, clock }));
-        metrics
+        Self {
+            answers: registry.family(&ANSWERS),
+            lists: registry.one(&LISTS),
+            degraded: registry.family(&DEGRADED),
+            generation: GenerationMetrics::register(registry),
+            items: ItemTableMetrics::register(registry, clock),
+            blocked_items: registry.one(&BLOCKED),
+        }
     }
 
     /// Counts one answer.
@@ -81,44 +80,12 @@ impl Metrics {
             PlanKind::Approximate => "approximate",
             PlanKind::Short => "short",
         };
-        self.answers.get_or_create(&PlanLabel { plan }).inc();
+        self.answers.with([plan]).inc();
+        self.lists
+            .observe_count(u64::from(answer.plan.lists_probed));
         for source in &answer.degraded {
-            let stage = source.split(':').next().unwrap_or_default().to_owned();
-            self.degraded.get_or_create(&StageLabel { stage }).inc();
+            let source = source.split(':').next().unwrap_or_default();
+            self.degraded.with([source, "search_failed"]).inc();
         }
-    }
-
-    /// Notes when the newest item update was sent.
-    pub(crate) fn heard_at(&self, sent_at_ms: i64) {
-        self.heard_at_ms.store(sent_at_ms, Ordering::Relaxed);
-    }
-}
-
-/// Computes the lag when scraped, so that it grows while nothing is heard.
-#[derive(Debug)]
-struct Lag {
-    heard_at_ms: Arc<AtomicI64>,
-    clock: Clock,
-}
-
-impl Collector for Lag {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let heard_at_ms = self.heard_at_ms.load(Ordering::Relaxed);
-        if heard_at_ms == NEVER {
-            return Ok(());
-        }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a lag of 285,000 years needs no precision"
-        )]
-        let seconds = self.clock.now_ms().saturating_sub(heard_at_ms) as f64 / 1_000.0;
-        let lag = ConstGauge::new(seconds);
-        let descriptor = encoder.encode_descriptor(
-            "cartwright_candidates_item_table_lag",
-            "Age of the newest item update",
-            Some(&Unit::Seconds),
-            lag.metric_type(),
-        )?;
-        lag.encode(descriptor)
     }
 }

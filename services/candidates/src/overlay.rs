@@ -51,7 +51,7 @@ impl Overlay {
         let mut pause = FIRST_PAUSE;
         loop {
             let (got_table, ended) = self.follow_once().await;
-            self.metrics.connected.set(0);
+            self.metrics.items.connected.set(0);
             if got_table {
                 pause = FIRST_PAUSE;
             }
@@ -74,7 +74,7 @@ impl Overlay {
     async fn follow(&mut self, draft: &mut Draft) -> Result<(), Status> {
         let request = pb::StreamItemUpdatesRequest {};
         let mut updates = self.client.stream_item_updates(request).await?.into_inner();
-        self.metrics.connected.set(1);
+        self.metrics.items.connected.set(1);
         while let ControlFlow::Continue(message) = next(&mut updates).await? {
             let sent_at = message
                 .sent_at
@@ -84,7 +84,7 @@ impl Overlay {
                 self.metrics.blocked_items.set(draft.blocked());
             }
             if let (true, Some(ms)) = (draft.complete, sent_at) {
-                self.metrics.heard_at(ms);
+                self.metrics.items.heard.heard(ms);
             }
         }
         Ok(())

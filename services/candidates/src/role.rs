@@ -56,6 +56,10 @@ pub async fn run(
             return Err(error);
         }
     };
+    context
+        .metrics
+        .generation
+        .live(&generation.id, generation.loaded_at_ms, generation.items());
     context.generations.activate(generation.clone());
     if let Some(channel) = features {
         let overlay = Overlay::new(channel, generation, context.metrics);

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    kit::metrics::process::built_from(env!("CARTWRIGHT_COMMIT"));
     match cli::Cli::try_parse() {
         Ok(cli) => match cli.run() {
             Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,14 @@ pub(crate) struct Batch {
     events: Vec<Event>,
 }
 
+/// What became of one event.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) outcome: Outcome,
+    /// None where the event could not be read.
+    pub(crate) occurred_at: Option<Millis>,
+}
+
 impl Batch {
     pub(crate) fn decode(events: Vec<pb::Event>) -> Self {
         let mut batch = Self {
@@ -31,19 +39,26 @@ impl Batch {
         batch
     }
 
-    /// Takes the batch in; one outcome per event of the request.
+    /// Takes the batch in; one answer per event of the request.
     pub(crate) async fn ingest(
         self,
         store: &FeatureStore,
         now: Millis,
-    ) -> Result<Vec<Outcome>, store::Error> {
-        let mut outcomes = store.ingest(&self.events, now).await?.into_iter();
+    ) -> Result<Vec<Answered>, store::Error> {
+        let outcomes = store.ingest(&self.events, now).await?;
+        let mut answered = outcomes.into_iter().zip(self.events);
         Ok(self
             .refused
             .into_iter()
             .filter_map(|refused| match refused {
-                Some(rejection) => Some(Outcome::Rejected(rejection)),
-                None => outcomes.next(),
+                Some(rejection) => Some(Answered {
+                    outcome: Outcome::Rejected(rejection),
+                    occurred_at: None,
+                }),
+                None => answered.next().map(|(outcome, event)| Answered {
+                    outcome,
+                    occurred_at: Some(event.occurred_at),
+                }),
             })
             .collect())
     }

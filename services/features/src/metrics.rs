@@ -1,48 +1,101 @@
 //! What the role counts, besides requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use feature_store::{ItemTable, Outcome};
-use kit::prometheus_client::collector::Collector;
-use kit::prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use kit::prometheus_client::metrics::counter::Counter;
-use kit::prometheus_client::metrics::family::Family;
-use kit::prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use kit::prometheus_client::registry::Registry;
+use feature_store::{ItemTable, Millis, Outcome};
+use kit::Clock;
+use kit::metrics::{
+    Counter, Declared, Family, Gauge, Group, Histogram, Label, Registry, Unit, age, count,
+};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
+static EVENTS: Declared<Counter> =
+    Declared::counter("events", "Events answered, by what became of them.").labels(&[
+        Label::closed(
+            "outcome",
+            &[
+                "accepted",
+                "duplicate",
+                "too_late",
+                "too_early",
+                "invalid",
+                "bot_rate",
+            ],
+        ),
+    ]);
+static LATENESS: Declared<Histogram> = Declared::ages(
+    "event_lateness",
+    "How late accepted events come in: from `occurred_at`, as their sender says, to `accepted_at`, the role's clock when their batch came in.",
+);
+static COMMIT: Declared<Histogram> = Declared::latency(
+    "event_commit_duration",
+    "From the arrival of an accepted event's batch until the store has acknowledged it, which is when `GetFeatures` can first read it.",
+);
+static FRESHNESS: Declared<Histogram> = Declared::ages(
+    "event_freshness",
+    "From `occurred_at` of an accepted event until `GetFeatures` can read it: lateness and commit together, by the role's clock.",
+);
+static ROWS: Declared<Gauge> =
+    Declared::gauge("item_table_rows", "Items in the in-memory item table.");
+static LAG: Declared<Gauge> = Declared::gauge(
+    "item_table_lag",
+    "Age of the minute up to which item statistics are counted; up to two minutes when all is well. Nothing until the table is loaded.",
+)
+.unit(Unit::Seconds);
+static SUBSCRIBERS: Declared<Gauge> =
+    Declared::gauge("item_subscribers", "Streams of item updates that are open.");
 
-/// - `cartwright_features_events_total{outcome}`: accepted, duplicate, or the reason of a rejection
-/// - `cartwright_features_item_table_rows`
-/// - `cartwright_features_item_subscribers`
+/// What the role shows, besides what every role shows.
+pub static GROUPS: &[&Group] = &[
+    &Group {
+        title: "Events",
+        about: "",
+        metrics: &[
+            &EVENTS.declaration,
+            &LATENESS.declaration,
+            &COMMIT.declaration,
+            &FRESHNESS.declaration,
+        ],
+    },
+    &Group {
+        title: "Item table",
+        about: "",
+        metrics: &[
+            &ROWS.declaration,
+            &LAG.declaration,
+            &SUBSCRIBERS.declaration,
+        ],
+    },
+];
+
+/// Metrics of the features role. Cloning shares the counts.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    events: Family<OutcomeLabel, Counter>,
+    events: Family<Counter>,
+    lateness: Histogram,
+    commit: Histogram,
+    freshness: Histogram,
     /// Open `StreamItemUpdates` streams.
     pub(crate) subscribers: Gauge,
 }
 
 impl Metrics {
     /// Registers the role's metrics.
-    pub fn register(registry: &mut Registry, items: Arc<ItemTable>) -> Self {
+    pub fn register(registry: &mut Registry, items: Arc<ItemTable>, clock: Clock) -> Self {
         let metrics = Self {
-            events: Family::default(),
-            subscribers: Gauge::default(),
+            events: registry.family(&EVENTS),
+            lateness: registry.one(&LATENESS),
+            commit: registry.one(&COMMIT),
+            freshness: registry.one(&FRESHNESS),
+            subscribers: registry.one(&SUBSCRIBERS),
         };
-        registry.register(
-            "cartwright_features_events",
-            "Events answered, by what became of them",
-            metrics.events.clone(),
-        );
-        registry.register(
-            "cartwright_features_item_subscribers",
-            "Streams of item updates that are open",
-            metrics.subscribers.clone(),
-        );
-        registry.register_collector(Box::new(ItemRows(items)));
+        let table = items.clone();
+        registry.watch(&ROWS, move || Some(count(table.len())));
+        registry.watch(&LAG, move || {
+            let as_of = items.as_of();
+            let lag_ms = clock.now_ms().saturating_sub(as_of.0);
+            (as_of != Millis(0)).then(|| age::seconds(lag_ms))
+        });
         metrics
     }
 
@@ -53,23 +106,58 @@ impl Metrics {
             Outcome::Duplicate => "duplicate",
             Outcome::Rejected(rejection) => rejection.code.as_str(),
         };
-        self.events.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.events.with([outcome]).inc();
+    }
+
+    /// Counts the times of an event that was accepted.
+    pub(crate) fn accepted(&self, times: &Times) {
+        let lateness_ms = times.accepted_at.0.saturating_sub(times.occurred_at.0);
+        let readable_ms = times.readable_at.0.saturating_sub(times.occurred_at.0);
+        self.lateness.observe_ms(lateness_ms);
+        self.freshness.observe_ms(readable_ms);
+        self.commit.observe(times.commit);
     }
 }
 
-/// Reads the table's size when scraped, so that nobody has to keep a gauge in step.
-#[derive(Debug)]
-struct ItemRows(Arc<ItemTable>);
+/// When what happened to an accepted event.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Times {
+    pub(crate) occurred_at: Millis,
+    pub(crate) accepted_at: Millis,
+    /// By the role's clock.
+    pub(crate) readable_at: Millis,
+    /// From arrival to the store's acknowledgement.
+    pub(crate) commit: Duration,
+}
 
-impl Collector for ItemRows {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let rows = ConstGauge::new(i64::try_from(self.0.len()).unwrap_or(i64::MAX));
-        let descriptor = encoder.encode_descriptor(
-            "cartwright_features_item_table_rows",
-            "Items in the in-memory item table",
-            None,
-            rows.metric_type(),
-        )?;
-        rows.encode(descriptor)
+#[cfg(test)]
+mod tests {
+    use feature_store::{RejectCode, Rejection};
+
+    use super::*;
+
+    #[test]
+    fn every_outcome_is_shown() {
+        let mut registry = Registry::new("features");
+        let items = Arc::new(ItemTable::new());
+        let metrics = Metrics::register(&mut registry, items, Clock::real());
+        let rejected = |code| {
+            Outcome::Rejected(Rejection {
+                code,
+                field: "",
+                detail: String::new(),
+            })
+        };
+        metrics.count(&Outcome::Accepted);
+        metrics.count(&Outcome::Duplicate);
+        metrics.count(&rejected(RejectCode::TooLate));
+        metrics.count(&rejected(RejectCode::TooEarly));
+        metrics.count(&rejected(RejectCode::Invalid));
+        metrics.count(&rejected(RejectCode::BotRate));
+        let text = kit::metrics::text::encode(&[&registry]);
+        let counted = text.lines().filter(|line| {
+            line.starts_with("cartwright_features_events_total") && line.ends_with("} 1")
+        });
+        assert_eq!(counted.count(), 6, "{text}");
     }
 }

@@ -37,7 +37,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<Running, Error> {
     let mut shell = Shell::bind(ROLE, config.listen(), shutdown.clone()).await?;
-    let metrics = Metrics::register(shell.registry(), store.items().clone());
+    let metrics = Metrics::register(shell.registry(), store.items().clone(), clock.clone());
     let context = Context::new(store.clone(), clock.clone(), metrics, shutdown.clone());
     let mut running = shell
         .start(grpc::routes(&context), &SERVICES, scope_of)

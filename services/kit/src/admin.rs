@@ -7,12 +7,11 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
+use crate::metrics::{Registry, process, text};
 
 /// One role as the admin port shows it. `serve all` shows three on one port.
 #[derive(Clone, Debug)]
@@ -25,6 +24,13 @@ pub struct Shown {
     pub registry: Arc<Registry>,
 }
 
+/// What one admin port shows.
+#[derive(Debug)]
+struct Port {
+    roles: Vec<Shown>,
+    process: Registry,
+}
+
 /// Serves until `shutdown`, then stops at once: probes and scrapes are short.
 ///
 /// # Errors
@@ -34,11 +40,15 @@ pub async fn serve(
     shown: Vec<Shown>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let shown = Arc::new(Port {
+        roles: shown,
+        process: process::registry(),
+    });
     let app = Router::new()
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(readiness))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(shown));
+        .with_state(shown);
     tokio::select! {
         outcome = axum::serve(listener, app).into_future() => outcome,
         () = shutdown.cancelled() => Ok(()),
@@ -46,9 +56,10 @@ pub async fn serve(
 }
 
 /// 200 once every role is ready, else 503; the body says which is not.
-async fn readiness(State(shown): State<Arc<Vec<Shown>>>) -> impl IntoResponse {
-    let all = shown.iter().all(|role| role.health.is_ready());
-    let lines: String = shown
+async fn readiness(State(port): State<Arc<Port>>) -> impl IntoResponse {
+    let all = port.roles.iter().all(|role| role.health.is_ready());
+    let lines: String = port
+        .roles
         .iter()
         .map(|role| {
             let state = match (role.health.is_ready(), role.health.is_overloaded()) {
@@ -68,16 +79,9 @@ async fn readiness(State(shown): State<Arc<Vec<Shown>>>) -> impl IntoResponse {
     (code, lines)
 }
 
-async fn metrics(State(shown): State<Arc<Vec<Shown>>>) -> impl IntoResponse {
-    let mut text = String::new();
-    let written = shown
-        .iter()
-        .try_for_each(|role| encode_registry(&mut text, &role.registry))
-        .and_then(|()| encode_eof(&mut text));
-    let code = match written {
-        Ok(()) => StatusCode::OK,
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    (code, [(header::CONTENT_TYPE, kind)], text)
+async fn metrics(State(port): State<Arc<Port>>) -> impl IntoResponse {
+    let roles = port.roles.iter().map(|role| &*role.registry);
+    let registries: Vec<&Registry> = roles.chain([&port.process]).collect();
+    let text = text::encode(&registries);
+    ([(header::CONTENT_TYPE, text::CONTENT_TYPE)], text)
 }

@@ -34,6 +34,7 @@ use crate::config::Report;
 
 pub use gate::Gate;
 pub use layer::{Admission, AdmissionLayer};
+pub use numbers::GROUP;
 pub(crate) use refusal::unit;
 pub use refusal::{PUSHBACK, Reason, hinted};
 pub(crate) use standing::Standing;

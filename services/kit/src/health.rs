@@ -7,7 +7,8 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
 
-const REFLECTED_ALWAYS: [&str; 3] = [
+/// Services that every role has.
+pub(crate) const ALWAYS_SERVED: [&str; 3] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
@@ -155,7 +156,7 @@ fn reflection<'a>(names: &[&'static str]) -> tonic_reflection::server::Builder<'
         .iter()
         .filter(|name| !name.is_empty())
         .copied()
-        .chain(REFLECTED_ALWAYS)
+        .chain(ALWAYS_SERVED)
         .fold(
             builder,
             tonic_reflection::server::Builder::with_service_name,

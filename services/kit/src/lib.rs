@@ -3,7 +3,7 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`config`] | defaults, file, environment and flags as one checked value; every mistake in one run |
-//! | [`telemetry`], [`metrics`], [`admin`] | logs, request metrics, `/live`, `/ready`, `/metrics` |
+//! | [`telemetry`], [`metrics`], [`admin`] | logs; metrics, declared once; `/live`, `/ready`, `/metrics` |
 //! | [`shell`] | [`Shell`] binds, serves, reports readiness and drains; [`Running`] is a started role |
 //! | [`admission`] | who gets in when there is too much: a limit, a short queue, refusals that say when to come back |
 //! | [`listen`], [`security`], [`auth`] | binding with a helpful refusal, TLS, tokens with scopes |
@@ -45,7 +45,6 @@ pub use problem::Problem;
 pub use shell::{Running, Shell};
 pub use status::Violations;
 
-pub use prometheus_client;
 pub use tokio_util::sync::CancellationToken;
 
 /// The largest message that a server decodes and a client accepts, in bytes: 16 MiB. A request

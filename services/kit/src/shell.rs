@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -17,7 +16,7 @@ use crate::admission::{self, AdmissionLayer, Gate, Pressure, Standing};
 use crate::auth::{AuthLayer, ScopeOf};
 use crate::health::{self, Health};
 use crate::listen::{self, BindError};
-use crate::metrics::RequestMetrics;
+use crate::metrics::{Registry, RequestMetrics};
 use crate::panics::CatchPanicLayer;
 use crate::security::{Security, SecurityError};
 use crate::undecodable::UndecodableLayer;
@@ -84,7 +83,6 @@ pub struct Shell {
     admin: Option<TcpListener>,
     addr: SocketAddr,
     registry: Registry,
-    requests: RequestMetrics,
     pressure: Pressure,
     shutdown: CancellationToken,
 }
@@ -108,16 +106,13 @@ impl Shell {
             Some(addr) => Some(listen::bind(addr, &listen.security).await?),
             None => None,
         };
-        let mut registry = Registry::default();
-        let requests = RequestMetrics::register(&mut registry, role);
         Ok(Self {
             role,
             listen,
             grpc,
             admin,
             addr,
-            registry,
-            requests,
+            registry: Registry::new(role),
             pressure: Pressure::default(),
             shutdown,
         })
@@ -158,6 +153,7 @@ impl Shell {
         scope_of: ScopeOf,
     ) -> Result<Running, ShellError> {
         let health = Health::new(services).await;
+        let requests = RequestMetrics::register(&mut self.registry, services, &health);
         let routes = health::add_to(routes, &health)?.prepare();
         let gate = self.gate(services);
         let mut server = Server::builder();
@@ -168,7 +164,7 @@ impl Shell {
             .http2_keepalive_interval(Some(KEEP_ALIVE_EVERY))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
-            .layer(self.requests.clone())
+            .layer(requests.clone())
             .layer(AuthLayer::new(&self.listen.security.tokens, scope_of))
             .layer(AdmissionLayer::new(gate.clone()))
             .layer(UndecodableLayer)
@@ -182,7 +178,7 @@ impl Shell {
             health: health.clone(),
             stop,
             stopped: stopped.clone(),
-            requests: self.requests,
+            requests,
             limit: self.listen.drain,
         };
         let task = tokio::spawn(drain.run(serving, self.shutdown.clone()));
@@ -207,7 +203,7 @@ impl Shell {
     fn gate(&mut self, services: &[&'static str]) -> Arc<Gate> {
         let pressure = self.pressure.clone();
         let gate = Gate::new(&self.listen.admission, services, pressure, Instant::now());
-        gate.register(&mut self.registry, self.role);
+        gate.register(&mut self.registry);
         gate
     }
 }

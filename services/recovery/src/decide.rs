@@ -27,7 +27,7 @@ use crate::record;
 use crate::request::{Mode, Request};
 use crate::shopper::Shopper;
 use miss::Miss;
-pub(crate) use notes::{Notes, Stage};
+pub(crate) use notes::{Notes, Reason, Stage};
 pub(crate) use order::Ordered;
 use rank::{Moment, Ranked};
 pub(crate) use stages::Stages;
@@ -237,7 +237,7 @@ impl Decider {
             let why = format!("{miss}; {instead}");
             question
                 .notes
-                .degrade(Stage::Features, &why, &self.stages.metrics);
+                .degrade(Stage::Features, miss.reason(), &why, &self.stages.metrics);
             Shopper::default()
         })
     }
@@ -262,7 +262,8 @@ impl Decider {
         if cart.other_currency > 0 {
             let (lines, currency) = (cart.other_currency, &cart.currency);
             let why = format!("{lines} lines are not in {currency} and count without a price");
-            notes.degrade(Stage::Policy, &why, &self.stages.metrics);
+            let reason = Reason::OtherCurrency;
+            notes.degrade(Stage::Policy, reason, &why, &self.stages.metrics);
         }
         notes.took(Stage::Policy, started, &self.stages.metrics);
         ranked.truncate(decision.items_shown);
@@ -293,7 +294,10 @@ impl Decider {
     ) -> Answer {
         let answer = convert::decision(decided);
         let action = decided.decision.action.as_str();
-        self.stages.metrics.decided(action, request.mode.as_str());
+        let degraded = !decided.notes.degraded.is_empty();
+        self.stages
+            .metrics
+            .decided(action, request.mode.as_str(), degraded);
         match request.mode {
             Mode::Preview => Ok(answer),
             Mode::Commit => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feature_store::ItemTable;
 use kit::client::PeerChannel;
-use kit::{CancellationToken, Clock, timestamp};
+use kit::{CancellationToken, timestamp};
 use proto::v1 as pb;
 use proto::v1::catalog_service_client::CatalogServiceClient;
 use tonic::Status;
@@ -22,22 +22,15 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Follower {
     pub(crate) client: CatalogServiceClient<PeerChannel>,
     pub(crate) table: Arc<ItemTable>,
-    pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
 }
 
 impl Follower {
-    pub(crate) fn new(
-        channel: PeerChannel,
-        table: Arc<ItemTable>,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> Self {
+    pub(crate) fn new(channel: PeerChannel, table: Arc<ItemTable>, metrics: Metrics) -> Self {
         let client = CatalogServiceClient::new(channel);
         Self {
             client: client.max_decoding_message_size(kit::MAX_MESSAGE_BYTES),
             table,
-            clock,
             metrics,
         }
     }
@@ -57,6 +50,7 @@ impl Follower {
                 Ok(()) => tracing::debug!("the item stream ended"),
                 Err(status) => tracing::debug!(code = ?status.code(), "lost the item stream"),
             }
+            self.metrics.items.connected.set(0);
             tokio::time::sleep(wait).await;
             wait = LAST_WAIT.min(wait * 2);
         }
@@ -65,6 +59,7 @@ impl Follower {
     async fn follow_once(&mut self, wait: &mut Duration) -> Result<(), Status> {
         let request = pb::StreamItemUpdatesRequest {};
         let mut stream = self.client.stream_item_updates(request).await?.into_inner();
+        self.metrics.items.connected.set(1);
         while let Some(updates) = stream.message().await? {
             *wait = FIRST_WAIT;
             self.take(updates);
@@ -73,13 +68,13 @@ impl Follower {
     }
 
     fn take(&self, updates: pb::ItemUpdates) {
-        let now_ms = self.clock.now_ms();
         let sent_ms = updates
             .sent_at
             .as_ref()
             .and_then(|at| timestamp::decode(at).ok());
         self.table.apply(convert::item_updates(updates));
-        let lag_ms = now_ms.saturating_sub(sent_ms.unwrap_or(now_ms));
-        self.metrics.items(self.table.len(), lag_ms);
+        if let Some(sent_ms) = sent_ms {
+            self.metrics.items.heard.heard(sent_ms);
+        }
     }
 }

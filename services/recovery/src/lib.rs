@@ -24,7 +24,7 @@ mod follow;
 mod generation;
 mod grpc;
 mod items;
-mod metrics;
+pub mod metrics;
 pub mod record;
 mod request;
 mod role;

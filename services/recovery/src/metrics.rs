@@ -1,96 +1,105 @@
 //! What the role counts, besides the requests that every role counts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use kit::metrics::latency_histogram;
-use kit::prometheus_client::encoding::EncodeLabelSet;
-use kit::prometheus_client::metrics::counter::Counter;
-use kit::prometheus_client::metrics::family::Family;
-use kit::prometheus_client::metrics::gauge::Gauge;
-use kit::prometheus_client::metrics::histogram::Histogram;
-use kit::prometheus_client::registry::{Registry, Unit};
+use feature_store::ItemTable;
+use kit::Clock;
+use kit::metrics::{
+    Counter, Declared, Family, Gauge, GenerationMetrics, Group, Histogram, ItemTableMetrics, Label,
+    Registry, count, serving,
+};
+use policy::Action;
 
-use crate::decide::Stage;
+use crate::decide::{Reason, Stage};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ActionLabels {
-    action: &'static str,
-    mode: &'static str,
-}
+static DECISIONS: Declared<Counter> = Declared::counter(
+    "decisions",
+    "Decisions made, by action and mode; answers from the decision log are not counted.",
+)
+.labels(&[
+    Label::closed("action", kit::names!(Action)),
+    Label::closed("mode", &["preview", "commit"]),
+]);
+static DEGRADED: Declared<Counter> = Declared::counter(
+    "degraded",
+    "Stages that answered from a fallback, by why; one decision may count in several stages.",
+)
+.labels(&[
+    Label::closed("stage", kit::names!(Stage)),
+    Label::closed("reason", kit::names!(Reason)),
+]);
+static DEGRADED_DECISIONS: Declared<Counter> = Declared::counter(
+    "degraded_decisions",
+    "Decisions in which at least one stage answered from a fallback.",
+);
+static STAGE_DURATION: Declared<Histogram> = Declared::latency(
+    "stage_duration",
+    "Time of one stage of a decision, waiting included; the features of a batch are read once and count for each of its decisions.",
+)
+.labels(&[Label::closed("stage", kit::names!(Stage))]);
+static ROWS: Declared<Gauge> = Declared::gauge(
+    "item_table_rows",
+    "Items in the table that follows the features role.",
+);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageLabel {
-    stage: &'static str,
-}
+/// What the role shows, besides what every role shows.
+pub static GROUPS: &[&Group] = &[
+    &Group {
+        title: "Decisions",
+        about: "",
+        metrics: &[
+            &DECISIONS.declaration,
+            &DEGRADED_DECISIONS.declaration,
+            &DEGRADED.declaration,
+            &STAGE_DURATION.declaration,
+        ],
+    },
+    &serving::GENERATION_GROUP,
+    &serving::ITEM_TABLE_GROUP,
+    &Group {
+        title: "Items",
+        about: "",
+        metrics: &[&ROWS.declaration],
+    },
+];
 
-/// Metrics of the recovery role.
+/// Metrics of the recovery role. Cloning shares the counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    decisions: Family<ActionLabels, Counter>,
-    degraded: Family<StageLabel, Counter>,
-    stages: Family<StageLabel, Histogram, fn() -> Histogram>,
-    items: Gauge,
-    items_lag_ms: Gauge,
+    decisions: Family<Counter>,
+    degraded: Family<Counter>,
+    degraded_decisions: Counter,
+    stages: Family<Histogram>,
+    pub(crate) generation: GenerationMetrics,
+    pub(crate) items: ItemTableMetrics,
 }
 
 impl Metrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            decisions: Family::default(),
-            degraded: Family::default(),
-            stages: Family::new_with_constructor(latency_histogram),
-            items: Gauge::default(),
-            items_lag_ms: Gauge::default(),
-        };
-        registry.register(
-            "cartwright_recovery_decisions",
-            "Decisions made, by action and by mode; answers from the decision log are not counted",
-            metrics.decisions.clone(),
-        );
-        registry.register(
-            "cartwright_recovery_degraded",
-            "Stages that answered from a fallback",
-            metrics.degraded.clone(),
-        );
-        registry.register_with_unit(
-            "cartwright_recovery_stage_duration",
-            "Time of one stage of a decision",
-            Unit::Seconds,
-            metrics.stages.clone(),
-        );
-        registry.register(
-            "cartwright_recovery_items",
-            "Items in the table that follows the features role",
-            metrics.items.clone(),
-        );
-        registry.register(
-            "cartwright_recovery_items_lag_milliseconds",
-            "Age of the last change of the item table when it arrived",
-            metrics.items_lag_ms.clone(),
-        );
-        metrics
+    pub(crate) fn register(registry: &mut Registry, items: Arc<ItemTable>, clock: Clock) -> Self {
+        registry.watch(&ROWS, move || Some(count(items.len())));
+        Self {
+            decisions: registry.family(&DECISIONS),
+            degraded: registry.family(&DEGRADED),
+            degraded_decisions: registry.one(&DEGRADED_DECISIONS),
+            stages: registry.family(&STAGE_DURATION),
+            generation: GenerationMetrics::register(registry),
+            items: ItemTableMetrics::register(registry, clock),
+        }
     }
 
-    pub(crate) fn decided(&self, action: &'static str, mode: &'static str) {
-        self.decisions
-            .get_or_create(&ActionLabels { action, mode })
-            .inc();
+    pub(crate) fn decided(&self, action: &'static str, mode: &'static str, degraded: bool) {
+        self.decisions.with([action, mode]).inc();
+        if degraded {
+            self.degraded_decisions.inc();
+        }
     }
 
-    pub(crate) fn degraded(&self, stage: Stage) {
-        let stage = stage.as_str();
-        self.degraded.get_or_create(&StageLabel { stage }).inc();
+    pub(crate) fn degraded(&self, stage: Stage, reason: Reason) {
+        self.degraded.with([stage.as_str(), reason.as_str()]).inc();
     }
 
     pub(crate) fn took(&self, stage: Stage, time: Duration) {
-        let stage = stage.as_str();
-        self.stages
-            .get_or_create(&StageLabel { stage })
-            .observe(time.as_secs_f64());
-    }
-
-    pub(crate) fn items(&self, items: usize, lag_ms: i64) {
-        self.items.set(i64::try_from(items).unwrap_or(i64::MAX));
-        self.items_lag_ms.set(lag_ms.max(0));
+        self.stages.with([stage.as_str()]).observe(time);
     }
 }

@@ -41,10 +41,10 @@ pub async fn run(
     // A token of its own: what fails here must not end the roles beside it.
     let stop = shutdown.child_token();
     let mut shell = Shell::bind(ROLE, config.listen(), stop.clone()).await?;
-    let metrics = Metrics::register(shell.registry());
     let features = peer("features", &config.features, &config)?;
     let candidates = peer("candidates", &config.candidates, &config)?;
     let table = Arc::new(ItemTable::new());
+    let metrics = Metrics::register(shell.registry(), table.clone(), clock.clone());
     let decider = Arc::new(Decider {
         live: Arc::new(Live::new(None)),
         stages: Stages {
@@ -58,7 +58,7 @@ pub async fn run(
     });
     let routes = routes(&decider, &config);
     let mut running = shell.start(routes, &SERVICES, scope_of).await?;
-    let follower = Follower::new(features, table, clock.clone(), metrics);
+    let follower = Follower::new(features, table, metrics.clone());
     running.attach(tokio::spawn(follower.run(stop.clone())));
     let generation = match load(&config, &clock).await {
         Ok(generation) => generation,
@@ -72,6 +72,11 @@ pub async fn run(
         generation = generation.id(),
         risk = generation.risk.describe(),
         "loaded"
+    );
+    metrics.generation.live(
+        generation.id(),
+        generation.loaded_at_ms(),
+        generation.catalogue().len(),
     );
     decider.live.store(Arc::new(Some(Arc::new(generation))));
     running.ready().await;

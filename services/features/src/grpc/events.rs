@@ -1,7 +1,9 @@
 //! `EventService`.
 
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
+use feature_store::{Millis, Outcome};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use kit::undecodable;
 use proto::v1 as pb;
@@ -9,9 +11,10 @@ use proto::v1::event_service_server::EventService;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Context;
-use crate::batch::Batch;
+use crate::batch::{Answered, Batch};
 use crate::convert::event;
 use crate::error::status;
+use crate::metrics::Times;
 
 /// Requests of one stream that are worked on at a time; beyond that it is not read.
 const IN_WORK: usize = 8;
@@ -68,13 +71,28 @@ impl Events {
     async fn push(&self, events: Vec<pb::Event>) -> Result<Vec<pb::EventResult>, Status> {
         event::check_batch(&events)?;
         let batch = Batch::decode(events);
-        let outcomes = batch
-            .ingest(&self.0.store, self.0.now())
+        let (started, accepted_at) = (Instant::now(), self.0.now());
+        let answered = batch
+            .ingest(&self.0.store, accepted_at)
             .await
             .map_err(status)?;
-        outcomes
-            .iter()
-            .for_each(|outcome| self.0.metrics.count(outcome));
-        Ok(outcomes.into_iter().map(event::encode_result).collect())
+        self.count(&answered, accepted_at, started.elapsed());
+        let outcomes = answered.into_iter().map(|one| one.outcome);
+        Ok(outcomes.map(event::encode_result).collect())
+    }
+
+    fn count(&self, answered: &[Answered], accepted_at: Millis, commit: Duration) {
+        let readable_at = self.0.now();
+        for one in answered {
+            self.0.metrics.count(&one.outcome);
+            if let (Outcome::Accepted, Some(occurred_at)) = (&one.outcome, one.occurred_at) {
+                self.0.metrics.accepted(&Times {
+                    occurred_at,
+                    accepted_at,
+                    readable_at,
+                    commit,
+                });
+            }
+        }
     }
 }

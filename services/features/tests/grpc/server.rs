@@ -163,9 +163,12 @@ async fn the_admin_port_shows_readiness_and_metrics() {
         "cartwright_features_events_total{outcome=\"accepted\"} 1",
         "cartwright_features_events_total{outcome=\"duplicate\"} 1",
         "cartwright_features_requests_total{method=\"cartwright.v1.EventService/PushEvents\",code=\"OK\"} 1",
-        "cartwright_features_request_duration_seconds_bucket{le=\"0.00005\"",
+        "cartwright_features_request_duration_seconds_bucket{method=\"cartwright.v1.EventService/PushEvents\",le=\"0.00005\"",
         "cartwright_features_item_table_rows ",
-        "# EOF",
+        "cartwright_features_event_lateness_seconds_count 1",
+        "cartwright_features_event_commit_duration_seconds_count 1",
+        "cartwright_features_ready 1",
+        "cartwright_process_build_info{version=",
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }

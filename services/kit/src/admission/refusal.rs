@@ -26,7 +26,7 @@ impl Reason {
 
     /// The name in metrics.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deadline => "deadline",
             Self::Full => "full",

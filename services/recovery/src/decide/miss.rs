@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use super::notes::Reason;
+
 /// What went wrong with a call to another role.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Miss {
@@ -39,6 +41,19 @@ impl Miss {
             | Code::Internal
             | Code::DataLoss
             | Code::Unauthenticated => Self::Refused(status.message().to_owned()),
+        }
+    }
+}
+
+impl Miss {
+    /// Its kind, for metrics.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Late(_) => Reason::Late,
+            Self::Unreachable => Reason::Unreachable,
+            Self::Refused(_) => Reason::Refused,
+            Self::Generation(_) => Reason::OtherGeneration,
+            Self::Odd(_) => Reason::OddAnswer,
         }
     }
 }

@@ -14,9 +14,65 @@ pub(crate) enum Stage {
     Commit,
 }
 
+/// Why a stage answered from a fallback. A closed set, for metrics; the words of the answer say more.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// No answer within the stage's share of the deadline.
+    Late,
+    /// Nothing listens there.
+    Unreachable,
+    /// The other role refused.
+    Refused,
+    /// The other role answered from another generation.
+    OtherGeneration,
+    /// The answer does not fit the question.
+    OddAnswer,
+    /// The generation has no model for it.
+    NoModel,
+    /// The model failed.
+    ModelFailed,
+    /// Lines of the cart are in another currency and count without a price.
+    OtherCurrency,
+}
+
+impl Reason {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Late,
+        Self::Unreachable,
+        Self::Refused,
+        Self::OtherGeneration,
+        Self::OddAnswer,
+        Self::NoModel,
+        Self::ModelFailed,
+        Self::OtherCurrency,
+    ];
+
+    /// The name in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::OtherGeneration => "other_generation",
+            Self::OddAnswer => "odd_answer",
+            Self::NoModel => "no_model",
+            Self::ModelFailed => "model_failed",
+            Self::OtherCurrency => "other_currency",
+        }
+    }
+}
+
 impl Stage {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Features,
+        Self::Candidates,
+        Self::Rank,
+        Self::Policy,
+        Self::Commit,
+    ];
+
     /// The name in answers and metrics.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Features => "features",
             Self::Candidates => "candidates",
@@ -44,8 +100,8 @@ impl Notes {
     }
 
     /// Notes that a stage answered from a fallback, and why.
-    pub(crate) fn degrade(&mut self, stage: Stage, why: &str, metrics: &Metrics) {
-        metrics.degraded(stage);
+    pub(crate) fn degrade(&mut self, stage: Stage, reason: Reason, why: &str, metrics: &Metrics) {
+        metrics.degraded(stage, reason);
         self.degraded.push(format!("{}: {why}", stage.as_str()));
     }
 }

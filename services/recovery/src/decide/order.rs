@@ -77,7 +77,7 @@ impl Decider {
             Some(Ok(shopper)) => shopper,
             Some(Err(miss)) => {
                 let why = format!("{miss}; ranked without the shopper");
-                notes.degrade(Stage::Features, &why, &self.stages.metrics);
+                notes.degrade(Stage::Features, miss.reason(), &why, &self.stages.metrics);
                 Shopper::default()
             }
             None => Shopper::default(),

@@ -8,6 +8,7 @@ use ranking::{CartSummary, ItemFacts, Matrix, Ranker, Scene, Touch, TouchKind, a
 use retrieval::Kind;
 
 use super::candidates::{Candidate, SourceScore};
+use super::notes::Reason;
 use crate::generation::Generation;
 use crate::items::{Facts, Items};
 
@@ -33,13 +34,16 @@ pub(crate) struct Moment<'a> {
     pub(crate) now_ms: i64,
 }
 
+/// Why there is no ranker's order: for metrics, and in words.
+pub(crate) type Unranked = (Reason, String);
+
 /// Best first, equal scores by item id; with the reason when retrieval's order had to do.
 pub(crate) fn rank(
     generation: &Generation,
     items: &Items,
     moment: Moment<'_>,
     candidates: Vec<Candidate>,
-) -> (Vec<Ranked>, Option<String>) {
+) -> (Vec<Ranked>, Option<Unranked>) {
     let facts = all_facts(generation, items, candidates.iter().map(|one| &one.item_id));
     let scores = score(generation, items, moment, &candidates, &facts);
     let (scores, degraded) = match scores {
@@ -75,22 +79,26 @@ fn score(
     moment: Moment<'_>,
     candidates: &[Candidate],
     facts: &[Facts<'_>],
-) -> Result<Vec<f64>, String> {
-    let ranker = generation
-        .ranker
-        .as_ref()
-        .ok_or("the generation has no ranker; in the order of retrieval")?;
+) -> Result<Vec<f64>, Unranked> {
+    let ranker = generation.ranker.as_ref().ok_or_else(|| {
+        let why = "the generation has no ranker; in the order of retrieval";
+        (Reason::NoModel, why.to_owned())
+    })?;
     let mut scores = Vec::with_capacity(candidates.len());
     ranker
         .score(
             &rows(ranker, generation, items, moment, candidates, facts),
             &mut scores,
         )
-        .map_err(|error| format!("{error}; in the order of retrieval"))?;
+        .map_err(|error| {
+            let why = format!("{error}; in the order of retrieval");
+            (Reason::ModelFailed, why)
+        })?;
     if scores.len() == candidates.len() {
         Ok(scores)
     } else {
-        Err("the ranker left items out; in the order of retrieval".to_owned())
+        let why = "the ranker left items out; in the order of retrieval";
+        Err((Reason::ModelFailed, why.to_owned()))
     }
 }
 

@@ -124,6 +124,7 @@ impl Stages {
         };
         notes.degrade(
             Stage::Candidates,
+            miss.reason(),
             &format!("{miss}; {instead}"),
             &self.metrics,
         );
@@ -143,8 +144,8 @@ impl Stages {
         }
         let started = Instant::now();
         let (ranked, why) = rank::rank(generation, &self.items, moment, candidates);
-        if let Some(why) = why {
-            notes.degrade(Stage::Rank, &why, &self.metrics);
+        if let Some((reason, why)) = why {
+            notes.degrade(Stage::Rank, reason, &why, &self.metrics);
         }
         notes.took(Stage::Rank, started, &self.metrics);
         ranked
