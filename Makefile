@@ -7,11 +7,12 @@
 #   make bench           criterion benchmarks, release profile
 #   make load            three processes and Redis under load, report in target/load; ARGS=--quick
 #   make compare-h2load  the load tester beside h2load on the same call, in one run
+#   make measure-tracing  what tracing costs in CPU per decision, interleaved windows; ARGS="--windows 40"
 #   make compare-ann     our index against faiss-cpu at the same recall, in one run; ARGS="--json FILE"
 #   make compare-als     next baskets against implicit's ALS; needs CARTWRIGHT_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint e2e bench load compare-h2load compare-ann compare-als
+.PHONY: help setup-demo setup-test demo test lint e2e bench measure-tracing load compare-h2load compare-ann compare-als
 
 ARGS ?=
 help:
@@ -48,6 +49,10 @@ load: setup-test
 
 compare-h2load: setup-test
 	@scripts/compare-h2load.sh $(ARGS)
+
+measure-tracing: setup-test
+	cargo build --release --locked --package cartwright --package loadtest
+	@scripts/measure-tracing.sh $(ARGS)
 
 compare-ann: setup-test
 	cargo build --release --locked --package ann-index --example compare

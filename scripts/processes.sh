@@ -39,16 +39,17 @@ start_redis() {
     redis="redis://127.0.0.1:$port"
 }
 
-# Starts one process for each role on the snapshot given; sets features, candidates and recovery to
-# their ports.
-start_roles() { # snapshot
-    local port
+# Starts one process for each role on the snapshot given, all with the same flags; sets features,
+# candidates and recovery to their ports.
+start_roles() { # snapshot, flags…
+    local port snapshot=$1
+    shift
     features=$(free_port) candidates=$(free_port) recovery=$(free_port)
-    start features "$cartwright" serve features --addr "127.0.0.1:$features" --admin 127.0.0.1:0 --redis "$redis"
+    start features "$cartwright" serve features --addr "127.0.0.1:$features" --admin 127.0.0.1:0 --redis "$redis" "$@"
     start candidates "$cartwright" serve candidates --addr "127.0.0.1:$candidates" --admin 127.0.0.1:0 \
-        --snapshot "$1" --features "http://127.0.0.1:$features"
+        --snapshot "$snapshot" --features "http://127.0.0.1:$features" "$@"
     start recovery "$cartwright" serve recovery --addr "127.0.0.1:$recovery" --admin 127.0.0.1:0 --redis "$redis" \
-        --snapshot "$1" --features "http://127.0.0.1:$features" --candidates "http://127.0.0.1:$candidates"
+        --snapshot "$snapshot" --features "http://127.0.0.1:$features" --candidates "http://127.0.0.1:$candidates" "$@"
     for port in "$features" "$candidates" "$recovery"; do
         await "port $port" 30 "$cartwright" doctor --to "http://127.0.0.1:$port"
     done

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
+use tracing::Span;
 
 use crate::items::ItemTable;
-use crate::store::{PARTITIONS, Partition, Store};
+use crate::store::{Key, PARTITIONS, Partition, Store};
 
 pub use decisions::DecisionCommit;
 
@@ -71,6 +72,18 @@ impl FeatureStore {
     /// The store underneath.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// The stage of reading these keys from the store.
+    fn reading(&self, keys: &[Key]) -> Span {
+        let (store, keys) = (self.store().name(), keys.len());
+        tracing::info_span!(target: crate::STAGE, "read", store, keys)
+    }
+
+    /// The stage of writing to so many partitions of the store.
+    fn writing(&self, partitions: usize) -> Span {
+        let store = self.store().name();
+        tracing::info_span!(target: crate::STAGE, "write", store, partitions)
     }
 
     /// Holds the lanes of these partitions. `partitions` is sorted and without repetition: a

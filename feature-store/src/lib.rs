@@ -16,6 +16,9 @@
 //! State is a function of the set of accepted events, never of the order in which they arrived;
 //! the clock is always an argument. Nothing here knows of gRPC or of models.
 
+/// The target of spans that are stages of a request; whoever serves us collects them.
+const STAGE: &str = "stage";
+
 pub mod event;
 mod facade;
 pub mod features;

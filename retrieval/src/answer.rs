@@ -90,6 +90,17 @@ pub enum PlanKind {
     Short,
 }
 
+impl PlanKind {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Approximate => "approximate",
+            Self::Short => "short",
+        }
+    }
+}
+
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct AnswerPlan {
     pub kind: PlanKind,

@@ -34,6 +34,9 @@ mod weights;
 
 pub mod files;
 
+/// The target of spans that are stages of a query; whoever serves us collects them.
+const STAGE: &str = "stage";
+
 pub use answer::{Answer, AnswerPlan, Candidate, PlanKind, Scored, Source, SourceScore};
 pub use error::Error;
 pub use fold_in::FoldIn;

@@ -140,6 +140,7 @@ impl Model {
             scratch.asked.set(&query.score, &self.catalogue);
             let eligible = self.admit(&rules, scratch);
             let found = self.search(task, scratch);
+            let _fuse = tracing::info_span!(target: crate::STAGE, "fuse").entered();
             let mut answer = self.answer(task, found, eligible, &query.score, scratch);
             answer.unknown = unknown;
             Ok(answer)

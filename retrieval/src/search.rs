@@ -28,6 +28,7 @@ impl Task<'_> {
 impl Model {
     /// Sets the scratch's allowed items and counts them.
     pub(crate) fn admit(&self, rules: &Rules<'_>, scratch: &mut Scratch) -> u64 {
+        let _filter = tracing::info_span!(target: crate::STAGE, "filter").entered();
         let Scratch { allowed, part, .. } = scratch;
         self.filters.apply(&self.catalogue, rules, allowed, part);
         allowed.count()
@@ -35,6 +36,27 @@ impl Model {
 
     /// Asks every source.
     pub(crate) fn search(&self, task: Task<'_>, scratch: &mut Scratch) -> Found {
+        self.ask_tables(task, scratch);
+        let depth = task.depth();
+        let mut found = Found::default();
+        if let Some(source) = &self.collaborative {
+            let Scratch {
+                allowed,
+                lists,
+                asked,
+                ..
+            } = scratch;
+            let near = lists.of_mut(Source::Collaborative);
+            let outcome = source.find(task.interests, allowed, depth, asked, near);
+            found.note(Source::Collaborative, outcome);
+        }
+        self.search_content(task, depth, scratch, &mut found);
+        found
+    }
+
+    /// Asks the sources that look up and do not search.
+    fn ask_tables(&self, task: Task<'_>, scratch: &mut Scratch) {
+        let _sources = tracing::info_span!(target: crate::STAGE, "sources").entered();
         let Task { interests, .. } = task;
         let depth = task.depth();
         let Scratch {
@@ -68,14 +90,6 @@ impl Model {
         let popular = lists.of_mut(Source::Popularity);
         self.popularity
             .in_categories(interests, allowed, depth, sums, asked, popular);
-        let mut found = Found::default();
-        if let Some(source) = &self.collaborative {
-            let near = lists.of_mut(Source::Collaborative);
-            let outcome = source.find(interests, allowed, depth, asked, near);
-            found.note(Source::Collaborative, outcome);
-        }
-        self.search_content(task, depth, scratch, &mut found);
-        found
     }
 
     fn search_content(

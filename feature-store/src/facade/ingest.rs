@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::FeatureStore;
 use super::shoppers::decode;
@@ -36,7 +37,8 @@ impl FeatureStore {
         loop {
             let commits = self.apply(events, &batch, now, &mut outcomes).await?;
             let partitions: Vec<_> = commits.iter().map(|commit| commit.partition).collect();
-            let done = self.store().commit(commits).await?;
+            let commit = self.store().commit(commits);
+            let done = commit.instrument(self.writing(partitions.len())).await?;
             let conflicts: Vec<_> = partitions
                 .into_iter()
                 .zip(done)
@@ -66,7 +68,8 @@ impl FeatureStore {
             .flat_map(|(partition, shoppers)| shoppers.keys().map(|id| (*partition, *id)))
             .map(|(partition, id)| Key::new(partition, crate::store::Kind::Shopper, id))
             .collect();
-        let mut stored = keys.iter().zip(self.store().get_many(&keys).await?);
+        let read = self.store().get_many(&keys).instrument(self.reading(&keys));
+        let mut stored = keys.iter().zip(read.await?);
         let mut commits = Vec::new();
         let mut turn = 0;
         for (partition, shoppers) in batch {

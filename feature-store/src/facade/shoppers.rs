@@ -1,6 +1,7 @@
 //! Reading shoppers, and writing what they say of themselves.
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::FeatureStore;
 use super::ingest::Attempts;
@@ -16,7 +17,9 @@ impl FeatureStore {
         now: Millis,
     ) -> Result<Vec<Option<ShopperView>>, Error> {
         let keys: Vec<_> = ids.iter().map(|id| Key::shopper(id)).collect();
-        let values = self.store().get_many(&keys).await?;
+        let read = self.store().get_many(&keys).instrument(self.reading(&keys));
+        let values = read.await?;
+        let _decode = tracing::info_span!(target: crate::STAGE, "decode").entered();
         let views = keys.iter().zip(values).map(|(key, value)| {
             let shopper = value.map(|value| decode(key, &value)).transpose()?;
             Ok(shopper.map(|shopper| shopper.view(now)))
@@ -89,7 +92,9 @@ pub(super) async fn read_one(
     features: &FeatureStore,
     key: &Key,
 ) -> Result<Option<Versioned>, Error> {
-    let values = features.store().get_many(std::slice::from_ref(key)).await?;
+    let keys = std::slice::from_ref(key);
+    let read = features.store().get_many(keys);
+    let values = read.instrument(features.reading(keys)).await?;
     Ok(values.into_iter().next().flatten())
 }
 
@@ -98,10 +103,8 @@ pub(super) async fn commit_one(
     partition: crate::store::Partition,
     ops: Vec<Op>,
 ) -> Result<CommitOutcome, Error> {
-    let outcomes = features
-        .store()
-        .commit(vec![Commit { partition, ops }])
-        .await?;
+    let commit = features.store().commit(vec![Commit { partition, ops }]);
+    let outcomes = commit.instrument(features.writing(1)).await?;
     outcomes
         .into_iter()
         .next()

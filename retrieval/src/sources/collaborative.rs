@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ann_index::{Bitmap, Hit, SearchReport, SpaceIndex, VectorIndex as _, Vectors};
+use ann_index::{Bitmap, Hit, SearchReport, SpaceIndex, Vectors};
 use snapshot::{Snapshot, files};
 
 use crate::asked::Asked;
@@ -52,10 +52,13 @@ impl Collaborative {
         out: &mut Vec<Hit>,
     ) -> Result<Option<SearchReport>, Error> {
         let strengths = interests.iter().map(|item| (item.ordinal, item.weight));
-        let Some(query) = self.fold_in.vector(strengths) else {
+        let stage = tracing::info_span!(
+            target: crate::STAGE, "fold_in", interests = interests.len());
+        let Some(query) = stage.in_scope(|| self.fold_in.vector(strengths)) else {
             return Ok(None);
         };
-        let report = self.space.search(&query, depth, Some(allowed), out)?;
+        drop(stage);
+        let report = super::space::search((SPACE, &self.space), &query, depth, allowed, out)?;
         // A predicted preference of 0 or less says that the shopper does not want the item.
         out.retain(|hit| hit.score > 0.0);
         let vectors = self.space.vectors();
@@ -80,9 +83,8 @@ impl Collaborative {
         let Some(query) = vectors.row(ordinal).filter(|row| length(row) > 0.0) else {
             return Ok(None);
         };
-        let report = self
-            .space
-            .search(query, depth.saturating_mul(4), Some(allowed), out)?;
+        let deeper = depth.saturating_mul(4);
+        let report = super::space::search((SPACE, &self.space), query, deeper, allowed, out)?;
         let own = length(query);
         for hit in out.iter_mut() {
             let other = vectors.row(hit.id).map_or(0.0, length);

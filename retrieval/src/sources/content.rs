@@ -1,4 +1,4 @@
-use ann_index::{Hit, Plan, SearchReport, SpaceIndex, VectorIndex as _};
+use ann_index::{Hit, Plan, SearchReport, SpaceIndex};
 use snapshot::Snapshot;
 
 use super::space;
@@ -16,7 +16,8 @@ use crate::{Error, Source};
 /// are not named: they are near by construction.
 #[derive(Debug)]
 pub(crate) struct Content {
-    spaces: Vec<SpaceIndex>,
+    /// With their names.
+    spaces: Vec<(String, SpaceIndex)>,
 }
 
 /// Memory of a query, lent by the thread's scratch.
@@ -35,7 +36,7 @@ impl Content {
         let spaces = others
             .map(|space| {
                 let vectors = read_space(snapshot, &space.name, items)?;
-                space::open(snapshot, space, vectors)
+                Ok((space.name.clone(), space::open(snapshot, space, vectors)?))
             })
             .collect::<Result<Vec<_>, Error>>()?;
         Ok((!spaces.is_empty()).then_some(Self { spaces }))
@@ -60,11 +61,11 @@ impl Content {
         let is_interest = |id| interests.iter().any(|interest| interest.ordinal == id);
         let wanted = depth + interests.len();
         let mut report: Option<SearchReport> = None;
-        for (space, query) in self.spaces.iter().zip(queries.iter()) {
+        for ((name, space), query) in self.spaces.iter().zip(queries.iter()) {
             if is_zero(query) {
                 continue;
             }
-            let found = space.search(query, wanted, Some(allowed), hits)?;
+            let found = space::search((name, space), query, wanted, allowed, hits)?;
             report = Some(report.map_or(found, |before| merged(before, found)));
             // The sums only collect who was found; each is scored in every space below.
             let near = hits.iter().filter(|hit| hit.score > 0.0);
@@ -88,7 +89,7 @@ impl Content {
 
     fn set_queries(&self, interests: &[Interest], queries: &mut Vec<Vec<f32>>) {
         queries.resize_with(self.spaces.len(), Vec::new);
-        for (space, query) in self.spaces.iter().zip(queries) {
+        for ((_, space), query) in self.spaces.iter().zip(queries) {
             let vectors = space.vectors();
             query.clear();
             query.resize(vectors.dimension(), 0.0);
@@ -107,7 +108,7 @@ impl Content {
     /// The mean cosine over the spaces in which there is a query.
     fn score(&self, queries: &[Vec<f32>], id: u32) -> f32 {
         let (mut sum, mut asked) = (0.0, 0.0);
-        for (space, query) in self.spaces.iter().zip(queries) {
+        for ((_, space), query) in self.spaces.iter().zip(queries) {
             if !is_zero(query) {
                 let row = space.vectors().row(id);
                 sum += row.map_or(0.0, |row| space::dot(query, row).max(0.0));

@@ -2,10 +2,36 @@
 
 use std::sync::Arc;
 
-use ann_index::{Index, IndexKind, MaskKind, PlannerSettings, ProbeRow, SpaceIndex, Vectors};
+use ann_index::{
+    Bitmap, Hit, Index, IndexKind, MaskKind, PlannerSettings, ProbeRow, SearchReport, SpaceIndex,
+    VectorIndex as _, Vectors,
+};
 use snapshot::{Snapshot, Space};
+use tracing::field::Empty;
 
 use crate::Error;
+
+/// Searches a space; the stage says how.
+pub(super) fn search(
+    (name, space): (&str, &SpaceIndex),
+    query: &[f32],
+    depth: usize,
+    allowed: &Bitmap,
+    out: &mut Vec<Hit>,
+) -> Result<SearchReport, Error> {
+    let stage = tracing::info_span!(
+        target: crate::STAGE, "ann",
+        space = name,
+        index = space.kind().as_str(),
+        plan = Empty, lists_probed = Empty, scanned = Empty, eligible = Empty,
+    );
+    let report = stage.in_scope(|| space.search(query, depth, Some(allowed), out))?;
+    stage.record("plan", report.plan.as_str());
+    stage.record("lists_probed", report.lists_probed);
+    stage.record("scanned", report.scanned);
+    stage.record("eligible", report.eligible);
+    Ok(report)
+}
 
 /// The vectors of a space with whichever index the manifest names, and its measured table.
 pub(super) fn open(

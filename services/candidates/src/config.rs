@@ -8,8 +8,7 @@ use kit::client::PeerSettings;
 use kit::config::{Period, Report, Settings, socket};
 use kit::security::Security;
 use kit::shell::Listen;
-use kit::telemetry;
-use kit::{ClockSettings, admission};
+use kit::{ClockSettings, admission, telemetry, trace};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the candidates role.
@@ -38,6 +37,8 @@ pub struct Config {
     pub clock: ClockSettings,
     /// Logs.
     pub log: telemetry::Settings,
+    /// Traces, and where they are sent.
+    pub telemetry: trace::Settings,
     /// TLS and tokens.
     pub security: Security,
     /// How this role shows itself to `features`.
@@ -56,6 +57,7 @@ impl Default for Config {
             admission: admission::Settings::default(),
             clock: ClockSettings::Real,
             log: telemetry::Settings::default(),
+            telemetry: trace::Settings::default(),
             security: Security::default(),
             peer: PeerSettings::default(),
         }
@@ -65,6 +67,8 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
+        report.within("log", |log| self.log.check(log));
+        report.within("telemetry", |traces| self.telemetry.check(traces));
         if !(1..=60_000).contains(&self.default_deadline_ms) {
             report.add(
                 "default_deadline_ms",
@@ -93,6 +97,7 @@ impl Config {
             security: self.security.clone(),
             drain: self.drain.0,
             admission: self.admission.clone(),
+            telemetry: self.telemetry.clone(),
         }
     }
 

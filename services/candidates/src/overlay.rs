@@ -49,15 +49,21 @@ impl Overlay {
 
     async fn follow_for_ever(&mut self) {
         let mut pause = FIRST_PAUSE;
+        let mut lost = false;
         loop {
             let (got_table, ended) = self.follow_once().await;
             self.metrics.items.connected.set(0);
             if got_table {
                 pause = FIRST_PAUSE;
+                lost = false;
             }
             match ended {
                 Ok(()) => tracing::debug!("the stream of item updates ended"),
-                Err(status) => tracing::debug!(%status, "the stream of item updates broke"),
+                Err(status) if lost => tracing::debug!(%status, "no stream of item updates yet"),
+                Err(status) => {
+                    lost = true;
+                    tracing::warn!(%status, "lost the item updates; the gate stays as it is");
+                }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -91,6 +91,16 @@ const RULES: &[Rule] = &[
         why: "tables come in and go out where training is; serving ships no file formats",
     },
     Only {
+        package: "opentelemetry",
+        users: &["kit"],
+        why: "a stage is a plain span; what becomes of it is decided in one place",
+    },
+    Only {
+        package: "opentelemetry-otlp",
+        users: &["kit"],
+        why: "what leaves the process leaves in one place",
+    },
+    Only {
         package: "cel",
         users: &["policy"],
         why: "rules are checked and bounded in one place",

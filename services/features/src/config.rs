@@ -7,8 +7,7 @@ use std::time::Duration;
 use kit::config::{Period, Report, Secret, Settings, socket};
 use kit::security::Security;
 use kit::shell::Listen;
-use kit::telemetry;
-use kit::{ClockSettings, admission};
+use kit::{ClockSettings, admission, telemetry, trace};
 use serde::{Deserialize, Serialize};
 
 /// How much of a machine's failure an acknowledged event survives in the embedded store.
@@ -51,6 +50,8 @@ pub struct Config {
     pub clock: ClockSettings,
     /// Logs.
     pub log: telemetry::Settings,
+    /// Traces, and where they are sent.
+    pub telemetry: trace::Settings,
     /// TLS and tokens.
     pub security: Security,
 }
@@ -69,6 +70,7 @@ impl Default for Config {
             admission: admission::Settings::default(),
             clock: ClockSettings::Real,
             log: telemetry::Settings::default(),
+            telemetry: trace::Settings::default(),
             security: Security::default(),
         }
     }
@@ -77,6 +79,8 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
+        report.within("log", |log| self.log.check(log));
+        report.within("telemetry", |traces| self.telemetry.check(traces));
         let (shortest, longest) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3_600));
         if !(shortest..=longest).contains(&self.idle.0) {
             report.add("idle", self.idle, "1s to 30d");
@@ -117,6 +121,7 @@ impl Config {
             security: self.security.clone(),
             drain: self.drain.0,
             admission: self.admission.clone(),
+            telemetry: self.telemetry.clone(),
         }
     }
 }

@@ -11,13 +11,14 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 use crate::config::Secret;
+use crate::trace::client::TracedChannel;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A channel that sends the peer's bearer token along, when there is one.
-pub type PeerChannel = InterceptedService<Channel, Bearer>;
+/// A traced channel that sends the peer's bearer token along, when there is one.
+pub type PeerChannel = InterceptedService<TracedChannel<Channel>, Bearer>;
 
 /// `[peer]` of a role's config: how it shows itself to the roles that it calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -77,6 +78,7 @@ pub fn channel(url: &str, settings: &PeerSettings) -> Result<PeerChannel, PeerEr
         }
         Some(_) | None => return Err(refuse("no http or https scheme".to_owned())),
     }
+    let uri = endpoint.uri().clone();
     let channel = endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
@@ -85,7 +87,7 @@ pub fn channel(url: &str, settings: &PeerSettings) -> Result<PeerChannel, PeerEr
         .tcp_nodelay(true)
         .connect_lazy();
     Ok(InterceptedService::new(
-        channel,
+        TracedChannel::new(channel, &uri),
         Bearer::new(settings.token.as_ref())?,
     ))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
@@ -77,14 +77,17 @@ impl Clock {
     }
 }
 
+/// The machine's clock, for what is measured and not decided by.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the machine's clock"
 )]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
 fn machine_ms() -> i64 {
-    let since_epoch = std::time::SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 

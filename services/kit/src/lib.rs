@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | defaults, file, environment and flags as one checked value; every mistake in one run |
 //! | [`telemetry`], [`metrics`], [`admin`] | logs; metrics, declared once; `/live`, `/ready`, `/metrics` |
+//! | [`trace`] | what a request did, stage by stage and across processes |
 //! | [`shell`] | [`Shell`] binds, serves, reports readiness and drains; [`Running`] is a started role |
 //! | [`admission`] | who gets in when there is too much: a limit, a short queue, refusals that say when to come back |
 //! | [`listen`], [`security`], [`auth`] | binding with a helpful refusal, TLS, tokens with scopes |
@@ -36,6 +37,7 @@ pub mod shutdown;
 pub mod status;
 pub mod telemetry;
 pub mod timestamp;
+pub mod trace;
 pub mod undecodable;
 
 pub use clock::{Clock, ClockSettings};

@@ -48,7 +48,11 @@ pub use requests::{RequestMetrics, code_name};
 pub use serving::{GenerationMetrics, ItemTableMetrics};
 
 /// What every role exposes under its own name.
-pub static EVERY_ROLE: &[&Group] = &[&requests::GROUP, &crate::admission::GROUP];
+pub static EVERY_ROLE: &[&Group] = &[
+    &requests::GROUP,
+    &crate::admission::GROUP,
+    &crate::trace::metrics::GROUP,
+];
 
 /// A number of things, as the text format takes it.
 #[must_use]

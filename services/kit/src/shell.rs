@@ -19,6 +19,8 @@ use crate::listen::{self, BindError};
 use crate::metrics::{Registry, RequestMetrics};
 use crate::panics::CatchPanicLayer;
 use crate::security::{Security, SecurityError};
+use crate::trace::server::TraceLayer;
+use crate::trace::{self, Tracer};
 use crate::undecodable::UndecodableLayer;
 
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(30);
@@ -46,6 +48,8 @@ pub struct Listen {
     pub drain: Duration,
     /// How many calls get in.
     pub admission: admission::Settings,
+    /// What is recorded of requests, and where it is sent.
+    pub telemetry: trace::Settings,
 }
 
 /// Why a role did not start or did not end well.
@@ -84,6 +88,7 @@ pub struct Shell {
     addr: SocketAddr,
     registry: Registry,
     pressure: Pressure,
+    tracer: Arc<Tracer>,
     shutdown: CancellationToken,
 }
 
@@ -106,14 +111,18 @@ impl Shell {
             Some(addr) => Some(listen::bind(addr, &listen.security).await?),
             None => None,
         };
+        let mut registry = Registry::new(role);
+        let tracer = Tracer::start(role, &listen.telemetry, addr);
+        tracer.register(&mut registry);
         Ok(Self {
             role,
             listen,
             grpc,
             admin,
             addr,
-            registry: Registry::new(role),
+            registry,
             pressure: Pressure::default(),
+            tracer,
             shutdown,
         })
     }
@@ -133,6 +142,12 @@ impl Shell {
     #[must_use]
     pub fn pressure(&self) -> &Pressure {
         &self.pressure
+    }
+
+    /// What records the role's requests.
+    #[must_use]
+    pub fn tracer(&self) -> &Arc<Tracer> {
+        &self.tracer
     }
 
     /// The token that ends the role.
@@ -164,6 +179,7 @@ impl Shell {
             .http2_keepalive_interval(Some(KEEP_ALIVE_EVERY))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
+            .layer(TraceLayer::new(self.tracer.clone()))
             .layer(requests.clone())
             .layer(AuthLayer::new(&self.listen.security.tokens, scope_of))
             .layer(AdmissionLayer::new(gate.clone()))
@@ -179,6 +195,7 @@ impl Shell {
             stop,
             stopped: stopped.clone(),
             requests,
+            tracer: self.tracer,
             limit: self.listen.drain,
         };
         let task = tokio::spawn(drain.run(serving, self.shutdown.clone()));
@@ -256,6 +273,7 @@ struct Drain {
     /// Cancelled when nothing is served any more; the admin port answers until then.
     stopped: CancellationToken,
     requests: RequestMetrics,
+    tracer: Arc<Tracer>,
     limit: Duration,
 }
 
@@ -265,7 +283,9 @@ impl Drain {
     /// Serves until `shutdown`, then: NOT_SERVING, accept nothing new, let what is in flight finish.
     async fn run(self, serving: Serving, shutdown: CancellationToken) -> Result<(), ShellError> {
         let stopped = self.stopped.clone().drop_guard();
+        let tracer = self.tracer.clone();
         let outcome = self.serve_then_drain(serving, shutdown).await;
+        tracer.stop().await;
         drop(stopped);
         outcome
     }

@@ -1,10 +1,23 @@
 //! Logs: for people by default, JSON lines for machines. Written to stderr; stdout is for answers.
+//!
+//! A line written while a request is worked on carries its trace id: `trace_id` in JSON, the end of
+//! the line for people. A level says who is to act: `error` an operator, now; `warn` someone, some
+//! time; `info` nobody, it is a step in the role's life; `debug` is for whoever works on the code.
+
+mod json;
+mod limit;
+mod lines;
 
 use std::io::IsTerminal as _;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+pub(crate) use limit::Limit;
+
+use crate::config::Report;
+use crate::trace::spans::Stages;
 
 /// How to log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +27,9 @@ pub struct Settings {
     pub format: Format,
     /// A level, or directives such as `info,features=debug`.
     pub filter: String,
+    /// Lines that one place in the code may write each second; what it leaves out, its next line
+    /// counts. Lines for developers are not limited. 0 = no limit.
+    pub lines_per_second: u32,
 }
 
 /// The shape of a log line.
@@ -32,6 +48,17 @@ impl Default for Settings {
         Self {
             format: Format::Pretty,
             filter: DEFAULT_FILTER.to_owned(),
+            lines_per_second: 10,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what the types cannot, with keys relative to the section.
+    pub fn check(&self, report: &mut Report) {
+        if EnvFilter::try_new(&self.filter).is_err() {
+            let allowed = "a level, or directives such as info,features=debug";
+            report.add("filter", &self.filter, allowed);
         }
     }
 }
@@ -39,18 +66,28 @@ impl Default for Settings {
 /// What an operator acts on; the embedded store's own progress reports are not.
 const DEFAULT_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
 
-/// Starts logging. Only the first call in a process has an effect, so tests and roles that share a
-/// process may each call it. A filter that does not parse reads as the default.
-pub fn init(settings: &Settings) {
+/// Starts logging, and with `stages` the recording of what requests do. Only the first call in a
+/// process has an effect, so tests and roles that share a process may each call it. A filter that
+/// does not parse reads as the default.
+pub fn init(settings: &Settings, stages: bool) {
     let filter =
         EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    let limit = Limit::new(settings.lines_per_second);
     let outcome = match settings.format {
-        Format::Pretty => lines.with_target(false).finish().try_init(),
-        Format::Json => lines.json().flatten_event(true).finish().try_init(),
+        Format::Pretty => {
+            let lines = lines
+                .with_target(false)
+                .fmt_fields(lines::WithTrace::default());
+            Stages::over(lines.finish(), limit, stages).try_init()
+        }
+        Format::Json => {
+            let lines = lines.event_format(json::Lines);
+            Stages::over(lines.finish(), limit, stages).try_init()
+        }
     };
     if outcome.is_err() {
         tracing::debug!("logging was started before");
@@ -63,10 +100,12 @@ mod tests {
 
     #[test]
     fn starting_twice_is_harmless() {
-        init(&Settings::default());
-        init(&Settings {
+        init(&Settings::default(), true);
+        let json = Settings {
             format: Format::Json,
             filter: "][".to_owned(),
-        });
+            ..Settings::default()
+        };
+        init(&json, false);
     }
 }

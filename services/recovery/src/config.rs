@@ -7,8 +7,7 @@ use kit::client::PeerSettings;
 use kit::config::{Period, Report, Secret, Settings};
 use kit::security::Security;
 use kit::shell::Listen;
-use kit::telemetry;
-use kit::{ClockSettings, admission};
+use kit::{ClockSettings, admission, telemetry, trace};
 use serde::{Deserialize, Serialize};
 
 /// Longest time that a decision may take by default, in milliseconds.
@@ -50,6 +49,8 @@ pub struct Config {
     pub admission: admission::Settings,
     /// Logs.
     pub log: telemetry::Settings,
+    /// Traces, and where they are sent.
+    pub telemetry: trace::Settings,
     /// TLS and tokens of this server.
     pub security: Security,
     /// How this role shows itself to features and candidates.
@@ -73,6 +74,7 @@ impl Default for Config {
             drain: Period::seconds(30),
             admission: admission::Settings::default(),
             log: telemetry::Settings::default(),
+            telemetry: trace::Settings::default(),
             security: Security::default(),
             peer: PeerSettings::default(),
         }
@@ -82,6 +84,8 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
+        report.within("log", |log| self.log.check(log));
+        report.within("telemetry", |traces| self.telemetry.check(traces));
         if !(1..=LONGEST_DEADLINE_MS).contains(&self.default_deadline_ms) {
             report.add(
                 "default_deadline_ms",
@@ -128,6 +132,7 @@ impl Config {
             security: self.security.clone(),
             drain: self.drain.0,
             admission: self.admission.clone(),
+            telemetry: self.telemetry.clone(),
         }
     }
 }

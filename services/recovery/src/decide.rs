@@ -14,10 +14,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt as _};
+use kit::trace::{self, STAGE};
 use kit::{Clock, Deadline, Live, Problem};
 use policy::Inputs;
 use proto::v1 as pb;
 use ranking::Standing;
+use tracing::{Instrument as _, info_span};
 
 use crate::cart::{self, PricedCart};
 use crate::commit::Ledger;
@@ -101,6 +103,7 @@ impl Decider {
             Ok(generation) => generation,
             Err(problem) => return requests.iter().map(|_| Err(problem.clone())).collect(),
         };
+        trace::note("generation", generation.id());
         let clock_ms = self.clock.now_ms();
         let mut opened: Vec<Opened> = stream::iter(requests)
             .map(|request| self.open(request, &generation, clock_ms, deadline))
@@ -146,7 +149,9 @@ impl Decider {
         let mut notes = Notes::default();
         if request.mode == Mode::Commit {
             let started = Instant::now();
-            if let Some(before) = within(deadline, self.ledger()?.find(&request)).await? {
+            let found = within(deadline, self.ledger()?.find(&request));
+            let found = found.instrument(info_span!(target: STAGE, "lookup"));
+            if let Some(before) = found.await? {
                 return Ok(Opened::Done(Box::new(Ok(before))));
             }
             notes.took(Stage::Commit, started, &self.stages.metrics);
@@ -176,7 +181,12 @@ impl Decider {
             .iter()
             .map(|question| (question.request.shopper_id.as_str(), question.now_ms))
             .collect();
-        let shoppers = self.stages.read(&wanted, generation, deadline).await;
+        if let [(shopper, _)] = *wanted {
+            trace::shopper(shopper);
+        }
+        let reading = self.stages.read(&wanted, generation, deadline);
+        let stage = info_span!(target: STAGE, "features", shoppers = wanted.len());
+        let shoppers = reading.instrument(stage).await;
         for (question, shopper) in asked.iter_mut().zip(shoppers) {
             question.shopper = shopper;
             question
@@ -203,9 +213,11 @@ impl Decider {
         let (found, standing) = if lines.is_empty() {
             Default::default()
         } else {
-            self.stages
-                .find(&query, generation, now_ms, deadline, notes)
-                .await
+            let finding = self
+                .stages
+                .find(&query, generation, now_ms, deadline, notes);
+            let stage = info_span!(target: STAGE, "candidates", recent = query.recent.len());
+            finding.instrument(stage).await
         };
         let moment = Moment {
             cart: &cart.lines,
@@ -256,6 +268,7 @@ impl Decider {
             ..
         } = question;
         let started = Instant::now();
+        let _policy = info_span!(target: STAGE, "policy").entered();
         let inputs = inputs::assemble(request, (shopper, cart, standing), generation, *now_ms);
         let seed = record::seed(&request.shopper_id, &request.request_id, *now_ms);
         let decision = generation.policy.decide(&inputs, seed);
@@ -294,6 +307,7 @@ impl Decider {
     ) -> Answer {
         let answer = convert::decision(decided);
         let action = decided.decision.action.as_str();
+        trace::note("action", action);
         let degraded = !decided.notes.degraded.is_empty();
         self.stages
             .metrics
@@ -303,7 +317,10 @@ impl Decider {
             Mode::Commit => {
                 let version = generation.policy.version();
                 let record = convert::record(request, decided, &answer, version);
-                within(deadline, self.ledger()?.keep(request, &record)).await
+                let keeping = within(deadline, self.ledger()?.keep(request, &record));
+                keeping
+                    .instrument(info_span!(target: STAGE, "commit"))
+                    .await
             }
         }
     }

@@ -45,10 +45,15 @@ impl Follower {
 
     async fn follow(&mut self) {
         let mut wait = FIRST_WAIT;
+        let mut lost = false;
         loop {
-            match self.follow_once(&mut wait).await {
+            match self.follow_once(&mut wait, &mut lost).await {
                 Ok(()) => tracing::debug!("the item stream ended"),
-                Err(status) => tracing::debug!(code = ?status.code(), "lost the item stream"),
+                Err(status) if lost => tracing::debug!(code = ?status.code(), "no item stream yet"),
+                Err(status) => {
+                    lost = true;
+                    tracing::warn!(code = ?status.code(), "lost the item stream; the item table stays as it is");
+                }
             }
             self.metrics.items.connected.set(0);
             tokio::time::sleep(wait).await;
@@ -56,12 +61,15 @@ impl Follower {
         }
     }
 
-    async fn follow_once(&mut self, wait: &mut Duration) -> Result<(), Status> {
+    async fn follow_once(&mut self, wait: &mut Duration, lost: &mut bool) -> Result<(), Status> {
         let request = pb::StreamItemUpdatesRequest {};
         let mut stream = self.client.stream_item_updates(request).await?.into_inner();
         self.metrics.items.connected.set(1);
         while let Some(updates) = stream.message().await? {
             *wait = FIRST_WAIT;
+            if std::mem::take(lost) {
+                tracing::info!("follows the item stream again");
+            }
             self.take(updates);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feature_store::Registry;
 use kit::auth::Scope;
-use kit::{Clock, Deadline, Violations, timestamp};
+use kit::{Clock, Deadline, Violations, timestamp, trace};
 use proto::v1 as pb;
 use proto::v1::recovery_service_server::RecoveryService;
 use proto::v1::snapshot_service_server::SnapshotService;
@@ -26,7 +26,9 @@ pub(crate) struct Recovery {
 
 impl Recovery {
     fn deadline<T>(&self, request: &Request<T>) -> Deadline {
-        Deadline::from_request(request.metadata(), self.default_deadline)
+        let deadline = Deadline::from_request(request.metadata(), self.default_deadline);
+        trace::budget(deadline.remaining());
+        deadline
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Pipeline, RedisError, Value};
+use tracing::{Instrument as _, Span};
 
 use super::{RedisSettings, unavailable};
 use crate::store::Error;
@@ -99,7 +100,8 @@ impl Connection {
             Patience::Bulk => (self.bulk.clone(), self.timeout * LONGER),
         };
         let sent = manager.send_packed_commands(pipeline, 0, pipeline.len());
-        match tokio::time::timeout(timeout, sent).await {
+        let sent = tokio::time::timeout(timeout, sent);
+        match sent.instrument(self.round_trip(pipeline)).await {
             Ok(answers) => answers.map_err(|error| self.failed(&error)),
             Err(_) => Err(self.late(timeout)),
         }
@@ -123,10 +125,21 @@ impl Connection {
         let mut manager = self.requests.clone();
         let sent = pipeline.exec_async(&mut manager);
         let timeout = self.timeout * LONGER;
-        match tokio::time::timeout(timeout, sent).await {
+        let sent = tokio::time::timeout(timeout, sent);
+        match sent.instrument(self.round_trip(pipeline)).await {
             Ok(done) => done.map_err(|error| self.failed(&error)),
             Err(_) => Err(self.late(timeout)),
         }
+    }
+
+    /// The stage of one pipeline, there and back.
+    fn round_trip(&self, pipeline: &Pipeline) -> Span {
+        tracing::info_span!(
+            target: crate::STAGE, "redis",
+            db.system.name = "redis",
+            db.operation.batch.size = pipeline.len(),
+            server.address = self.address,
+        )
     }
 
     pub(super) fn success(&self, answer: Value) -> Result<Value, Error> {

@@ -1,10 +1,11 @@
 //! `CandidateService`.
 
-use kit::Deadline;
+use kit::{Deadline, trace};
 use proto::v1 as pb;
 use proto::v1::candidate_service_server::CandidateService;
 use retrieval::Answer;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use super::Context;
 use crate::convert;
@@ -22,12 +23,15 @@ impl CandidateService for Candidates {
         let deadline = Deadline::from_request(request.metadata(), self.0.default_deadline);
         let mut wanted = convert::decode_retrieve(request.into_inner(), &self.0.clock)?;
         let generation = self.0.generations.get(&wanted.generation)?;
+        trace::budget(deadline.remaining());
         if !wanted.shopper_id.is_empty() {
+            trace::shopper(&wanted.shopper_id);
             let recent = self
                 .0
                 .shoppers
                 .recent(&wanted.shopper_id, wanted.now_ms, deadline);
-            wanted.query.recent = recent.await?;
+            let stage = tracing::info_span!(target: trace::STAGE, "recent");
+            wanted.query.recent = recent.instrument(stage).await?;
         }
         let gate = generation.gate.load();
         let answer = generation
@@ -53,6 +57,12 @@ impl CandidateService for Candidates {
 impl Candidates {
     fn encode(&self, answer: Answer, generation: &str) -> Response<pb::RetrieveResponse> {
         self.0.metrics.count(&answer);
+        trace::note("generation", generation);
+        trace::note("candidates", answer.candidates.len());
+        trace::note("plan", answer.plan.kind.as_str());
+        if let Some(why) = answer.degraded.first() {
+            trace::degraded(why);
+        }
         Response::new(convert::encode_answer(answer, generation))
     }
 }

@@ -148,6 +148,7 @@ fn details(decision: &pb::Decision) -> Vec<(&'static str, String)> {
     rows.push(("propensity", format!("{:.3}", decision.propensity)));
     rows.push(("generation", decision.generation.clone()));
     rows.push(("time", stages(decision)));
+    rows.push(("trace", decision.trace_id.clone()));
     rows
 }
 
@@ -230,5 +231,6 @@ fn as_json(decision: &pb::Decision) -> serde_json::Value {
         "currency": decision.currency,
         "decided_at": decision.decided_at.as_ref().map(|at| output::rfc3339(wire::millis(at).0)),
         "cart_version": decision.cart_version,
+        "trace_id": decision.trace_id,
     })
 }

@@ -71,6 +71,15 @@ pub(crate) struct Args {
     /// Log one JSON object a line
     #[arg(long)]
     log_json: bool,
+    /// Send traces to this OTLP receiver, e.g. http://127.0.0.1:4317
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
+    /// How the receiver is spoken to: grpc, or http (protobuf)
+    #[arg(long, value_name = "PROTOCOL")]
+    otlp_protocol: Option<String>,
+    /// Share of traces to send, 0 to 1; failed, degraded and slow requests are sent in any case
+    #[arg(long, value_name = "RATIO")]
+    trace_sample: Option<f64>,
     /// Print the settings in force as TOML, and end
     #[arg(long)]
     dump_config: bool,
@@ -117,7 +126,7 @@ where
         output::result(config::dump(&settings)?.trim_end());
         return Ok(());
     }
-    kit::telemetry::init(settings.log());
+    kit::telemetry::init(settings.log(), settings.traces().trace);
     super::block_on_threads(async {
         let stop = kit::shutdown::on_signals()?;
         if args.until_stdin_closes {
@@ -151,6 +160,12 @@ fn flags(args: &Args) -> anyhow::Result<Vec<(String, String)>> {
         ("redis", args.redis.clone()),
         ("log.filter", args.log.clone()),
         ("log.format", args.log_json.then(|| "json".to_owned())),
+        ("telemetry.otlp", args.otlp.clone()),
+        ("telemetry.protocol", args.otlp_protocol.clone()),
+        (
+            "telemetry.sample",
+            args.trace_sample.map(|share| share.to_string()),
+        ),
         ("key_prefix", args.key_prefix.clone()),
         ("data", path(&args.data)),
         ("addr", args.addr.clone()),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use kit::config::{Report, Secret, Settings};
 use kit::security::Security;
-use kit::{CancellationToken, ClockSettings, Running, admin, listen, telemetry};
+use kit::{CancellationToken, ClockSettings, Running, admin, listen, telemetry, trace};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
@@ -35,6 +35,8 @@ pub(crate) struct All {
     pub(crate) clock: ClockSettings,
     /// Logs of all three.
     pub(crate) log: telemetry::Settings,
+    /// Traces of all three, and where they are sent.
+    pub(crate) telemetry: trace::Settings,
     /// TLS and tokens of all three.
     pub(crate) security: Security,
     /// The features role's own: addr, durability, idle, drain.
@@ -55,6 +57,7 @@ impl Default for All {
             data: PathBuf::from("data"),
             clock: ClockSettings::Real,
             log: telemetry::Settings::default(),
+            telemetry: trace::Settings::default(),
             security: Security::default(),
             features: features::Config::default(),
             candidates: candidates::Config::default(),
@@ -65,6 +68,8 @@ impl Default for All {
 
 impl Settings for All {
     fn check(&self, report: &mut Report) {
+        report.within("log", |log| self.log.check(log));
+        report.within("telemetry", |traces| self.telemetry.check(traces));
         self.features.check(report);
         self.candidates.check(report);
         self.recovery.check(report);
@@ -80,6 +85,7 @@ impl All {
             data: self.data.clone(),
             clock: self.clock.clone(),
             security: self.security.clone(),
+            telemetry: self.telemetry.clone(),
             ..self.features.clone()
         }
     }
@@ -91,6 +97,7 @@ impl All {
             features: url(features),
             clock: self.clock.clone(),
             security: self.security.clone(),
+            telemetry: self.telemetry.clone(),
             ..self.candidates.clone()
         }
     }
@@ -103,6 +110,7 @@ impl All {
             candidates: url(candidates),
             clock: self.clock.clone(),
             security: self.security.clone(),
+            telemetry: self.telemetry.clone(),
             ..self.recovery.clone()
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use feature_store::{Registry, ShopperView};
-use kit::Violations;
+use kit::{Violations, trace};
 use proto::v1 as pb;
 use proto::v1::feature_service_server::FeatureService;
 use tonic::{Request, Response, Status};
@@ -71,6 +71,9 @@ impl Features {
         if shoppers.is_empty() {
             return Ok(Vec::new());
         }
+        if let [shopper] = shoppers {
+            trace::shopper(shopper);
+        }
         self.context
             .store
             .shoppers(shoppers, now)
@@ -80,6 +83,9 @@ impl Features {
 
     /// One row per entity; `views` are those of the shoppers among them.
     fn rows(&self, wanted: &Wanted, views: Vec<Option<ShopperView>>) -> Vec<pb::FeatureRow> {
+        let stage = tracing::info_span!(
+            target: trace::STAGE, "compute", entities = wanted.entities.len());
+        let _compute = stage.entered();
         let items = self.context.store.items();
         let mut views = views.into_iter();
         wanted

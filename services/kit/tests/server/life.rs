@@ -116,6 +116,7 @@ async fn a_role_that_is_exposed_or_has_no_port_does_not_start() {
         security: Security::default(),
         drain: Duration::ZERO,
         admission: admission::Settings::default(),
+        telemetry: kit::trace::Settings::default(),
     };
     let start = async |addr| {
         let shutdown = CancellationToken::new();

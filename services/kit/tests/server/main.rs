@@ -11,3 +11,4 @@ mod admission;
 mod life;
 mod protection;
 mod toy;
+mod traces;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use kit::auth::Scope;
+use kit::client::{PeerChannel, PeerSettings};
 use kit::security::Security;
 use kit::shell::Listen;
-use kit::{CancellationToken, Running, Shell, admission};
+use kit::{CancellationToken, Running, Shell, admission, trace};
 use proto::v1 as pb;
 use proto::v1::feature_service_client::FeatureServiceClient;
 use proto::v1::feature_service_server::{self, FeatureService, FeatureServiceServer};
@@ -16,9 +17,13 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
-#[derive(Debug)]
-struct Toy;
+#[derive(Clone, Debug, Default)]
+struct Toy {
+    /// Asked by `toy: call`.
+    peer: Option<SnapshotServiceClient<PeerChannel>>,
+}
 
 #[tonic::async_trait]
 impl SnapshotService for Toy {
@@ -27,6 +32,16 @@ impl SnapshotService for Toy {
         request: Request<pb::GetStatusRequest>,
     ) -> Result<Response<pb::GetStatusResponse>, Status> {
         obey(request.metadata()).await;
+        if request
+            .metadata()
+            .get("toy")
+            .is_some_and(|word| word == "call")
+        {
+            kit::trace::shopper("shopper-1");
+            let stage = tracing::info_span!(target: kit::trace::STAGE, "ask");
+            let mut peer = self.peer.clone().unwrap();
+            peer.get_status(told("work")).instrument(stage).await?;
+        }
         Ok(Response::new(pb::GetStatusResponse::default()))
     }
 }
@@ -57,6 +72,12 @@ async fn obey(metadata: &MetadataMap) {
         Some("nap") => tokio::time::sleep(Duration::from_millis(200)).await,
         Some("sleep") => tokio::time::sleep(Duration::from_millis(400)).await,
         Some("hang") => std::future::pending().await,
+        Some("work") => {
+            let stage = tracing::info_span!(target: kit::trace::STAGE, "work", parts = 3);
+            let nap = tokio::time::sleep(Duration::from_millis(2));
+            nap.instrument(stage).await;
+        }
+        Some("degrade") => kit::trace::degraded("toy: as told"),
         Some(_) | None => {}
     }
 }
@@ -67,26 +88,51 @@ pub(crate) struct Role {
 }
 
 pub(crate) async fn role(security: Security, drain: Duration) -> Role {
-    start(security, drain, admission::Settings::default()).await
+    let listen = listen(security, drain, admission::Settings::default());
+    start("toy", listen, Toy::default()).await
 }
 
 /// A role that lets so many calls in.
 pub(crate) async fn strict_role(admission: admission::Settings) -> Role {
-    start(Security::default(), Duration::from_secs(1), admission).await
+    let listen = listen(Security::default(), Duration::from_secs(1), admission);
+    start("toy", listen, Toy::default()).await
 }
 
-async fn start(security: Security, drain: Duration, admission: admission::Settings) -> Role {
-    let shutdown = CancellationToken::new();
+/// A role that records its requests so, and calls the peer when it is told to.
+pub(crate) async fn traced_role(
+    name: &'static str,
+    telemetry: trace::Settings,
+    peer: Option<&Role>,
+) -> Role {
+    let peer = peer.map(|peer| {
+        let url = format!("http://{}", peer.running.addr);
+        let channel = kit::client::channel(&url, &PeerSettings::default()).unwrap();
+        SnapshotServiceClient::new(channel)
+    });
+    let admission = admission::Settings::default();
     let listen = Listen {
+        telemetry,
+        ..listen(Security::default(), Duration::from_secs(1), admission)
+    };
+    start(name, listen, Toy { peer }).await
+}
+
+fn listen(security: Security, drain: Duration, admission: admission::Settings) -> Listen {
+    Listen {
         addr: "127.0.0.1:0".parse().unwrap(),
         admin: Some("127.0.0.1:0".parse().unwrap()),
         security,
         drain,
         admission,
-    };
-    let shell = Shell::bind("toy", listen, shutdown.clone()).await.unwrap();
-    let routes =
-        Routes::new(SnapshotServiceServer::new(Toy)).add_service(FeatureServiceServer::new(Toy));
+        telemetry: trace::Settings::default(),
+    }
+}
+
+async fn start(name: &'static str, listen: Listen, toy: Toy) -> Role {
+    let shutdown = CancellationToken::new();
+    let shell = Shell::bind(name, listen, shutdown.clone()).await.unwrap();
+    let routes = Routes::new(SnapshotServiceServer::new(toy.clone()))
+        .add_service(FeatureServiceServer::new(toy));
     let names = [
         snapshot_service_server::SERVICE_NAME,
         feature_service_server::SERVICE_NAME,

@@ -41,6 +41,7 @@ pub(crate) fn decision(decided: &Decided) -> pb::Decision {
         currency: inputs.currency.clone(),
         decided_at: Some(timestamp::encode(inputs.now_ms)),
         cart_version: decided.cart_version,
+        trace_id: kit::trace::current_id().unwrap_or_default(),
     }
 }
 

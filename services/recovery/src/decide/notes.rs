@@ -102,6 +102,8 @@ impl Notes {
     /// Notes that a stage answered from a fallback, and why.
     pub(crate) fn degrade(&mut self, stage: Stage, reason: Reason, why: &str, metrics: &Metrics) {
         metrics.degraded(stage, reason);
-        self.degraded.push(format!("{}: {why}", stage.as_str()));
+        let why = format!("{}: {why}", stage.as_str());
+        kit::trace::degraded(&why);
+        self.degraded.push(why);
     }
 }

@@ -143,6 +143,10 @@ impl Stages {
             return Vec::new();
         }
         let started = Instant::now();
+        kit::trace::note("candidates", candidates.len());
+        let stage = tracing::info_span!(
+            target: kit::trace::STAGE, "rank", candidates = candidates.len());
+        let _rank = stage.entered();
         let (ranked, why) = rank::rank(generation, &self.items, moment, candidates);
         if let Some((reason, why)) = why {
             notes.degrade(Stage::Rank, reason, &why, &self.metrics);

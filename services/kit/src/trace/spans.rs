@@ -1,0 +1,144 @@
+//! The `tracing` subscriber of a role: spans of the target [`STAGE`](super::STAGE) become part of the
+//! request's recording, lines go to the log. Spans of other targets are off: what libraries say of
+//! themselves is not part of a request's story, and costs more than it tells.
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::STAGE;
+use super::current;
+use super::recording::{Fields, Kind, SpanRef};
+use crate::telemetry::Limit;
+
+/// Bits of a span's id that are its position, plus one.
+const POSITION_BITS: u32 = 16;
+const POSITION: u64 = (1 << POSITION_BITS) - 1;
+
+/// Stages in front of a subscriber of lines.
+#[derive(Debug)]
+pub struct Stages<S> {
+    lines: S,
+    limit: Limit,
+    recorded: bool,
+}
+
+impl<S> Stages<S> {
+    /// Spans are recorded, if at all; events go to `lines`, within the limit.
+    pub(crate) fn over(lines: S, limit: Limit, recorded: bool) -> Self {
+        Self {
+            lines,
+            limit,
+            recorded,
+        }
+    }
+}
+
+/// The id of a span that is part of no request.
+fn nowhere() -> Id {
+    Id::from_u64(u64::MAX)
+}
+
+fn is_stage(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == STAGE
+}
+
+/// A span's id holds the low bits of its recording's number, and its position.
+fn id_of(span: SpanRef) -> Id {
+    let position = u64::try_from(span.span)
+        .unwrap_or(POSITION)
+        .min(POSITION - 2);
+    Id::from_u64((span.recording << POSITION_BITS) | (position + 1))
+}
+
+/// Does `work` with the span, when it belongs to the request that runs here.
+fn at<T>(id: &Id, work: impl FnOnce(&mut super::recording::Recording, SpanRef) -> T) -> Option<T> {
+    let bits = id.into_u64();
+    let position = usize::try_from((bits & POSITION).checked_sub(1)?).ok()?;
+    current::with(|recording| {
+        let span = recording.reference(position);
+        (id_of(span).into_u64() == bits).then(|| work(recording, span))
+    })
+    .flatten()
+}
+
+impl<S: Subscriber> Subscriber for Stages<S> {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if metadata.is_event() {
+            self.lines.register_callsite(metadata)
+        } else if self.recorded && is_stage(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        if metadata.is_event() {
+            self.lines.enabled(metadata)
+        } else {
+            self.recorded && is_stage(metadata)
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let lines = self.lines.max_level_hint()?;
+        let stages = LevelFilter::INFO;
+        Some(if self.recorded {
+            lines.max(stages)
+        } else {
+            lines
+        })
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let name = attributes.metadata().name();
+        let opened = current::with(|recording| {
+            let span = recording.open(name, Kind::Stage)?;
+            attributes.record(&mut Fields {
+                recording,
+                span: span.span,
+            });
+            Some(span)
+        });
+        opened.flatten().map_or_else(nowhere, id_of)
+    }
+
+    fn record(&self, id: &Id, values: &Record<'_>) {
+        at(id, |recording, span| {
+            values.record(&mut Fields {
+                recording,
+                span: span.span,
+            });
+        });
+    }
+
+    fn record_follows_from(&self, _id: &Id, _follows: &Id) {}
+
+    fn event_enabled(&self, event: &Event<'_>) -> bool {
+        self.lines.event_enabled(event)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        self.limit
+            .write(event.metadata(), || self.lines.event(event));
+    }
+
+    fn enter(&self, id: &Id) {
+        at(id, super::recording::Recording::enter);
+    }
+
+    fn exit(&self, id: &Id) {
+        at(id, super::recording::Recording::exit);
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        at(id, super::recording::Recording::hold);
+        id.clone()
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        at(&id, super::recording::Recording::release).unwrap_or_default()
+    }
+}
