@@ -7,9 +7,12 @@ use super::recording::Recording;
 /// Recordings of ended requests that a thread keeps for the next ones.
 const SPARE: usize = 32;
 
+/// In their boxes, which are used again as well.
+type Spares = Vec<Box<Recording>>;
+
 thread_local! {
     static CURRENT: RefCell<Option<Box<Recording>>> = const { RefCell::new(None) };
-    static SPARES: RefCell<Vec<Box<Recording>>> = const { RefCell::new(Vec::new()) };
+    static SPARES: RefCell<Spares> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `work` with the recording in the thread's slot, and takes it out again. What is dropped in

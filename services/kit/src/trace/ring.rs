@@ -56,6 +56,7 @@ impl Ring {
     }
 
     /// Takes out what belongs to these traces.
+    #[expect(clippy::vec_box, reason = "they came in boxes and go on in them")]
     pub(super) fn take(&self, wanted: &[TraceId]) -> Vec<Box<Recording>> {
         let mut taken = Vec::new();
         let Ok(mut ring) = self.0.lock() else {
