@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ann_index::Vectors;
+use ann_index::{BuildParams, FaissIndex, SearchParams, VectorIndex as _, Vectors, recall};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use retrieval::files::{
@@ -172,6 +172,53 @@ fn fold_in(c: &mut Criterion) {
     });
 }
 
+/// FAISS's own call on vectors of the same making, with the vector of the same cart: what finding
+/// neighbours alone costs there, at the first number of lists with a recall of .95 on other carts.
+fn faiss_alone(c: &mut Criterion) {
+    let mut numbers = Numbers(3);
+    let embeddings = embeddings(&mut numbers);
+    let flat = FaissIndex::build_flat(&embeddings.vectors, DIMENSION).unwrap();
+    let params = BuildParams::for_rows(ITEMS as usize, 1);
+    let lists = FaissIndex::build_ivf_sq8(&embeddings.vectors, DIMENSION, &params).unwrap();
+    let carts = carts(&embeddings, &mut numbers, 100);
+    let mut found = (Vec::new(), Vec::new());
+    let mut recall_at = |nprobe| {
+        let of = |cart: &[f32]| {
+            let params = SearchParams { nprobe };
+            flat.search(cart, 100, None, &mut found.0).unwrap();
+            lists
+                .search_with(cart, 100, params, None, &mut found.1)
+                .unwrap();
+            recall(&found.0, &found.1)
+        };
+        carts.chunks_exact(DIMENSION).map(of).sum::<f64>() / 100.0
+    };
+    let nprobe = (0..10).map(|n| 1 << n).find(|n| recall_at(*n) >= 0.95);
+    let nprobe = nprobe.unwrap_or(1_024);
+    let fold_in = embeddings.fold_in().unwrap();
+    let items: Vec<(u32, f32)> = (0..8).map(|at| (at * 977, 1.0)).collect();
+    let vector = fold_in.vector(items.iter().copied()).unwrap();
+    let mut out = Vec::new();
+    c.bench_function("FAISS alone, flat, k100", |b| {
+        b.iter(|| {
+            flat.search(black_box(&vector), 100, None, &mut out)
+                .unwrap()
+        });
+    });
+    c.bench_function(
+        &format!("FAISS alone, {nprobe} lists of 8-bit codes, k100"),
+        |b| {
+            let params = SearchParams { nprobe };
+            b.iter(|| {
+                let query = black_box(&vector);
+                lists
+                    .search_with(query, 100, params, None, &mut out)
+                    .unwrap()
+            });
+        },
+    );
+}
+
 fn retrieve(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let snapshot = build(&dir.path().join("snapshot"), false);
@@ -227,6 +274,6 @@ criterion_group! {
         .sample_size(30)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = fold_in, retrieve
+    targets = fold_in, faiss_alone, retrieve
 }
 criterion_main!(benches);

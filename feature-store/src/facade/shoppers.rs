@@ -22,7 +22,7 @@ impl FeatureStore {
         let _decode = tracing::info_span!(target: crate::STAGE, "decode").entered();
         let views = keys.iter().zip(values).map(|(key, value)| {
             let shopper = value.map(|value| decode(key, &value)).transpose()?;
-            Ok(shopper.map(|shopper| shopper.view(now)))
+            Ok(shopper.map(|shopper| shopper.into_view(now)))
         });
         views.collect()
     }

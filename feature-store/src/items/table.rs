@@ -92,6 +92,19 @@ impl ItemTable {
         Some(self.stamped(&slot.row))
     }
 
+    /// What `take` makes of the row as it is stored, of an empty one where there is none: its
+    /// counts are right, and their `as_of` may be that of an earlier minute. Costs no copy.
+    pub fn read<T: Default>(&self, item_id: &str, take: impl FnOnce(&ItemRow) -> T) -> T {
+        let Some(shard) = self.shards.get(shard_of(item_id)) else {
+            return T::default();
+        };
+        let shard = shard.load();
+        shard
+            .get(item_id)
+            .map(|slot| take(&slot.row))
+            .unwrap_or_default()
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.load(Ordering::Relaxed)

@@ -5,7 +5,9 @@ use std::time::Duration;
 use kit::{Clock, Violations, timestamp};
 use prost_types::Duration as WireDuration;
 use proto::v1 as pb;
-use retrieval::{Answer, Candidate, Filter, Kind, PlanKind, Query, Recent, Scored, SourceScore};
+use retrieval::{
+    Answer, Candidate, Filter, Kind, PlanKind, Query, Recent, Scored, Source, SourceScore,
+};
 use tonic::Status;
 
 const MOST_CANDIDATES: u32 = 1_000;
@@ -23,6 +25,8 @@ pub(crate) struct Wanted {
     pub(crate) shopper_id: String,
     pub(crate) generation: String,
     pub(crate) now_ms: i64,
+    /// Whether the answer is wanted as columns.
+    pub(crate) columns: bool,
 }
 
 pub(crate) fn decode_retrieve(
@@ -51,6 +55,7 @@ pub(crate) fn decode_retrieve(
     violations.into_result()?;
     let (shopper_id, generation) = (request.shopper_id, request.generation);
     Ok(Wanted {
+        columns: request.columns,
         query,
         shopper_id,
         generation,
@@ -201,19 +206,27 @@ pub(crate) fn recent_of_shopper(items: Vec<pb::RecentItem>, now_ms: i64) -> Vec<
         .collect()
 }
 
-pub(crate) fn encode_answer(answer: Answer, generation: &str) -> pb::RetrieveResponse {
+/// The candidates as messages, or as columns.
+pub(crate) fn encode_answer(
+    answer: Answer,
+    generation: &str,
+    columns: bool,
+) -> pb::RetrieveResponse {
     use pb::plan::Kind as WireKind;
     let kind = match answer.plan.kind {
         PlanKind::Exact => WireKind::Exact,
         PlanKind::Approximate => WireKind::Approximate,
         PlanKind::Short => WireKind::Short,
     };
+    let (candidates, columns) = if columns {
+        (Vec::new(), Some(encode_columns(&answer.candidates)))
+    } else {
+        let candidates = answer.candidates.into_iter().map(encode_candidate);
+        (candidates.collect(), None)
+    };
     pb::RetrieveResponse {
-        candidates: answer
-            .candidates
-            .into_iter()
-            .map(encode_candidate)
-            .collect(),
+        candidates,
+        columns,
         plan: Some(pb::Plan {
             kind: kind.into(),
             eligible: answer.plan.eligible,
@@ -222,6 +235,24 @@ pub(crate) fn encode_answer(answer: Answer, generation: &str) -> pb::RetrieveRes
         generation: generation.to_owned(),
         unknown_items: answer.unknown,
         scored: answer.scored.into_iter().map(encode_scored).collect(),
+    }
+}
+
+fn encode_columns(candidates: &[Candidate]) -> pb::CandidateColumns {
+    let count = |candidate: &Candidate| u32::try_from(candidate.sources.len()).unwrap_or(u32::MAX);
+    let named = || candidates.iter().flat_map(|candidate| &candidate.sources);
+    let place = |source| Source::ALL.iter().position(|known| *known == source);
+    let place = |source| place(source).and_then(|at| u32::try_from(at).ok());
+    pb::CandidateColumns {
+        ordinals: candidates.iter().map(|one| one.ordinal).collect(),
+        scores: candidates.iter().map(|one| one.score).collect(),
+        named_by: candidates.iter().map(count).collect(),
+        sources: Source::ALL
+            .map(|source| source.as_str().to_owned())
+            .to_vec(),
+        source: (named().map(|said| place(said.source).unwrap_or(u32::MAX))).collect(),
+        source_scores: named().map(|said| said.score).collect(),
+        source_ranks: named().map(|said| said.rank).collect(),
     }
 }
 

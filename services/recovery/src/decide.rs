@@ -28,7 +28,7 @@ use crate::generation::Generation;
 use crate::record;
 use crate::request::{Mode, Request};
 use crate::shopper::Shopper;
-use miss::Miss;
+pub(crate) use miss::Miss;
 pub(crate) use notes::{Notes, Reason, Stage};
 pub(crate) use order::Ordered;
 use rank::{Moment, Ranked};

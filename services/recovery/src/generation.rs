@@ -127,9 +127,8 @@ impl Generation {
         self.fallback.catalogue()
     }
 
-    /// The item and its category path with dots.
-    pub(crate) fn item(&self, item_id: &str) -> Option<(&CatalogueItem, &str)> {
-        let ordinal = self.catalogue().ordinal(item_id)?;
+    /// The item at a place of the catalogue, and its category path with dots.
+    pub(crate) fn item(&self, ordinal: u32) -> Option<(&CatalogueItem, &str)> {
         let category = self.categories.get(usize::try_from(ordinal).ok()?)?;
         Some((self.catalogue().get(ordinal)?, category))
     }

@@ -20,17 +20,32 @@ impl Items {
     }
 
     pub(crate) fn facts<'a>(&self, generation: &'a Generation, item_id: &str) -> Facts<'a> {
-        let row = self.table.get(item_id);
-        // An item without events has counts of 0, as of the same minute as all others.
-        let none = || ItemStats {
-            as_of: self.table.as_of(),
-            ..ItemStats::default()
-        };
+        self.facts_at(generation, item_id, generation.catalogue().ordinal(item_id))
+    }
+
+    /// The same, for an item whose place in the generation's catalogue is known.
+    pub(crate) fn facts_at<'a>(
+        &self,
+        generation: &'a Generation,
+        item_id: &str,
+        ordinal: Option<u32>,
+    ) -> Facts<'a> {
+        let (live, stats) = self
+            .table
+            .read(item_id, |row| (row.item.clone(), row.stats));
+        // All counts are as of the same minute, also those of an item without events.
+        let as_of = self.table.as_of();
         Facts {
-            stats: row.as_ref().map_or_else(none, |row| row.stats),
-            live: row.and_then(|row| row.item.clone()),
-            known: generation.item(item_id),
+            stats: ItemStats { as_of, ..stats },
+            live,
+            known: ordinal.and_then(|ordinal| generation.item(ordinal)),
         }
+    }
+
+    /// Not to be shown: sold out, or taken off sale.
+    pub(crate) fn is_blocked(&self, item_id: &str) -> bool {
+        self.table
+            .read(item_id, |row| row.item.as_deref().is_some_and(is_blocked))
     }
 }
 
@@ -50,13 +65,6 @@ impl<'a> Facts<'a> {
             live: Some(Arc::new(live)),
             ..Self::default()
         }
-    }
-
-    /// Not to be shown: sold out, or taken off sale.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.live
-            .as_ref()
-            .is_some_and(|item| item.unsellable || item.stock.is_some_and(|units| units <= 0))
     }
 
     /// Empty when unknown.
@@ -121,8 +129,14 @@ impl<'a> Facts<'a> {
     }
 }
 
+fn is_blocked(item: &Item) -> bool {
+    item.unsellable || item.stock.is_some_and(|units| units <= 0)
+}
+
 #[cfg(test)]
 mod tests {
+    use feature_store::ItemUpdate;
+
     use super::*;
 
     fn known() -> CatalogueItem {
@@ -164,17 +178,20 @@ mod tests {
     #[test]
     fn sold_out_and_withdrawn_items_are_blocked() {
         let blocked = |stock, unsellable| {
-            Facts::of(Item {
+            let table = ItemTable::new();
+            table.apply(vec![ItemUpdate::Item(Item {
+                item_id: "1".to_owned(),
                 stock,
                 unsellable,
                 ..Item::default()
-            })
-            .is_blocked()
+            })]);
+            Items::new(Arc::new(table)).is_blocked("1")
         };
         assert!(blocked(Some(0), false));
         assert!(blocked(None, true));
         assert!(!blocked(None, false));
         assert!(!blocked(Some(1), false));
-        assert!(!Facts::default().is_blocked());
+        let empty = Items::new(Arc::new(ItemTable::new()));
+        assert!(!empty.is_blocked("1"));
     }
 }

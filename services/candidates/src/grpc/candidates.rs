@@ -38,7 +38,7 @@ impl CandidateService for Candidates {
             .model
             .retrieve(&wanted.query, &gate)
             .map_err(status)?;
-        Ok(self.encode(answer, &generation.id))
+        Ok(self.encode(answer, &generation.id, wanted.columns))
     }
 
     async fn similar_items(
@@ -50,12 +50,17 @@ impl CandidateService for Candidates {
         let gate = generation.gate.load();
         let model = &generation.model;
         let answer = model.similar(&wanted.item_id, wanted.k, &wanted.filter, &gate);
-        Ok(self.encode(answer.map_err(status)?, &generation.id))
+        Ok(self.encode(answer.map_err(status)?, &generation.id, false))
     }
 }
 
 impl Candidates {
-    fn encode(&self, answer: Answer, generation: &str) -> Response<pb::RetrieveResponse> {
+    fn encode(
+        &self,
+        answer: Answer,
+        generation: &str,
+        columns: bool,
+    ) -> Response<pb::RetrieveResponse> {
         self.0.metrics.count(&answer);
         trace::note("generation", generation);
         trace::note("candidates", answer.candidates.len());
@@ -63,6 +68,6 @@ impl Candidates {
         if let Some(why) = answer.degraded.first() {
             trace::degraded(why);
         }
-        Response::new(convert::encode_answer(answer, generation))
+        Response::new(convert::encode_answer(answer, generation, columns))
     }
 }

@@ -39,6 +39,39 @@ async fn candidates_say_where_they_come_from_and_which_generation_answered() {
 }
 
 #[tokio::test]
+async fn columns_say_what_messages_say() {
+    let server = server().await;
+    let asked = looked_at(&["i03", "i05"]);
+    let plain = server.retrieve(asked.clone()).await.unwrap();
+    let columns = pb::RetrieveRequest {
+        columns: true,
+        ..asked
+    };
+    let packed = server.retrieve(columns).await.unwrap();
+    assert!(packed.candidates.is_empty() && plain.columns.is_none());
+    let columns = packed.columns.unwrap();
+    let mut said = 0..columns.source.len();
+    let source = |at: usize| pb::SourceScore {
+        source: columns.sources[columns.source[at] as usize].clone(),
+        score: columns.source_scores[at],
+        rank: columns.source_ranks[at],
+    };
+    let candidates: Vec<pb::Candidate> = (0..columns.ordinals.len())
+        .map(|at| pb::Candidate {
+            // Items are `i00`, `i01` and so on, in the order of their ids.
+            item_id: format!("i{:02}", columns.ordinals[at]),
+            score: columns.scores[at],
+            sources: (said.by_ref())
+                .take(columns.named_by[at] as usize)
+                .map(source)
+                .collect(),
+        })
+        .collect();
+    assert!(!candidates.is_empty());
+    assert_eq!(candidates, plain.candidates);
+}
+
+#[tokio::test]
 async fn exclusions_k_and_filter_hold() {
     let server = server().await;
     let request = pb::RetrieveRequest {

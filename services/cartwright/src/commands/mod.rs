@@ -23,9 +23,17 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         .block_on(work)
 }
 
-/// Runs servers on the threads of this machine.
-fn block_on_threads<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+/// Runs servers on some threads; half of the cores without a number.
+///
+/// The roles, and Redis, often share a machine. A thread more in each only means more waking of each
+/// other: on two cores, one thread each decides half as much again.
+fn block_on_threads<T>(
+    threads: Option<u16>,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.map_or(half, usize::from))
         .enable_all()
         .build()?
         .block_on(work)

@@ -80,6 +80,9 @@ pub(crate) struct Args {
     /// Share of traces to send, 0 to 1; failed, degraded and slow requests are sent in any case
     #[arg(long, value_name = "RATIO")]
     trace_sample: Option<f64>,
+    /// Threads that answer requests [default: half of the cores]
+    #[arg(long, value_name = "N", env = "CARTWRIGHT_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    threads: Option<u16>,
     /// Print the settings in force as TOML, and end
     #[arg(long)]
     dump_config: bool,
@@ -127,7 +130,7 @@ where
         return Ok(());
     }
     kit::telemetry::init(settings.log(), settings.traces().trace);
-    super::block_on_threads(async {
+    super::block_on_threads(args.threads, async {
         let stop = kit::shutdown::on_signals()?;
         if args.until_stdin_closes {
             stop_with_stdin(stop.clone());

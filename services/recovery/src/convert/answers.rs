@@ -68,7 +68,7 @@ fn offer(offer: &Offer, inputs: &Inputs) -> pb::Offer {
 
 fn shown(item: &Ranked) -> pb::ShownItem {
     let source = |score: &SourceScore| pb::SourceScore {
-        source: score.source.clone(),
+        source: score.source.clone().into_owned(),
         score: score.score,
         rank: score.rank,
     };

@@ -1,12 +1,16 @@
 //! What this role asks of others, and what they answer.
 
+use std::borrow::Cow;
+
 use feature_store::{Item, ItemStats, ItemUpdate, Millis};
 use kit::timestamp;
 use proto::v1 as pb;
 use proto::v1::feature_value::{Status, Value};
 use retrieval::{Filter, Kind, Query};
 
+use crate::decide::Miss;
 use crate::decide::candidates::{Candidate, Found, SourceScore};
+use crate::generation::Generation;
 use crate::request::CartLine;
 use crate::shopper::{Cart, Profile, Recent, Shopper};
 
@@ -148,6 +152,7 @@ pub(crate) fn retrieve_request(
         now: Some(timestamp::encode(now_ms)),
         score: query.score.clone(),
         rebuy: query.rebuy,
+        columns: true,
     }
 }
 
@@ -159,29 +164,84 @@ fn filter(filter: &Filter) -> Option<pb::Filter> {
     })
 }
 
-/// What the candidates role answered.
-pub(crate) fn found(answer: pb::RetrieveResponse) -> Found {
+/// What the candidates role answered, as columns or not.
+pub(crate) fn found(answer: pb::RetrieveResponse, generation: &Generation) -> Result<Found, Miss> {
     let candidate = |one: pb::Candidate| Candidate {
         item_id: one.item_id,
+        ordinal: None,
         score: one.score,
         sources: one.sources.into_iter().map(source).collect(),
+    };
+    let candidates = match answer.columns {
+        Some(columns) => unpacked(&columns, generation)
+            .ok_or_else(|| Miss::Odd("columns that do not fit together".to_owned()))?,
+        None => answer.candidates.into_iter().map(candidate).collect(),
     };
     let scored = |one: pb::ScoredItem| {
         one.known.then(|| Candidate {
             item_id: one.item_id,
+            ordinal: None,
             score: one.score,
             sources: one.sources.into_iter().map(source).collect(),
         })
     };
-    Found {
-        candidates: answer.candidates.into_iter().map(candidate).collect(),
+    Ok(Found {
+        candidates,
         scored: answer.scored.into_iter().filter_map(scored).collect(),
+    })
+}
+
+/// `None` when a column is too short or names what is not there.
+fn unpacked(columns: &pb::CandidateColumns, generation: &Generation) -> Option<Vec<Candidate>> {
+    let sources: Vec<Cow<'static, str>> = columns
+        .sources
+        .iter()
+        .map(|name| known_source(name))
+        .collect();
+    let named = columns.source.iter().zip(&columns.source_scores);
+    let mut named = named.zip(&columns.source_ranks);
+    let heads = columns.ordinals.iter().zip(&columns.scores);
+    let mut candidates = Vec::with_capacity(columns.ordinals.len());
+    for ((ordinal, score), named_by) in heads.zip(&columns.named_by) {
+        let named_by = usize::try_from(*named_by).ok()?;
+        let said = named
+            .by_ref()
+            .take(named_by)
+            .map(|((source, score), rank)| {
+                Some(SourceScore {
+                    source: sources.get(usize::try_from(*source).ok()?)?.clone(),
+                    score: *score,
+                    rank: *rank,
+                })
+            });
+        let said: Vec<SourceScore> = said.collect::<Option<_>>()?;
+        if said.len() != named_by {
+            return None;
+        }
+        candidates.push(Candidate {
+            item_id: generation.catalogue().get(*ordinal)?.item_id.clone(),
+            ordinal: Some(*ordinal),
+            score: *score,
+            sources: said,
+        });
     }
+    (candidates.len() == columns.ordinals.len()).then_some(candidates)
+}
+
+/// Without a copy where the source is one that this version has.
+fn known_source(name: &str) -> Cow<'static, str> {
+    let known = retrieval::Source::ALL
+        .into_iter()
+        .find(|source| source.as_str() == name);
+    known.map_or_else(
+        || Cow::Owned(name.to_owned()),
+        |source| Cow::Borrowed(source.as_str()),
+    )
 }
 
 fn source(score: pb::SourceScore) -> SourceScore {
     SourceScore {
-        source: score.source,
+        source: known_source(&score.source),
         score: score.score,
         rank: score.rank,
     }
@@ -191,12 +251,14 @@ fn source(score: pb::SourceScore) -> SourceScore {
 pub(crate) fn own_found(answer: retrieval::Answer) -> Found {
     let candidate = |one: retrieval::Candidate| Candidate {
         item_id: one.item_id,
+        ordinal: Some(one.ordinal),
         score: one.score,
         sources: one.sources.into_iter().map(own_source).collect(),
     };
     let scored = |one: retrieval::Scored| {
         one.known.then(|| Candidate {
             item_id: one.item_id,
+            ordinal: None,
             score: one.score,
             sources: one.sources.into_iter().map(own_source).collect(),
         })
@@ -209,7 +271,7 @@ pub(crate) fn own_found(answer: retrieval::Answer) -> Found {
 
 fn own_source(score: retrieval::SourceScore) -> SourceScore {
     SourceScore {
-        source: score.source.as_str().to_owned(),
+        source: Cow::Borrowed(score.source.as_str()),
         score: score.score,
         rank: score.rank,
     }

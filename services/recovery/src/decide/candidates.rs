@@ -1,5 +1,6 @@
 //! The candidates stage: what could be shown, from the candidates role or from our own tables.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use kit::Deadline;
@@ -21,6 +22,8 @@ pub(crate) const CANDIDATES: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) item_id: String,
+    /// Its place in the generation's catalogue, where that is known already.
+    pub(crate) ordinal: Option<u32>,
     /// Fused over the sources.
     pub(crate) score: f64,
     /// Strongest first.
@@ -48,7 +51,7 @@ impl Found {
 /// What one source said of a candidate.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SourceScore {
-    pub(crate) source: String,
+    pub(crate) source: Cow<'static, str>,
     pub(crate) score: f64,
     pub(crate) rank: u32,
 }
@@ -87,7 +90,7 @@ impl CandidatesClient {
             .map_err(|status| Miss::of(&status, given))?
             .into_inner();
         if answer.generation == generation.id() {
-            Ok(convert::found(answer))
+            convert::found(answer, generation)
         } else {
             Err(Miss::Generation(answer.generation))
         }

@@ -44,7 +44,7 @@ pub(crate) fn rank(
     moment: Moment<'_>,
     candidates: Vec<Candidate>,
 ) -> (Vec<Ranked>, Option<Unranked>) {
-    let facts = all_facts(generation, items, candidates.iter().map(|one| &one.item_id));
+    let facts = of_candidates(generation, items, &candidates);
     let scores = score(generation, items, moment, &candidates, &facts);
     let (scores, degraded) = match scores {
         Ok(scores) => (scores, None),
@@ -63,6 +63,21 @@ pub(crate) fn rank(
         .collect();
     ranked.sort_by(best_first);
     (ranked, degraded)
+}
+
+fn of_candidates<'a>(
+    generation: &'a Generation,
+    items: &Items,
+    candidates: &[Candidate],
+) -> Vec<Facts<'a>> {
+    let ordinal = |one: &Candidate| {
+        let known = one.ordinal;
+        known.or_else(|| generation.catalogue().ordinal(&one.item_id))
+    };
+    candidates
+        .iter()
+        .map(|one| items.facts_at(generation, &one.item_id, ordinal(one)))
+        .collect()
 }
 
 fn all_facts<'a, 'b>(

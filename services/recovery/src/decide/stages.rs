@@ -105,7 +105,7 @@ impl Stages {
         // A source may lag behind the item table, or answer oddly: what is shown is checked here.
         let shown = &mut found.candidates;
         shown.retain(|one| !query.exclude.contains(&one.item_id));
-        shown.retain(|one| !self.items.facts(generation, &one.item_id).is_blocked());
+        shown.retain(|one| !self.items.is_blocked(&one.item_id));
         shown.truncate(query.k);
         notes.took(Stage::Candidates, started, &self.metrics);
         (found, standing)

@@ -511,3 +511,71 @@ async fn ranks_for_a_shopper_of_whom_nothing_is_known() {
     assert_eq!(order, ["1", "3", "7"], "by popularity");
     assert!(answer.degraded.is_empty(), "{:?}", answer.degraded);
 }
+
+/// Two candidates as columns: items 3 and 4, the first named by two sources.
+fn columns() -> pb::CandidateColumns {
+    pb::CandidateColumns {
+        // Ids are in the order of their bytes: 1, 10, 2, 3, 4.
+        ordinals: vec![3, 4],
+        scores: vec![0.9, 0.8],
+        named_by: vec![2, 1],
+        sources: vec!["collaborative".to_owned(), "a later one".to_owned()],
+        source: vec![1, 0, 0],
+        source_scores: vec![3.0, 0.5, 0.25],
+        source_ranks: vec![0, 1, 2],
+    }
+}
+
+fn answering(columns: pb::CandidateColumns) -> Peers {
+    let mut peers = healthy();
+    peers.candidates = Arc::new(move |request| {
+        assert!(request.columns);
+        Ok(pb::RetrieveResponse {
+            columns: Some(columns.clone()),
+            ..Default::default()
+        })
+    });
+    peers
+}
+
+#[tokio::test]
+async fn candidates_as_columns_are_shown_with_their_sources() {
+    let decision = with(answering(columns())).await.decide(ask("s")).await;
+    assert!(decision.degraded.is_empty(), "{:?}", decision.degraded);
+    let mut shown: Vec<_> = decision
+        .items
+        .iter()
+        .map(|item| (item.item_id.as_str(), item.sources.as_slice()))
+        .collect();
+    shown.sort_by_key(|(item_id, _)| *item_id);
+    assert_eq!(shown[0].0, "3");
+    let sources: Vec<_> = shown[0]
+        .1
+        .iter()
+        .map(|said| (&*said.source, said.rank))
+        .collect();
+    assert_eq!(sources, [("a later one", 0), ("collaborative", 1)]);
+    assert_eq!(shown[1].0, "4");
+    assert_eq!(shown[1].1.len(), 1);
+}
+
+#[tokio::test]
+async fn columns_that_do_not_fit_together_are_no_answer() {
+    let wrong: [fn(&mut pb::CandidateColumns); 5] = [
+        |columns| columns.ordinals[1] = 10,
+        |columns| columns.scores.truncate(1),
+        |columns| columns.named_by[1] = u32::MAX,
+        |columns| columns.source[2] = 2,
+        |columns| columns.source_ranks.truncate(2),
+    ];
+    for spoil in wrong {
+        let mut columns = columns();
+        spoil(&mut columns);
+        let decision = with(answering(columns)).await.decide(ask("s")).await;
+        let degraded = decision.degraded.join("; ");
+        assert!(
+            degraded.starts_with("candidates: answered oddly (columns"),
+            "{degraded}"
+        );
+    }
+}

@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         output::note(format!("  {note}"));
     }
     drop(report);
-    super::block_on_threads(run::run(args, log, now, &folder, &mut steps))
+    super::block_on_threads(None, run::run(args, log, now, &folder, &mut steps))
 }
 
 /// Where the snapshot and the embedded store live: gone at the end, unless kept.

@@ -208,7 +208,7 @@ fn stored_log(args: &Args) -> anyhow::Result<EventLog> {
         }
         config.data.clone_from(folder);
     }
-    block_on_threads(async {
+    block_on_threads(None, async {
         let store = ::features::open_store(&config).await.or_hint(STORE)?;
         let bar = output::count_bar(Some(0), "reading the event log");
         let mut progress = |read, of| {

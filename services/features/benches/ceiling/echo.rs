@@ -1,0 +1,149 @@
+//! What any tonic server would do at least: the answer is there already. A header names how much is
+//! done: `empty` answers nothing, `same` the answer of the real role, `read` reads the values from
+//! Redis as well.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kit::Live;
+use proto::v1 as pb;
+use proto::v1::feature_service_client::FeatureServiceClient;
+use proto::v1::feature_service_server::{FeatureService, FeatureServiceServer};
+use redis::aio::MultiplexedConnection;
+use tokio::net::TcpListener;
+use tonic::metadata::MetadataMap;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Server};
+use tonic::{Request, Response, Status};
+
+/// The header that names how much is to be done.
+pub(crate) const WANTED: &str = "wanted";
+
+type Answers = HashMap<Vec<pb::Entity>, Arc<pb::GetFeaturesResponse>>;
+
+struct Echo {
+    answers: Live<Answers>,
+    upstream: FeatureServiceClient<Channel>,
+    redis: Reads,
+}
+
+#[tonic::async_trait]
+impl FeatureService for Echo {
+    async fn get_features(
+        &self,
+        request: Request<pb::GetFeaturesRequest>,
+    ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
+        let wanted = wanted(request.metadata());
+        let request = request.into_inner();
+        if wanted == "empty" {
+            return Ok(Response::new(pb::GetFeaturesResponse::default()));
+        }
+        if wanted == "read" {
+            self.redis.read(&request.entities).await;
+        }
+        let answer = match self.answers.load().get(&request.entities) {
+            Some(known) => known.clone(),
+            None => self.learn(request).await?,
+        };
+        Ok(Response::new(pb::GetFeaturesResponse::clone(&answer)))
+    }
+
+    async fn get_cart(
+        &self,
+        _: Request<pb::GetCartRequest>,
+    ) -> Result<Response<pb::GetCartResponse>, Status> {
+        Err(Status::unimplemented("an echo of GetFeatures"))
+    }
+}
+
+fn wanted(metadata: &MetadataMap) -> &str {
+    let value = metadata.get(WANTED);
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("same")
+}
+
+impl Echo {
+    async fn learn(
+        &self,
+        request: pb::GetFeaturesRequest,
+    ) -> Result<Arc<pb::GetFeaturesResponse>, Status> {
+        let entities = request.entities.clone();
+        let answer = self.upstream.clone().get_features(request).await?;
+        let answer = Arc::new(answer.into_inner());
+        let mut answers = Answers::clone(&self.answers.load());
+        answers.insert(entities, answer.clone());
+        self.answers.store(Arc::new(answers));
+        Ok(answer)
+    }
+}
+
+/// Raw reads of shoppers' values, pipelined.
+#[derive(Clone)]
+pub(crate) struct Reads {
+    connection: MultiplexedConnection,
+    keys: Arc<HashMap<String, String>>,
+}
+
+impl Reads {
+    /// Finds the keys of all shoppers.
+    pub(crate) async fn open(url: &str) -> Self {
+        let client = redis::Client::open(url).expect("a url");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("connects");
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg("*:s:shopper-*")
+            .query_async(&mut connection)
+            .await
+            .expect("lists");
+        let named = keys.into_iter().filter_map(|key| {
+            let id = key.rsplit(':').next()?.to_owned();
+            Some((id, key))
+        });
+        Self {
+            connection,
+            keys: Arc::new(named.collect()),
+        }
+    }
+
+    pub(crate) async fn read(&self, entities: &[pb::Entity]) {
+        let mut pipeline = redis::Pipeline::with_capacity(entities.len());
+        for entity in entities {
+            if let Some(pb::entity::Id::ShopperId(id)) = &entity.id
+                && let Some(key) = self.keys.get(id)
+            {
+                pipeline.cmd("GET").arg(key);
+            }
+        }
+        let mut connection = self.connection.clone();
+        let values: Vec<Vec<u8>> = pipeline.query_async(&mut connection).await.expect("reads");
+        assert_eq!(values.len(), entities.len(), "every shopper has a value");
+        std::hint::black_box(values);
+    }
+}
+
+/// Serves until it is killed.
+pub(crate) fn serve(redis: &str, upstream: String) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("starts");
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let addr = listener.local_addr().expect("is bound");
+        let upstream = FeatureServiceClient::connect(upstream).await;
+        let echo = Echo {
+            answers: Live::new(Answers::new()),
+            upstream: upstream.expect("connects"),
+            redis: Reads::open(redis).await,
+        };
+        println!("http://{addr}");
+        Server::builder()
+            .add_service(FeatureServiceServer::new(echo))
+            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
+            .await
+            .expect("serves");
+    });
+}
