@@ -6,13 +6,15 @@
 #   make e2e             three processes and Redis, called by a Python client of the official protoc
 #   make bench           criterion benchmarks, release profile
 #   make load            three processes and Redis under load, report in target/load; ARGS=--quick
+#   make budget          what each process takes of the CPU for one decision; ARGS="RATE SECONDS"
+#   make ceiling         GetFeatures beside an echo of the same answer and raw reads, in one run
 #   make compare-h2load  the load tester beside h2load on the same call, in one run
 #   make measure-tracing  what tracing costs in CPU per decision, interleaved windows; ARGS="--windows 40"
 #   make compare-ann     our index against faiss-cpu at the same recall, in one run; ARGS="--json FILE"
 #   make compare-als     next baskets against implicit's ALS; needs CARTWRIGHT_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint e2e bench measure-tracing load compare-h2load compare-ann compare-als
+.PHONY: help setup-demo setup-test demo test lint e2e bench measure-tracing load budget ceiling compare-h2load compare-ann compare-als
 
 ARGS ?=
 help:
@@ -46,6 +48,12 @@ bench: setup-test
 
 load: setup-test
 	@scripts/load.sh $(ARGS)
+
+budget: setup-test
+	@scripts/budget.sh $(ARGS)
+
+ceiling: setup-test
+	cargo bench --locked --package cartwright --package features --bench ceiling -- $(ARGS)
 
 compare-h2load: setup-test
 	@scripts/compare-h2load.sh $(ARGS)

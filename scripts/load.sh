@@ -19,37 +19,19 @@ for argument in "$@"; do
     esac
 done
 
-case ${PROFILE:-release} in
-    release) build=(--release) folder=release ;;
-    dev) build=() folder=debug ;;
-    *) die "PROFILE is $PROFILE" "allowed are release and dev" ;;
-esac
+. scripts/processes.sh
 echo "load 1 of 4: building" >&2
-cargo build --locked "${build[@]}" --package cartwright --package loadtest
-target=${CARGO_TARGET_DIR:-target}
-cartwright=$target/$folder/cartwright
-loadtest=$target/$folder/cartwright-loadtest
+build_servers
 
 out=target/load
 mkdir -p "$out"
 work=$(mktemp -d)
-. scripts/processes.sh
 trap 'stop_all; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
 echo "load 2 of 4: a snapshot" >&2
-log="${CARTWRIGHT_DATA:-}/rees46-oct2019-head/events.csv.zst"
-if [ -f "$log" ]; then
-    say "of the real log $log"
-    "$cartwright" train --events "$log" --format rees46 --out "$work/snapshot" >"$work/train.log" 2>&1
-    items=(--item-ids "$work/snapshot/items.jsonl")
-else
-    say "of a made-up shop; CARTWRIGHT_DATA names a folder of real logs"
-    "$loadtest" shop --items 5000 --shoppers 20000 --events "$work/shop.jsonl"
-    "$cartwright" train --events "$work/shop.jsonl" --out "$work/snapshot" >"$work/train.log" 2>&1
-    items=(--items 5000)
-fi
+train_snapshot "$work/snapshot"
 
 echo "load 3 of 4: Redis and three processes" >&2
 start_redis

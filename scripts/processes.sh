@@ -1,5 +1,6 @@
 # Servers that a script starts and ends again, all on loopback and on free ports. Sourced after
-# say.sh; the script sets `work` (a folder for logs and data) and `cartwright` (the binary).
+# say.sh; the script sets `work` (a folder for logs and data), and `cartwright` (the binary) unless it
+# calls build_servers.
 
 pids=()
 
@@ -8,6 +9,36 @@ stop_all() {
     local pid
     for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null && kill -CONT "$pid" 2>/dev/null || true; done
     for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+}
+
+# Builds the servers and the load tester; sets cartwright and loadtest to their programs.
+build_servers() {
+    local build folder target
+    case ${PROFILE:-release} in
+        release) build=(--release) folder=release ;;
+        dev) build=() folder=debug ;;
+        *) die "PROFILE is $PROFILE" "allowed are release and dev" ;;
+    esac
+    cargo build --locked "${build[@]}" --package cartwright --package loadtest
+    target=${CARGO_TARGET_DIR:-target}
+    cartwright=$target/$folder/cartwright
+    loadtest=$target/$folder/cartwright-loadtest
+}
+
+# Trains a snapshot of a real log where there is one, else of a made-up shop; sets items to what the
+# load tester has to know of it.
+train_snapshot() { # folder
+    local log="${CARTWRIGHT_DATA:-}/rees46-oct2019-head/events.csv.zst"
+    if [ -f "$log" ]; then
+        say "of the real log $log"
+        "$cartwright" train --events "$log" --format rees46 --out "$1" >"$work/train.log" 2>&1
+        items=(--item-ids "$1/items.jsonl")
+    else
+        say "of a made-up shop; CARTWRIGHT_DATA names a folder of real logs"
+        "$loadtest" shop --items 5000 --shoppers 20000 --events "$work/shop.jsonl"
+        "$cartwright" train --events "$work/shop.jsonl" --out "$1" >"$work/train.log" 2>&1
+        items=(--items 5000)
+    fi
 }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

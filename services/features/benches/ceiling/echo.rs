@@ -33,7 +33,7 @@ impl FeatureService for Echo {
         &self,
         request: Request<pb::GetFeaturesRequest>,
     ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
-        let wanted = wanted(request.metadata());
+        let wanted = wanted(request.metadata()).to_owned();
         let request = request.into_inner();
         if wanted == "empty" {
             return Ok(Response::new(pb::GetFeaturesResponse::default()));

@@ -4,7 +4,7 @@
 //! answer, an echo that also reads the same values from Redis, and the real role; and, without any
 //! gRPC, the raw pipelined reads alone. Each server is a process of its own.
 //!
-//! `cargo bench -p features --bench ceiling -- [--seconds 1] [--rounds 8] [--in-flight 32]`
+//! `make ceiling ARGS="--seconds 1 --rounds 8 --in-flight 32"`
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
