@@ -229,7 +229,7 @@ fn draw(svg: &mut String, series: &Series, x: Axis, y: Axis) {
 }
 
 fn legend(svg: &mut String, series: &Series, index: usize) {
-    let place = 300.0 + 90.0 * f64::from(u32::try_from(index).unwrap_or(0));
+    let place = 400.0 + 90.0 * f64::from(u32::try_from(index).unwrap_or(0));
     let (class, name, text) = (series.class, series.name, place + 14.0);
     let _ = writeln!(
         svg,

@@ -41,7 +41,7 @@ pub(super) fn over_time(entry: &Entry) -> String {
     let answers = Labels {
         title: "Answers over time",
         x: "seconds since the warm-up",
-        y: "right answers a second; errors and degraded in each slice",
+        y: "right answers a second; of each slice:",
     };
     let counts = [
         line("right/s", "a", |p| Some(p.got)),
