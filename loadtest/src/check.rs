@@ -8,18 +8,19 @@ use crate::measured::Failure;
 
 /// Rows and values answer what was asked, in full.
 pub(crate) fn features(
-    asked: &pb::GetFeaturesRequest,
+    entities: &[pb::Entity],
+    names: &[String],
     answer: &pb::GetFeaturesResponse,
 ) -> Result<(), Failure> {
-    counted("rows", asked.entities.len(), answer.rows.len())?;
-    for (entity, row) in asked.entities.iter().zip(&answer.rows) {
+    counted("rows", entities.len(), answer.rows.len())?;
+    for (entity, row) in entities.iter().zip(&answer.rows) {
         if row.entity.as_ref() != Some(entity) {
             return Err(Failure::wrong(
                 "entity",
                 format!("{:?} for {entity:?}", row.entity),
             ));
         }
-        counted("values", asked.features.len(), row.values.len())?;
+        counted("values", names.len(), row.values.len())?;
         let known = |v: &pb::FeatureValue| {
             matches!(
                 v.status(),
@@ -29,7 +30,7 @@ pub(crate) fn features(
             )
         };
         if let Some(at) = row.values.iter().position(|value| !known(value)) {
-            let name = asked.features.get(at).map_or("", String::as_str);
+            let name = names.get(at).map_or("", String::as_str);
             let status = row.values.get(at).map(pb::FeatureValue::status);
             return Err(Failure::wrong("status", format!("{name} is {status:?}")));
         }
@@ -341,11 +342,9 @@ mod tests {
     #[test]
     fn features_answer_each_entity_with_each_value() {
         let entity = crate::prepare::entity("s");
-        let asked = pb::GetFeaturesRequest {
-            entities: vec![entity.clone()],
-            features: vec!["shopper.is_new".into()],
-            ..pb::GetFeaturesRequest::default()
-        };
+        let entities = [entity.clone()];
+        let names = ["shopper.is_new".to_owned()];
+        let features = |answer: &pb::GetFeaturesResponse| features(&entities, &names, answer);
         let answer = |status: pb::feature_value::Status| pb::GetFeaturesResponse {
             rows: vec![pb::FeatureRow {
                 entity: Some(entity.clone()),
@@ -358,13 +357,13 @@ mod tests {
             ..pb::GetFeaturesResponse::default()
         };
         use pb::feature_value::Status::{NotFound, Null, Present};
-        assert_eq!(code(features(&asked, &answer(Present))), "right");
-        assert_eq!(code(features(&asked, &answer(Null))), "right");
-        assert_eq!(code(features(&asked, &answer(NotFound))), "wrong: status");
+        assert_eq!(code(features(&answer(Present))), "right");
+        assert_eq!(code(features(&answer(Null))), "right");
+        assert_eq!(code(features(&answer(NotFound))), "wrong: status");
         let mut other = answer(Present);
         other.rows[0].entity = Some(crate::prepare::entity("t"));
-        assert_eq!(code(features(&asked, &other)), "wrong: entity");
+        assert_eq!(code(features(&other)), "wrong: entity");
         other.rows.clear();
-        assert_eq!(code(features(&asked, &other)), "wrong: rows");
+        assert_eq!(code(features(&other)), "wrong: rows");
     }
 }

@@ -1,18 +1,19 @@
 //! Sends requests on schedule, whatever the server does.
 //!
-//! The pacer is the calling thread: it sleeps to the next intended start, hands the request to the
-//! runtime and never waits for an answer. An open loop: a stalled server finds its queue waiting.
+//! The pacer waits for the next intended start, hands the request to the runtime and never waits for
+//! an answer. An open loop: a stalled server finds its queue waiting.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
 use crate::cpu;
 use crate::measured::{Answer, Measured, Timing};
+use crate::pacer::Pacer;
 use crate::schedule::Schedule;
 
 /// What is sent: one call, or a few that belong together, checked.
@@ -46,7 +47,7 @@ struct Run<O> {
     measured: Shared,
     in_flight: AtomicUsize,
     draining: AtomicBool,
-    pacer: Thread,
+    drained: Notify,
 }
 
 /// The first request leaves this long after the start, so that it is not late by the set-up.
@@ -55,14 +56,13 @@ const LEAD: Duration = Duration::from_millis(5);
 /// Runs the schedule to its end and waits for the answers. `first` is the number of the first
 /// request, so that several runs of one session ask for different things.
 pub(crate) fn run<O: Operation>(
-    runtime: &Handle,
+    runtime: &Runtime,
     operation: &Arc<O>,
     schedule: &Schedule,
     first: u64,
     limits: &Limits,
     measured: &Shared,
 ) -> Measured {
-    be_punctual();
     let cpu_before = cpu::of_this_process();
     let run = Arc::new(Run {
         operation: Arc::clone(operation),
@@ -70,47 +70,29 @@ pub(crate) fn run<O: Operation>(
         measured: Arc::clone(measured),
         in_flight: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
-        pacer: std::thread::current(),
+        drained: Notify::new(),
     });
-    for (request, intended) in (first..).zip(schedule.offsets()) {
-        wait_until(run.started + *intended);
-        dispatch(runtime, &run, request, *intended, limits);
-    }
-    drain(&run, schedule, limits);
+    runtime.block_on(async {
+        let pacer = Pacer::new(runtime.handle());
+        for (request, intended) in (first..).zip(schedule.offsets()) {
+            pacer.wait_until(run.started + *intended).await;
+            dispatch(&run, request, *intended, limits);
+        }
+        drain(&run, schedule, limits).await;
+    });
     let cpu = cpu::of_this_process().saturating_sub(cpu_before);
     let mut measured = lock(measured);
     measured.cost(cpu, schedule.offsets().len() as u64);
     measured.clone()
 }
 
-/// Asks the kernel to wake this thread within a microsecond instead of its usual fifty.
-fn be_punctual() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
-}
-
-fn wait_until(due: Instant) {
-    while let Some(left) = due
-        .checked_duration_since(Instant::now())
-        .filter(|d| !d.is_zero())
-    {
-        std::thread::park_timeout(left);
-    }
-}
-
-fn dispatch<O: Operation>(
-    runtime: &Handle,
-    run: &Arc<Run<O>>,
-    request: u64,
-    intended: Duration,
-    limits: &Limits,
-) {
+fn dispatch<O: Operation>(run: &Arc<Run<O>>, request: u64, intended: Duration, limits: &Limits) {
     if run.in_flight.load(Ordering::Relaxed) >= limits.in_flight {
         lock(&run.measured).unsent(intended);
         return;
     }
     run.in_flight.fetch_add(1, Ordering::Relaxed);
-    runtime.spawn(one(Arc::clone(run), request, intended));
+    tokio::spawn(one(Arc::clone(run), request, intended));
 }
 
 async fn one<O: Operation>(run: Arc<Run<O>>, request: u64, intended: Duration) {
@@ -125,19 +107,20 @@ async fn one<O: Operation>(run: Arc<Run<O>>, request: u64, intended: Duration) {
     lock(&run.measured).record(&timing, answer);
     let before = run.in_flight.fetch_sub(1, Ordering::AcqRel);
     if before == 1 && run.draining.load(Ordering::Acquire) {
-        run.pacer.unpark();
+        run.drained.notify_one();
     }
 }
 
 /// Waits for the answers still out; those that never come are errors.
-fn drain<O>(run: &Run<O>, schedule: &Schedule, limits: &Limits) {
+async fn drain<O>(run: &Run<O>, schedule: &Schedule, limits: &Limits) {
     run.draining.store(true, Ordering::Release);
     let give_up = Instant::now() + limits.patience;
     while run.in_flight.load(Ordering::Acquire) > 0 {
         let Some(left) = give_up.checked_duration_since(Instant::now()) else {
             break;
         };
-        std::thread::park_timeout(left.min(Duration::from_millis(50)));
+        let look_again = left.min(Duration::from_millis(50));
+        drop(tokio::time::timeout(look_again, run.drained.notified()).await);
     }
     let last = schedule.offsets().last().copied().unwrap_or_default();
     for _ in 0..run.in_flight.load(Ordering::Acquire) {
@@ -214,11 +197,6 @@ mod tests {
     }
 
     fn measure<O: Operation>(operation: O, rate: f64, limits: &Limits) -> Measured {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let load = Load {
             shape: Shape::Constant,
             rate,
@@ -230,7 +208,7 @@ mod tests {
         let measured = Measured::new(Duration::ZERO, load.duration, schedule.rate());
         let shared = Arc::new(Mutex::new(measured));
         run(
-            runtime.handle(),
+            &crate::setup::threads(1).unwrap(),
             &Arc::new(operation),
             &schedule,
             0,

@@ -5,7 +5,7 @@
 //!
 //! - `cli`, `plan`, `period`, `slo`, `say`: what was asked for, and how it is answered
 //! - `setup`, `population`, `prepare`, `targets`: a shop made from a seed, pushed through the API
-//! - `schedule`, `replay`, `engine`, `session`, `command`: when each request leaves, and the loop
+//! - `schedule`, `replay`, `pacer`, `engine`, `session`, `command`: when each request leaves, and the loop
 //!   that lets it leave
 //! - `scenario`, `check`, `status`, `trace`, `server_timing`: what is sent, and whether the answer
 //!   is right
@@ -29,6 +29,7 @@ mod find_max;
 mod live;
 mod machine;
 mod measured;
+mod pacer;
 mod period;
 mod plan;
 mod population;

@@ -67,8 +67,8 @@ impl Session {
         let line = Line::watch(runtime.handle(), self.name.clone(), &shared);
         let first = self.next;
         self.next += schedule.offsets().len() as u64;
-        let (handle, limits) = (runtime.handle(), &self.limits);
-        let measured = engine::run(handle, &self.scenario, schedule, first, limits, &shared);
+        let limits = &self.limits;
+        let measured = engine::run(runtime, &self.scenario, schedule, first, limits, &shared);
         drop(line);
         let invalid_because = engine::invalid_because(&measured, &self.limits);
         Outcome {

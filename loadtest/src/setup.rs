@@ -28,13 +28,19 @@ pub(crate) struct Shops {
 /// requests a second.
 pub(crate) fn runtime(args: &RunArgs) -> anyhow::Result<Runtime> {
     let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-    let threads = args.generator.threads.map_or(half, usize::from);
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .context("start the runtime")
+    threads(args.generator.threads.map_or(half, usize::from))
+}
+
+/// One thread also paces: to wake another for each request costs more than the request itself.
+pub(crate) fn threads(threads: usize) -> anyhow::Result<Runtime> {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build().context("start the runtime")
 }
 
 /// Connects, and pushes shoppers and items to every server of features.

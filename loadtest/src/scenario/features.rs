@@ -80,12 +80,17 @@ impl Reads {
 
     pub(super) async fn call(&self, request: u64) -> Answer {
         let asked = self.ask(request);
+        let entities = asked.entities.clone();
         let mut client = FeatureServiceClient::new(self.pool.pick(request));
-        let message = self.shop.request(request, asked.clone());
+        let message = self.shop.request(request, asked);
         match client.get_features(message).await {
             Ok(answer) => {
                 let timing = ServerTiming::of(&answer);
-                plain(OPERATION, check::features(&asked, answer.get_ref())).timed(timing)
+                plain(
+                    OPERATION,
+                    check::features(&entities, &self.names, answer.get_ref()),
+                )
+                .timed(timing)
             }
             Err(status) => failed(OPERATION, &status),
         }
