@@ -45,4 +45,5 @@ CARTWRIGHT_ALL_FEATURES_ADDR="127.0.0.1:$all_features" CARTWRIGHT_ALL_CANDIDATES
 await "serve all" 30 "$cartwright" doctor --to "http://127.0.0.1:$all_recovery"
 traces "$work/receiver.log" "127.0.0.1:$all_features" "127.0.0.1:$all_recovery"
 kill -KILL "$receiver"
+wait "$receiver" 2>/dev/null || true
 traces --dead "127.0.0.1:$features" "127.0.0.1:$recovery"

@@ -2,20 +2,24 @@
 //!
 //! The answer's initial metadata then carries `server-timing: features;dur=1.204,
 //! features.hop;dur=1.151, …` (the syntax of the W3C's Server Timing) in milliseconds: `total`, then
-//! every stage under the path of those it is part of. Stages that ran several times are added up.
-//! `hop` is a call to another role, and what that role said of itself follows under the hop.
+//! every stage under the path of those it is part of, each with its own time, without that of the
+//! stages inside it: all together they are the total, but for what is in no stage. Stages that ran
+//! several times are added up. `hop` is a call to another role; what that role says of itself stands
+//! below it, the rest of its time as `other`, so that what is left to the hop is the way there and back.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::recording::{Kind, Recording};
+use super::recording::{Recording, Span};
 
 /// The request's header.
 pub const ASK: &str = "cartwright-timing";
 pub(super) const ANSWER: HeaderName = HeaderName::from_static("server-timing");
 
+const TOTAL: &str = "total";
+const OTHER: &str = "other";
 /// Stages named in one answer; headers are bounded.
 const NAMED: usize = 64;
 /// Longest text of a called role that is passed on.
@@ -27,7 +31,7 @@ pub(super) fn is_asked(headers: &HeaderMap) -> bool {
 
 /// The stages so far, as the header says them.
 pub(super) fn header(recording: &Recording) -> Option<HeaderValue> {
-    let mut told: Vec<(String, Duration)> = Vec::new();
+    let mut told = vec![(TOTAL.to_owned(), recording.took())];
     let mut add = |path: String, took: Duration| {
         if let Some((_, sum)) = told.iter_mut().find(|(known, _)| *known == path) {
             *sum += took;
@@ -35,20 +39,15 @@ pub(super) fn header(recording: &Recording) -> Option<HeaderValue> {
             told.push((path, took));
         }
     };
-    add("total".to_owned(), recording.took());
     for (position, span) in recording.spans.iter().enumerate().skip(1) {
-        // A hop's answer is being read while its trailers are still on their way.
-        let ended = span.ended.unwrap_or_else(|| recording.ended());
         let path = path(recording, position);
-        add(path.clone(), ended.saturating_duration_since(span.started));
-        if span.kind == Kind::Hop {
-            let heard = recording.heard.iter();
-            for (_, text) in heard.filter(|(hop, _)| *hop == position) {
-                for (name, took) in parse(text) {
-                    add(format!("{path}.{name}"), took);
-                }
-            }
+        let mut own = took(recording, span).saturating_sub(within(recording, position));
+        let heard = recording.heard.iter().filter(|(hop, _)| *hop == position);
+        for (name, took) in heard.flat_map(|(_, text)| said(text)) {
+            own = own.saturating_sub(took);
+            add(format!("{path}.{name}"), took);
         }
+        add(path, own);
     }
     let mut text = String::with_capacity(told.len() * 24);
     for (path, took) in told {
@@ -57,6 +56,31 @@ pub(super) fn header(recording: &Recording) -> Option<HeaderValue> {
         write!(text, "{comma}{path};dur={ms:.3}").ok()?;
     }
     HeaderValue::from_str(&text).ok()
+}
+
+/// A hop's answer is being read while its trailers are still on their way.
+fn took(recording: &Recording, span: &Span) -> Duration {
+    let ended = span.ended.unwrap_or_else(|| recording.ended());
+    ended.saturating_duration_since(span.started)
+}
+
+/// Time of the stages right inside this one.
+fn within(recording: &Recording, position: usize) -> Duration {
+    let spans = recording.spans.iter().enumerate().skip(1);
+    let inside = spans.filter(|(at, span)| span.parent == position && *at != position);
+    inside.map(|(_, span)| took(recording, span)).sum()
+}
+
+/// What a called role says of its stages, with the rest of its time as `other`.
+fn said(text: &HeaderValue) -> Vec<(String, Duration)> {
+    let mut all = parse(text);
+    let whole = all.iter().find(|(name, _)| name == TOTAL).map(|(_, t)| *t);
+    all.retain(|(name, _)| name != TOTAL);
+    if let Some(whole) = whole {
+        let named = all.iter().map(|(_, took)| *took).sum();
+        all.push((OTHER.to_owned(), whole.saturating_sub(named)));
+    }
+    all
 }
 
 /// Names from the outermost stage inward, joined by dots.

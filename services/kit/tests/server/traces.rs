@@ -222,11 +222,21 @@ async fn a_caller_that_asks_is_told_the_stages_and_the_trace() {
         "total;dur=",
         "ask;dur=",
         "ask.hop;dur=",
-        "ask.hop.total;dur=",
+        "ask.hop.other;dur=",
         "ask.hop.work;dur=",
     ] {
         assert!(timing.contains(stage), "{stage} is not in {timing}");
     }
+    let ms = timing.split(", ").map(|entry| {
+        let (_, ms) = entry.split_once(";dur=").unwrap();
+        ms.parse::<f64>().unwrap()
+    });
+    let all: Vec<f64> = ms.collect();
+    let parts: f64 = all[1..].iter().sum();
+    assert!(
+        parts <= all[0] + 0.01,
+        "the parts are no more than all: {timing}"
+    );
     assert!(said("traceresponse").contains(TRACE));
     let malformed = [("traceparent", "00-oh-no-01"), ("cartwright-timing", "1")];
     let answer = client

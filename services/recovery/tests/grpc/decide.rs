@@ -312,8 +312,12 @@ async fn the_time_given_is_the_time_used() {
     assert_eq!(first.decided_at, Some(now));
     assert_eq!(world.seen.features.lock().unwrap()[0].now, Some(now));
     assert_eq!(first.decision_id.len(), 32);
-    first.stage_latencies.clear();
-    second.stage_latencies.clear();
+    assert_ne!(first.trace_id, second.trace_id, "each request has its own");
+    for decision in [&mut first, &mut second] {
+        assert_eq!(decision.trace_id.len(), 32);
+        decision.trace_id.clear();
+        decision.stage_latencies.clear();
+    }
     assert_eq!(first, second);
 }
 
