@@ -1,8 +1,10 @@
 //! What the server says its time went to.
 //!
 //! Asked with the metadata `cartwright-timing: 1`, a server answers with `server-timing`, in the
-//! syntax of the W3C draft "Server Timing": `features;dur=1.2, rank;dur=0.4`, durations in
-//! milliseconds. A decision also carries its stages in itself.
+//! syntax of the W3C draft "Server Timing": `total;dur=2.1, features;dur=0.2, features.hop;dur=1.1`,
+//! in milliseconds. Each name is the time of its own, without that of the parts whose names go on
+//! after a dot, so that all but `total` add up to the server's time, and the difference to `total` is
+//! in no stage. A decision also carries its stages in itself.
 
 use std::time::Duration;
 
@@ -56,6 +58,53 @@ impl ServerTiming {
     }
 }
 
+/// A stage of this name is the whole time inside the server that was asked.
+const TOTAL: &str = "total";
+const OTHER: &str = "other";
+
+/// Where time went, in two grains that add up to the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Breakdown {
+    /// Stages with their parts, in the order told, and `other` for what is in none.
+    pub(crate) stages: Vec<Stage>,
+    /// Each part alone, under its path; nothing where no stage has parts.
+    pub(crate) within: Vec<Stage>,
+}
+
+impl Breakdown {
+    pub(crate) fn of(told: &[Stage]) -> Self {
+        let parts = told.iter().filter(|stage| stage.name != TOTAL);
+        let mut stages: Vec<Stage> = Vec::new();
+        for part in parts.clone() {
+            let name = part.name.split('.').next().unwrap_or_default();
+            match stages.iter_mut().find(|stage| stage.name == name) {
+                Some(stage) => stage.took += part.took,
+                None => stages.push(Stage {
+                    name: name.to_owned(),
+                    took: part.took,
+                }),
+            }
+        }
+        if let Some(total) = told.iter().find(|stage| stage.name == TOTAL) {
+            let accounted: Duration = stages.iter().map(|stage| stage.took).sum();
+            stages.push(Stage {
+                name: OTHER.to_owned(),
+                took: total.took.saturating_sub(accounted),
+            });
+        }
+        let is_nested = told.iter().any(|stage| stage.name.contains('.'));
+        Self {
+            stages,
+            within: parts.filter(|_| is_nested).cloned().collect(),
+        }
+    }
+
+    /// All of the server's time.
+    pub(crate) fn inside(&self) -> Duration {
+        self.stages.iter().map(|stage| stage.took).sum()
+    }
+}
+
 fn stage(stage: &pb::StageLatency) -> Option<Stage> {
     let took = Duration::try_from(stage.latency?).ok()?;
     let name = stage.stage.clone();
@@ -95,6 +144,28 @@ mod tests {
             "features;dur=1.25, cache;desc=\"hit\", rank;desc=forest;dur=\"0.4\", x;dur=-1, ;dur=3";
         assert_eq!(named(&parse(header)), [("features", 1_250), ("rank", 400)]);
         assert!(parse("").is_empty());
+    }
+
+    #[test]
+    fn parts_are_added_to_their_stage_and_what_is_in_none_is_other() {
+        let header = "total;dur=10, features;dur=1, features.hop;dur=1, \
+                      features.hop.store;dur=2, rank;dur=5";
+        let breakdown = Breakdown::of(&parse(header));
+        assert_eq!(
+            named(&breakdown.stages),
+            [("features", 4_000), ("rank", 5_000), ("other", 1_000)]
+        );
+        assert_eq!(
+            named(&breakdown.within),
+            [
+                ("features", 1_000),
+                ("features.hop", 1_000),
+                ("features.hop.store", 2_000),
+                ("rank", 5_000)
+            ]
+        );
+        assert_eq!(breakdown.inside(), Duration::from_millis(10));
+        assert!(Breakdown::of(&parse("rank;dur=1")).within.is_empty());
     }
 
     #[test]

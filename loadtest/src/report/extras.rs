@@ -10,6 +10,7 @@ use crate::compare::Comparison;
 use crate::fault;
 use crate::machine::Machine;
 use crate::measured::Measured;
+use crate::server_timing::{self, Breakdown};
 use crate::session::Outcome;
 use crate::slowest::SlowRequest;
 use crate::trace::Tracing;
@@ -83,6 +84,9 @@ pub(crate) struct Slow {
     pub(crate) network_and_queue_ms: f64,
     /// As the server said; nothing when it did not.
     pub(crate) stages: Option<Vec<Stage>>,
+    /// Each part of them alone, under its path; where the server told such.
+    #[serde(default)]
+    pub(crate) within: Vec<Stage>,
     pub(crate) error: Option<String>,
 }
 
@@ -105,9 +109,6 @@ pub(crate) struct RunInfo {
     pub(crate) connections: usize,
     pub(crate) machine: Machine,
 }
-
-/// A stage of this name is the whole time inside the server.
-const TOTAL: &str = "total";
 
 impl From<&ceiling::Ceiling> for Ceiling {
     fn from(ceiling: &ceiling::Ceiling) -> Self {
@@ -188,24 +189,15 @@ pub(super) fn slowest(measured: &Measured, tracing: Tracing) -> Vec<Slow> {
 }
 
 fn slow(request: &SlowRequest, tracing: Tracing) -> Slow {
-    let said = request.timing.stages();
-    let whole = said.iter().find(|stage| stage.name == TOTAL);
-    let parts = said.iter().filter(|stage| stage.name != TOTAL);
-    let sum: Duration = parts.clone().map(|stage| stage.took).sum();
-    let inside = whole.map_or(sum, |whole| whole.took.max(sum));
-    let mut stages: Vec<Stage> = parts
-        .map(|stage| Stage {
-            stage: stage.name.clone(),
-            ms: millis(stage.took),
-        })
-        .collect();
-    if whole.is_some() {
-        stages.push(Stage {
-            stage: "other".to_owned(),
-            ms: millis(inside.saturating_sub(sum)),
-        });
-    }
-    let outside = request.latency.saturating_sub(request.lag + inside);
+    let breakdown = Breakdown::of(&request.timing.stages());
+    let stage = |stage: &server_timing::Stage| Stage {
+        stage: stage.name.clone(),
+        ms: millis(stage.took),
+    };
+    let stages: Vec<Stage> = breakdown.stages.iter().map(stage).collect();
+    let outside = request
+        .latency
+        .saturating_sub(request.lag + breakdown.inside());
     Slow {
         trace_id: tracing.id(request.request),
         sampled: tracing.sampled(request.request),
@@ -214,7 +206,8 @@ fn slow(request: &SlowRequest, tracing: Tracing) -> Slow {
         latency_ms: millis(request.latency),
         generator_lag_ms: millis(request.lag),
         network_and_queue_ms: millis(outside),
-        stages: (!said.is_empty()).then_some(stages),
+        stages: (!stages.is_empty()).then_some(stages),
+        within: breakdown.within.iter().map(stage).collect(),
         error: request.error.clone(),
     }
 }

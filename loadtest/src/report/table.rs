@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-use super::{Entry, Latency};
+use super::{Entry, Latency, Slow};
 
 /// One line below the header: what stands in columns needs no boxes, and copies better without.
 pub(crate) const STYLE: TableStyle =
@@ -78,6 +78,10 @@ pub(crate) fn words(entry: &Entry) -> Vec<String> {
             errors.count, errors.first
         ));
     }
+    if let Some(slow) = entry.slowest.first() {
+        lines.push(slowest(slow));
+    }
+    lines.extend(besides(entry));
     if let Some(found) = &entry.find_max {
         let relaxed = millis(found.p99_ms_at_70_percent);
         lines.push(format!(
@@ -100,6 +104,56 @@ pub(crate) fn words(entry: &Entry) -> Vec<String> {
     lines
 }
 
+/// The slowest request in one line; all of them are in the JSON and on the page.
+fn slowest(slow: &Slow) -> String {
+    let mut parts = vec![
+        format!("generator {:.2}", slow.generator_lag_ms),
+        format!("network and queue {:.2}", slow.network_and_queue_ms),
+    ];
+    let stages = slow.stages.iter().flatten();
+    parts.extend(stages.map(|stage| format!("{} {:.2}", stage.stage, stage.ms)));
+    if slow.stages.is_none() {
+        parts.push("the server told no stages".to_owned());
+    }
+    format!(
+        "slowest {:.2} ms: {}; trace {}",
+        slow.latency_ms,
+        parts.join(", "),
+        slow.trace_id
+    )
+}
+
+/// The ceiling, the other target and the fault.
+fn besides(entry: &Entry) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(ceiling) = &entry.ceiling {
+        let (ratio, what) = (ceiling.ratio, &ceiling.what);
+        let (rate, most) = (ceiling.rate, ceiling.ceiling_rate);
+        lines.push(format!(
+            "{ratio:.2} of its ceiling: {rate:.0}/s of {most:.0}/s ({what})"
+        ));
+    }
+    if let Some(compared) = &entry.compare {
+        lines.extend(compared.ratios.iter().map(|r| {
+            let (metric, a, b) = (&r.metric, r.a, r.b);
+            let (ratio, low, high) = (r.ratio, r.low, r.high);
+            format!("{metric} A {a:.2}, B {b:.2}, B/A {ratio:.3} ({low:.3} to {high:.3})")
+        }));
+    }
+    if let Some(fault) = &entry.fault {
+        let recovered = fault.recovered_after_s.map_or_else(
+            || "not recovered while the run lasted".to_owned(),
+            |after| format!("recovered {after:.1} s after it was over"),
+        );
+        let (from, to, none) = (fault.began_s, fault.ended_s, fault.unanswered);
+        lines.push(format!(
+            "fault from {from:.1} to {to:.1} s: {none} unanswered, {} degraded, {recovered}",
+            fault.degraded
+        ));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +166,9 @@ mod tests {
             "decide: p99<10ms holds",
             "decide: errors<0.01% DOES NOT HOLD",
             "1 × wrong: k, first: 9, 10 were <asked> for",
+            "slowest 8.00 ms: generator 0.20, network and queue 6.90, features 0.90; trace 1704",
+            "0.25 of its ceiling: 3000/s of 12000/s",
+            "recovered 0.2 s after it was over",
             "highest rate held 200/s, p99 at 70 % of it 1.40 ms",
             "did not hold was 400/s: p99 was 30.0 ms",
         ] {

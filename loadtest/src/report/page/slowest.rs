@@ -60,6 +60,10 @@ fn bar(slow: &Slow, longest_ms: f64) -> String {
             words.push(format!("<i class=\"{class}\"></i>{name} {ms:.2}"));
         }
     }
+    let most = slow.within.iter().max_by(|a, b| a.ms.total_cmp(&b.ms));
+    if let Some(part) = most {
+        words.push(format!("· most in {} {:.2}", escape(&part.stage), part.ms));
+    }
     format!(
         "{html}</div><div class=\"soft words\">{}</div>",
         words.join(" ")
