@@ -171,6 +171,7 @@ impl Model {
         let interests = [Interest {
             ordinal,
             weight: 1.0,
+            earlier: false,
             newest: Kind::View,
             bought: false,
             rebuy: 0.0,

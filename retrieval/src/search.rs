@@ -3,7 +3,7 @@
 use ann_index::{Plan, SearchReport};
 
 use crate::filters::Rules;
-use crate::interests::Interest;
+use crate::interests::{Interest, with_earlier};
 use crate::model::Model;
 use crate::scratch::{Scratch, keep_best};
 use crate::sources::{rebuy, revisit};
@@ -47,7 +47,8 @@ impl Model {
                 ..
             } = scratch;
             let near = lists.of_mut(Source::Collaborative);
-            let outcome = source.find(task.interests, allowed, depth, asked, near);
+            let seen = with_earlier(task.interests, self.fusion.of(Source::Collaborative).earlier);
+            let outcome = source.find(&seen, allowed, depth, asked, near);
             found.note(Source::Collaborative, outcome);
         }
         self.search_content(task, depth, scratch, &mut found);
@@ -57,7 +58,8 @@ impl Model {
     /// Asks the sources that look up and do not search.
     fn ask_tables(&self, task: Task<'_>, scratch: &mut Scratch) {
         let _sources = tracing::info_span!(target: crate::STAGE, "sources").entered();
-        let Task { interests, .. } = task;
+        let how = &self.fusion;
+        let seen_by = |source| with_earlier(task.interests, how.of(source).earlier);
         let depth = task.depth();
         let Scratch {
             allowed,
@@ -67,15 +69,15 @@ impl Model {
             asked,
             ..
         } = scratch;
-        revisit(interests, self.fusion.newest, sums);
+        revisit(&seen_by(Source::Revisit), how.newest, sums);
         asked.note_sums(Source::Revisit, sums);
         sums.drain_best(allowed, depth, lists.of_mut(Source::Revisit));
-        rebuy(interests, sums);
+        rebuy(task.interests, sums);
         asked.note_sums(Source::Rebuy, sums);
         sums.drain_best(allowed, depth, lists.of_mut(Source::Rebuy));
         if let Some(source) = &self.sessions {
-            let recent = interests.iter().map(|item| item.ordinal);
-            source.gather(sessions, recent, sums);
+            let seen = seen_by(Source::Sessions);
+            source.gather(sessions, seen.iter().map(|item| item.ordinal), sums);
             let may_stay = |id| source.may_name(sessions, id);
             asked.note(Source::Sessions, |id| {
                 if may_stay(id) { sums.of(id) } else { 0.0 }
@@ -84,12 +86,14 @@ impl Model {
             sums.drain_where(|id| allowed.contains(id) && may_stay(id), out);
             keep_best(out, depth);
         }
-        self.covisitation.gather(interests, sums);
+        self.covisitation
+            .gather(&seen_by(Source::Covisitation), sums);
         asked.note_sums(Source::Covisitation, sums);
         sums.drain_best(allowed, depth, lists.of_mut(Source::Covisitation));
         let popular = lists.of_mut(Source::Popularity);
+        let seen = seen_by(Source::Popularity);
         self.popularity
-            .in_categories(interests, allowed, depth, sums, asked, popular);
+            .in_categories(&seen, allowed, depth, sums, asked, popular);
     }
 
     fn search_content(
@@ -100,7 +104,8 @@ impl Model {
         found: &mut Found,
     ) {
         if let Some(source) = &self.content {
-            let outcome = source.find(task.interests, depth, scratch);
+            let seen = with_earlier(task.interests, self.fusion.of(Source::Content).earlier);
+            let outcome = source.find(&seen, depth, scratch);
             found.note(Source::Content, outcome);
         }
     }

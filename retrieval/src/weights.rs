@@ -49,5 +49,8 @@ pub(crate) fn of_position(position: usize) -> f32 {
 /// neither has it among its first k.
 pub(crate) const DEPTH: usize = 100;
 
+/// A longer pause between two interactions ends a visit.
+pub(crate) const PAUSE: Duration = Duration::from_secs(30 * 60);
+
 /// Categories whose popular items come before those popular overall.
 pub(crate) const CATEGORIES: usize = 5;

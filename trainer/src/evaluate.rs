@@ -68,7 +68,7 @@ pub fn evaluate_ranking(
     let parts = Parts::of(&events);
     let comparison = if parts::teaches(parts.past) {
         let past = Trained::on(parts.past, items, options, progress)?;
-        let fused = fusion::learn(&past.model, parts.fit)?;
+        let fused = fusion::learn(&past.model, parts.past, parts.fit)?;
         let model = past.model.with_fusion(fused.weights)?;
         ranker::compare(&model, parts, evaluation.k, evaluation.most)?
     } else {

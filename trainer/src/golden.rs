@@ -12,9 +12,11 @@ use snapshot::{Catalogue, Snapshot, files};
 
 use crate::Error;
 use crate::metrics::real;
-use crate::moments::{moments, query, thinned};
+use crate::moments::{moments, thinned};
+use crate::ranker::scene::question;
 use crate::risk::Sample;
 use crate::sessions::{GAP, sessions};
+use crate::views::views;
 
 /// How far a score may be from the recorded one.
 pub const TOLERANCE: f64 = 1e-6;
@@ -171,7 +173,9 @@ pub(crate) fn retrieve(model: &Model, events: &[Event]) -> Result<Vec<u8>, Error
     let gate = Gate::open(model.catalogue().len());
     let sessions = sessions(events, GAP);
     let mut out = Vec::new();
-    for (moment, at) in thinned(moments(&sessions), REQUESTS).into_iter().zip(0..) {
+    let moments = thinned(moments(&sessions), REQUESTS);
+    let views = views(&[events], &moments);
+    for ((moment, view), at) in moments.iter().zip(&views).zip(0..) {
         let seen = || {
             moment
                 .before
@@ -182,7 +186,7 @@ pub(crate) fn retrieve(model: &Model, events: &[Event]) -> Result<Vec<u8>, Error
         let exclude = if at % 2 == 0 { seen() } else { Vec::new() };
         let query = Query {
             rebuy: at % 4 == 1,
-            ..query(&moment.before, moment.next.occurred_at, exclude, CANDIDATES)
+            ..question(view, exclude, CANDIDATES)
         };
         let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let recent = query.recent.iter();

@@ -3,21 +3,25 @@
 //! Each prefix of a session predicts what comes next, as serving would be asked then. Hit rate and
 //! MRR are of the next item; nDCG and recall are of all items of the rest of the session.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use feature_store::Event;
+use feature_store::{Event, EventKind, ShopperView};
 use rayon::prelude::*;
 use retrieval::{Answer, FusionWeights, Gate, Model, Source};
 use snapshot::Leaderboard;
 
+use crate::Error;
 use crate::exam::{BASELINE, Exam, Method, Slice, best_first};
 use crate::look_back::{Learned, Trained};
-use crate::moments::{Moment, moments, query, thinned};
+use crate::moments::{Moment, moments, thinned};
+use crate::ranker::scene::question;
+use crate::ranker::{self, CANDIDATES};
 use crate::sessions::{GAP, sessions};
-use crate::{Error, ranker};
+use crate::views::views;
 
-/// Candidates asked for, as serving asks.
-const DEPTH: usize = 100;
 /// An item with so few events to learn from is cold.
 pub(crate) const COLD: usize = 5;
 
@@ -132,8 +136,10 @@ pub(crate) fn judge(
     let exam = exam(&trained.model, &moments, options.k);
     let parts: Vec<&[Event]> = known.before.iter().copied().chain([unseen]).collect();
     let model = trained.model.with_fusion(learned.fusion.clone())?;
-    let ranked = ranker::lists(&learned.ranker, &model, &parts, &moments)?;
-    let methods = methods(trained, &model, ranked, &moments, options.k)?;
+    let views = views(&parts, &moments);
+    let depth = CANDIDATES.max(options.k);
+    let ranked = ranker::lists(&learned.ranker, &model, &parts, &moments, &views, depth)?;
+    let methods = methods(trained, &model, ranked, &views, options.k)?;
     let slices = slices(known, &moments);
     let ends = |event: Option<&Event>| event.map_or(0, |event| event.occurred_at.0);
     Ok(Evaluation {
@@ -143,7 +149,10 @@ pub(crate) fn judge(
             to_ms: ends(unseen.last()),
             rows: exam.rows(&methods, &slices),
         }),
-        notes: small(&slices),
+        notes: owned(&moments, &views)
+            .into_iter()
+            .chain(small(&slices))
+            .collect(),
     })
 }
 
@@ -180,6 +189,22 @@ fn slices(known: &Known<'_>, moments: &[Moment<'_>]) -> [Slice; 3] {
     ]
 }
 
+/// How many of the predictions no method but the plain popular items can meet: what was bought
+/// lately is never shown.
+fn owned(moments: &[Moment<'_>], views: &[ShopperView]) -> Option<String> {
+    let is_owned = |(moment, view): &(&Moment<'_>, &ShopperView)| {
+        let mut bought = view.recent.iter();
+        bought.any(|one| one.kind == EventKind::Purchase && one.item_id == moment.next.item_id)
+    };
+    let count = moments.iter().zip(views).filter(is_owned).count();
+    (count > 0).then(|| {
+        format!(
+            "leaderboard: {count} of {} next items were bought before, and such are never shown",
+            moments.len()
+        )
+    })
+}
+
 /// What the slices are too small to say.
 fn small(slices: &[Slice]) -> Vec<String> {
     let small = slices.iter().filter(|slice| slice.members.len() < FEW);
@@ -206,19 +231,19 @@ fn methods(
     trained: &Trained,
     model: &Model,
     ranked: Vec<Vec<u32>>,
-    moments: &[Moment<'_>],
+    views: &[ShopperView],
     k: usize,
 ) -> Result<Vec<Method>, Error> {
     let gate = Gate::open(trained.model.catalogue().len());
     let plain = trained.model.with_fusion(FusionWeights::default())?;
-    let mut answers: Vec<Answers> = moments
+    let mut answers: Vec<Answers> = views
         .par_iter()
-        .map(|moment| answers(model, &plain, &gate, moment, k))
+        .map(|view| answers(model, &plain, &gate, view, k))
         .collect::<Result<_, _>>()?;
     let popular = best_first(&trained.models.popularity, k);
     let mut methods = vec![Method {
         name: BASELINE.to_owned(),
-        lists: vec![popular; moments.len()],
+        lists: vec![popular; views.len()],
     }];
     for source in Source::ALL.into_iter().rev() {
         let take = |one: &mut Answers| std::mem::take(&mut one.sources[source as usize]);
@@ -261,12 +286,10 @@ fn answers(
     model: &Model,
     plain: &Model,
     gate: &Gate,
-    moment: &Moment<'_>,
+    view: &ShopperView,
     k: usize,
 ) -> Result<Answers, Error> {
-    let before = moment.before.last();
-    let now = before.map_or(moment.next.occurred_at, |event| event.occurred_at);
-    let query = query(&moment.before, now, Vec::new(), DEPTH.max(k));
+    let query = question(view, Vec::new(), CANDIDATES.max(k));
     let (named, answer) = (model.named(&query, gate)?, model.retrieve(&query, gate)?);
     let by_default = plain.retrieve(&query, gate)?;
     Ok(Answers {

@@ -5,6 +5,7 @@
 //! | [`readers`] | files of events, one small reader for each format |
 //! | [`mod@clean`] | keeps what serving would accept, by the same code |
 //! | [`sessions`], `moments` | splits events into visits; what came before, and what next |
+//! | `views` | what serving would have known of the shopper then |
 //! | [`models`] | what candidates come from: [`als`], [`covisitation`], `past_sessions`, [`popularity`] |
 //! | [`text`], [`vectors`] | spaces of content: what is written of items, and vectors made elsewhere |
 //! | `fusion` | the weights of the sources, fitted to later events |
@@ -62,6 +63,7 @@ mod report;
 mod strength;
 mod tables;
 mod train;
+mod views;
 
 pub use error::Error;
 pub use evaluate::{RankingEvaluation, evaluate_ranking, evaluate_retrieval, split_by_time};

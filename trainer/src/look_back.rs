@@ -74,7 +74,7 @@ impl Learned {
 
 /// Learns from events in the order of time that `model` has not seen; `past` came before them.
 pub(crate) fn learn(model: &Model, past: &[Event], fit: &[Event]) -> Result<Learned, Error> {
-    let fused = fusion::learn(model, fit)?;
+    let fused = fusion::learn(model, past, fit)?;
     let ranked = ranker::learn(&model.with_fusion(fused.weights.clone())?, &[past], fit)?;
     Ok(Learned {
         quality: ranked.quality.into_iter().collect(),

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use feature_store::{Event, EventKind, Millis};
-use retrieval::{Kind, Query, Recent};
+use retrieval::{Kind, Recent};
 
 use crate::sessions::Session;
-
-/// Interactions that a query holds at most, the latest; serving keeps as many of a shopper.
-const RECENT: usize = 50;
 
 /// A prefix of a session, the event after it, and the items of the rest.
 #[derive(Clone, Debug)]
@@ -61,22 +58,6 @@ pub(crate) fn thinned<T>(moments: Vec<T>, most: usize) -> Vec<T> {
         .filter(|(at, _)| is_kept(*at))
         .map(|(_, one)| one)
         .collect()
-}
-
-/// The question that serving would ask at `now` after these events, which are in order of time.
-pub(crate) fn query(before: &[&Event], now: Millis, exclude: Vec<String>, k: usize) -> Query {
-    let recent = before
-        .iter()
-        .rev()
-        .filter_map(|event| recent(event, now))
-        .take(RECENT)
-        .collect();
-    Query {
-        recent,
-        exclude,
-        k,
-        ..Query::default()
-    }
 }
 
 pub(crate) fn recent(event: &Event, now: Millis) -> Option<Recent> {

@@ -96,11 +96,12 @@ fn presets() -> [SessionSettings; 3] {
         ..visits
     };
     let baskets = SessionSettings {
+        last: 50,
         position: 20.0,
         ahead: 1e3,
         behind: 1e3,
         behind_share: 1.0,
-        idf: 0.0,
+        length: 0.5,
         ..visits
     };
     [visits, loose, baskets]

@@ -48,6 +48,13 @@ struct Named {
     added: f64,
 }
 
+/// The weights, and the item that the shopper dealt with last.
+#[derive(Copy, Clone, Debug)]
+struct Weighing<'a> {
+    weights: &'a FusionWeights,
+    newest: Option<u32>,
+}
+
 impl Entry {
     fn new(ordinal: u32) -> Self {
         Self {
@@ -58,9 +65,12 @@ impl Entry {
     }
 
     /// Adds what a source says; `best` is the source's greatest score in this answer.
-    fn add(&mut self, how: &FusionWeights, source: Source, score: f32, rank: u32, best: f32) {
+    fn add(&mut self, how: Weighing<'_>, source: Source, score: f32, rank: u32, best: f32) {
         let share = f64::from(score) / f64::from(best);
-        let added = how.of(source).of(share, rank);
+        let mut added = how.weights.of(source).of(share, rank);
+        if source == Source::Revisit && how.newest == Some(self.ordinal) {
+            added *= f64::from(how.weights.again);
+        }
         self.fused += added;
         self.sources[source as usize] = Some(Named { score, rank, added });
     }
@@ -97,7 +107,11 @@ pub(crate) fn fuse(
         fusion,
         ..
     } = model;
-    let mut board = Board::of(scratch, fusion);
+    let how = Weighing {
+        weights: fusion,
+        newest: task.interests.first().map(|interest| interest.ordinal),
+    };
+    let mut board = Board::of(scratch, how);
     board.add_personal();
     board.add_popular(popularity, task.k);
     let judged = |id: &String| scored(id, &board, popularity, catalogue, task.depth());
@@ -119,7 +133,7 @@ fn better(a: &Entry, b: &Entry) -> Ordering {
 
 /// The entries, with the place of each item among them, and what they are made from.
 struct Board<'a> {
-    how: &'a FusionWeights,
+    how: Weighing<'a>,
     entries: &'a mut Vec<Entry>,
     places: &'a mut [u32],
     lists: &'a Lists,
@@ -130,7 +144,7 @@ struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    fn of(scratch: &'a mut Scratch, how: &'a FusionWeights) -> Self {
+    fn of(scratch: &'a mut Scratch, how: Weighing<'a>) -> Self {
         let Scratch {
             allowed,
             part,
@@ -174,7 +188,7 @@ impl<'a> Board<'a> {
     /// Tags the popular among the personal ones and appends others until there are k. At least
     /// `DEPTH` items are looked at, so that a tag does not depend on what the other sources found.
     fn add_popular(&mut self, popularity: &Popularity, k: usize) {
-        let how = self.how;
+        let how = self.how.weights;
         let mut rank = 0;
         let first = self.lists.of(Source::Popularity).iter().copied();
         for hit in first.chain(popularity.overall(self.visible)) {
@@ -225,8 +239,12 @@ impl<'a> Board<'a> {
         let score = item.scores[Source::Popularity as usize];
         let hits = self.lists.of(Source::Popularity);
         match rank_among(hits, item.ordinal, score, depth) {
-            Some(rank) => entry.add_popular(self.how, score, Some(rank)),
-            None => entry.add_popular(self.how, popularity.score(item.ordinal), item.popular_rank),
+            Some(rank) => entry.add_popular(self.how.weights, score, Some(rank)),
+            None => entry.add_popular(
+                self.how.weights,
+                popularity.score(item.ordinal),
+                item.popular_rank,
+            ),
         }
         entry
     }

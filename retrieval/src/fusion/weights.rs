@@ -60,6 +60,15 @@ pub struct SourceWeight {
     /// 0 to 1,000.
     pub weight: f64,
     pub normalisation: Normalisation,
+    /// Share of their weight that interactions of earlier visits keep before this source, 0 to 1;
+    /// session neighbours know only whether it is 0. Files from before visits were told apart do
+    /// not have it and mean 1.
+    #[serde(default = "whole")]
+    pub earlier: f32,
+}
+
+fn whole() -> f32 {
+    1.0
 }
 
 impl SourceWeight {
@@ -68,7 +77,14 @@ impl SourceWeight {
         Self {
             weight,
             normalisation,
+            earlier: whole(),
         }
+    }
+
+    /// The same with another share for earlier visits.
+    #[must_use]
+    pub fn with_earlier(self, earlier: f32) -> Self {
+        Self { earlier, ..self }
     }
 
     /// What a score adds.
@@ -85,8 +101,11 @@ pub struct FusionWeights {
     /// By [`Source`] as a number. Popularity's scores are used as they are.
     pub sources: [SourceWeight; Source::COUNT],
     /// Share of its weight that revisit gives the item that the shopper dealt with last, above 0
-    /// and at most 1.
+    /// and at most 1. Before scores are made comparable, so that it means nothing where there is no
+    /// other item: files of older trainers have it, newer ones `again`.
     pub newest: f32,
+    /// Share that the item dealt with last gets of what revisit adds, 0 to 1.
+    pub again: f32,
     /// Bands of like prices within which popularity counts, beside categories; 0 for none.
     pub price_bands: u32,
 }
@@ -109,6 +128,7 @@ impl Default for FusionWeights {
             sources: Source::ALL
                 .map(|source| SourceWeight::new(weight(source), Normalisation::Best)),
             newest: 1.0,
+            again: 1.0,
             price_bands: 0,
         }
     }
@@ -122,6 +142,8 @@ struct Stored {
     /// By name, so that a source that comes or goes shifts no other.
     sources: BTreeMap<String, SourceWeight>,
     newest: f32,
+    #[serde(default = "whole")]
+    again: f32,
     price_bands: u32,
 }
 
@@ -143,10 +165,20 @@ impl FusionWeights {
                     "sources.{name}.weight is {weight}, 0 to {MOST} is allowed"
                 ));
             }
+            if !(0.0..=1.0).contains(&given.earlier) {
+                let (name, earlier) = (source.as_str(), given.earlier);
+                return misfit(format!(
+                    "sources.{name}.earlier is {earlier}, 0 to 1 is allowed"
+                ));
+            }
         }
         if !(self.newest > 0.0 && self.newest <= 1.0) {
             let newest = self.newest;
             return misfit(format!("newest is {newest}, above 0 to 1 is allowed"));
+        }
+        if !(0.0..=1.0).contains(&self.again) {
+            let again = self.again;
+            return misfit(format!("again is {again}, 0 to 1 is allowed"));
         }
         if self.price_bands > MOST_BANDS {
             let bands = self.price_bands;
@@ -169,6 +201,7 @@ impl FusionWeights {
         }
         let mut parsed = Self {
             newest: stored.newest,
+            again: stored.again,
             price_bands: stored.price_bands,
             ..Self::default()
         };
@@ -193,6 +226,7 @@ impl FusionWeights {
                 .map(|(source, given)| (source.as_str().to_owned(), given))
                 .collect(),
             newest: self.newest,
+            again: self.again,
             price_bands: self.price_bands,
         };
         let mut json = serde_json::to_vec_pretty(&stored).map_err(|e| Error::Misfit {
@@ -209,13 +243,24 @@ impl FusionWeights {
         let named = Source::ALL.iter().zip(self.sources);
         let shown = named.map(|(source, given)| {
             let how = given.normalisation.as_str();
-            format!("{} {} ({how})", source.as_str(), given.weight)
+            let (
+                name,
+                SourceWeight {
+                    weight, earlier, ..
+                },
+            ) = (source.as_str(), given);
+            if earlier < 1.0 {
+                format!("{name} {weight} ({how}, earlier visits {earlier})")
+            } else {
+                format!("{name} {weight} ({how})")
+            }
         });
         let shown: Vec<String> = shown.collect();
         format!(
-            "{}, newest {}, price bands {}",
+            "{}, newest {}, again {}, price bands {}",
             shown.join(", "),
             self.newest,
+            self.again,
             self.price_bands
         )
     }
@@ -235,10 +280,11 @@ mod tests {
     fn what_is_written_is_read_back() {
         let mut weights = FusionWeights {
             newest: 0.25,
+            again: 0.5,
             price_bands: 4,
             ..FusionWeights::default()
         };
-        weights.sources[2] = SourceWeight::new(0.5, Normalisation::Reciprocal);
+        weights.sources[2] = SourceWeight::new(0.5, Normalisation::Reciprocal).with_earlier(0.25);
         let read = FusionWeights::parse(&weights.to_json().unwrap()).unwrap();
         assert_eq!(read, weights);
     }
@@ -253,6 +299,11 @@ mod tests {
         assert_eq!(read.of(Source::Revisit), default.of(Source::Revisit));
         let given = SourceWeight::new(2.5, Normalisation::Root);
         assert_eq!(read.of(Source::Sessions), given);
+        assert_eq!(
+            (given.earlier, read.again),
+            (1.0, 1.0),
+            "as before there were shares"
+        );
     }
 
     #[test]
@@ -263,6 +314,10 @@ mod tests {
         assert!(wrong("\"version\": 1", "\"version\": 2").contains("version is 2, 1 is"));
         assert!(wrong("root", "worst").contains("worst"));
         assert!(wrong("\"newest\": 1", "\"newest\": 0").contains("newest is 0, above 0"));
+        let earlier = wrong("\"root\"", "\"root\", \"earlier\": 1.5");
+        assert!(earlier.contains("sources.sessions.earlier is 1.5, 0 to 1"));
+        let again = wrong("\"newest\": 1", "\"newest\": 1, \"again\": -1");
+        assert!(again.contains("again is -1, 0 to 1"));
         let bands = wrong("\"price_bands\": 0", "\"price_bands\": 99");
         assert!(bands.contains("price_bands is 99, 0 to 16"));
     }

@@ -1,10 +1,10 @@
 //! Moments of the past as serving would have met them: the shopper's whole state, the candidates,
 //! and the numbers that a ranker sees of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use feature_store::{Event, EventKind, Shopper, ShopperView, Tally};
+use feature_store::{Event, EventKind, ShopperView, Tally};
 use ranking::{Columns, Matrix};
 use rayon::prelude::*;
 use retrieval::{Answer, Gate, Model, Query};
@@ -19,10 +19,10 @@ pub(crate) const CANDIDATES: usize = 100;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A moment with its candidates.
-struct Asked<'a> {
+struct Asked<'a, 'v> {
     at: usize,
     moment: Moment<'a>,
-    view: ShopperView,
+    view: &'v ShopperView,
     query: Query,
     answer: Answer,
 }
@@ -98,22 +98,24 @@ impl Shown<'_> {
     }
 }
 
-/// Asks about each moment, in the order of time, with the state that all events before it leave. `parts` are all events
-/// in the order of time, those of the moments among them.
+/// Asks about each moment, in the order of time, with its view: the state that all events before
+/// it leave. `parts` are all events in the order of time, those of the moments among them. At most
+/// `k` candidates are shown, [`CANDIDATES`] in serving.
 pub(crate) fn ask<'a>(
     model: &Model,
     parts: &[&'a [Event]],
     moments: Vec<Moment<'a>>,
+    views: &[ShopperView],
     reader: &Reader,
+    k: usize,
 ) -> Result<Vec<Shown<'a>>, Error> {
-    let views = views(parts, &moments);
     let gate = Gate::open(model.catalogue().len());
-    let mut asked: Vec<Asked<'a>> = moments
+    let mut asked: Vec<Asked<'a, '_>> = moments
         .into_par_iter()
         .zip(views)
         .enumerate()
         .map(|(at, (moment, view))| {
-            let query = question(&view, Vec::new(), CANDIDATES);
+            let query = question(view, Vec::new(), k);
             let answer = model.retrieve(&query, &gate)?;
             Ok(Asked {
                 at,
@@ -128,64 +130,11 @@ pub(crate) fn ask<'a>(
     Ok(shown(model, parts, asked, reader))
 }
 
-/// What each moment's shopper looked like right after the last event before it.
-fn views(parts: &[&[Event]], moments: &[Moment<'_>]) -> Vec<ShopperView> {
-    let wanted: BTreeSet<&str> = moments.iter().map(shopper).collect();
-    let mut events: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
-    for event in parts.iter().copied().flatten() {
-        if wanted.contains(event.shopper_id.as_str()) {
-            events.entry(&event.shopper_id).or_default().push(event);
-        }
-    }
-    // An event is known by where it lies: ids need not be unique between shoppers.
-    let mut stops: BTreeMap<&str, BTreeMap<usize, usize>> = BTreeMap::new();
-    let mut views = vec![ShopperView::default(); moments.len()];
-    for (at, moment) in moments.iter().enumerate() {
-        if let Some(last) = moment.before.last() {
-            let stops = stops.entry(shopper(moment)).or_default();
-            stops.insert(address(last), at);
-        }
-    }
-    let none = BTreeMap::new();
-    let found: Vec<(usize, ShopperView)> = events
-        .par_iter()
-        .flat_map_iter(|(shopper, events)| replay(events, stops.get(shopper).unwrap_or(&none)))
-        .collect();
-    for (at, view) in found {
-        views[at] = view;
-    }
-    views
-}
-
-fn address(event: &Event) -> usize {
-    std::ptr::from_ref(event).addr()
-}
-
-fn shopper<'a>(moment: &Moment<'a>) -> &'a str {
-    &moment.next.shopper_id
-}
-
-fn replay(events: &[&Event], stops: &BTreeMap<usize, usize>) -> Vec<(usize, ShopperView)> {
-    let mut state = Shopper::empty();
-    let mut views = Vec::new();
-    for event in events {
-        // What serving refused is not among clean events, so that the outcome is known.
-        let _ = state.apply(event, event.occurred_at);
-        if let Some(at) = stops.get(&address(event)) {
-            views.push((*at, state.view(event.occurred_at)));
-        }
-        if views.len() == stops.len() {
-            break;
-        }
-    }
-    views
-}
-
 /// Goes through time once, so that each moment sees the statistics of its last closed minute.
 fn shown<'a>(
     model: &Model,
     parts: &[&[Event]],
-    asked: Vec<Asked<'a>>,
+    asked: Vec<Asked<'a, '_>>,
     reader: &Reader,
 ) -> Vec<Shown<'a>> {
     let shelf = Shelf::new(model.catalogue());
@@ -204,7 +153,7 @@ fn shown<'a>(
         let rows = rows(
             reader,
             &shelf,
-            &one.view,
+            one.view,
             &one.query.recent,
             candidates,
             &stats,
@@ -216,7 +165,7 @@ fn shown<'a>(
             next: named.position(|candidate| candidate.item_id == one.moment.next.item_id),
             ordinals: candidates.iter().map(|one| one.ordinal).collect(),
             worth: candidates.iter().map(|one| of(&one.item_id)).collect(),
-            is_next_in_cart: in_cart(&one.view, &one.moment.next.item_id),
+            is_next_in_cart: in_cart(one.view, &one.moment.next.item_id),
             target: ordinal(&one.moment.next.item_id),
             wanted: one.moment.rest.iter().map(|item| ordinal(item)).collect(),
             columns: reader.columns().clone(),

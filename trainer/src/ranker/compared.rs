@@ -7,7 +7,6 @@ use serde::Serialize;
 use snapshot::LeaderboardRow;
 
 use super::asked::Shown;
-use crate::Error;
 use crate::bootstrap::{Bounds, difference};
 use crate::exam::{Exam, Method, Slice, mean};
 
@@ -58,38 +57,39 @@ pub struct Comparison {
 /// Lists of all orders.
 pub(super) struct Compared {
     exam: Exam,
-    lists: [Vec<Vec<u32>>; 3],
+    lists: [Lists; 3],
     /// Examples whose next item is not in the cart already.
     aside: Vec<usize>,
 }
 
-type Ordering<'a> = &'a dyn Fn(&Shown<'_>) -> Result<Vec<u32>, Error>;
+/// Of each example ordinals, best first.
+pub(super) type Lists = Vec<Vec<u32>>;
 
 impl Compared {
-    pub(super) fn on(
+    pub(super) fn of(
         shown: &[Shown<'_>],
         items: usize,
         k: usize,
-        linear: Ordering<'_>,
-        forest: Ordering<'_>,
-    ) -> Result<Self, Error> {
-        let by = |order: Ordering<'_>| shown.iter().map(order).collect::<Result<Vec<_>, _>>();
+        linear: Lists,
+        forest: Lists,
+    ) -> Self {
         let is_aside = |at: &usize| !shown[*at].is_next_in_cart;
-        Ok(Self {
+        let kept = shown.iter().map(|one| one.ordinals.clone()).collect();
+        Self {
             exam: exam(shown, items, k),
-            lists: [
-                shown.iter().map(|one| one.ordinals.clone()).collect(),
-                by(linear)?,
-                by(forest)?,
-            ],
+            lists: [kept, linear, forest],
             aside: (0..shown.len()).filter(is_aside).collect(),
-        })
+        }
     }
 
-    /// The forest where it beats both others, else the linear order where it beats retrieval's;
-    /// beating is a gain in nDCG whose interval holds no 0.
+    /// The forest where it beats retrieval's order and leads the linear one, else the linear order
+    /// where it beats retrieval's. Beating is a gain in nDCG whose interval holds no 0, without a
+    /// loss in MRR.
     pub(super) fn choose(&self) -> Order {
-        let beats = |order, other| self.versus(order, other).ndcg.low > 0.0;
+        let beats = |order, other| {
+            let found = self.versus(order, other);
+            found.ndcg.low > 0.0 && found.mrr.mean >= 0.0
+        };
         let leads = |order, other| self.versus(order, other).ndcg.mean > 0.0;
         let (forest, linear, kept) = (Order::Forest, Order::Linear, Order::Retrieval);
         if beats(forest, kept) && leads(forest, linear) {

@@ -1,8 +1,8 @@
 //! Learning the order in which candidates are shown.
 //!
 //! An example is a moment of a visit, the candidates that serving would have found then, and what
-//! the shopper turned to. Three orders are compared on the later examples: that of retrieval, a
-//! linear one and a forest; another than retrieval's is taken only when it is surely better.
+//! the shopper turned to. Three orders are compared on later examples, fold by fold: that of
+//! retrieval, a linear one and a forest; another than retrieval's is taken only when it is surely better.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -19,7 +19,7 @@ pub mod scene;
 #[cfg(test)]
 mod tests;
 
-use feature_store::Event;
+use feature_store::{Event, ShopperView};
 use ranking::{Columns, Ranker, RankerKind};
 use retrieval::Model;
 
@@ -27,8 +27,9 @@ use crate::Error;
 use crate::moments::{Moment, moments, thinned};
 use crate::parts::{self, Parts};
 use crate::sessions::{GAP, sessions};
-pub(crate) use asked::Shown;
-use compared::Compared;
+use crate::views::views;
+pub(crate) use asked::{CANDIDATES, Shown};
+use compared::{Compared, Lists};
 pub use compared::{Comparison, Order, Versus};
 use scene::Reader;
 
@@ -36,8 +37,9 @@ use scene::Reader;
 const FEWEST: usize = 200;
 /// Moments at most.
 const MOST: usize = 4_000;
-/// Share of the examples, the earliest, that is learned from while comparing.
-const EARLY: f64 = 0.7;
+/// Shares of the examples, the earliest: what is learned from those before one is compared on those
+/// up to the next.
+const FOLDS: [f64; 4] = [0.4, 0.6, 0.8, 1.0];
 /// Places that count.
 const PLACES: usize = 20;
 const SEED: u64 = 1;
@@ -93,16 +95,13 @@ pub(crate) fn learn(model: &Model, before: &[&[Event]], unseen: &[Event]) -> Res
             quality: Vec::new(),
         });
     }
-    let (early, late) = parts::share(&shown, EARLY);
-    let learned = Learned::from(&columns, early)?;
-    let compared = learned.compare(late, model.catalogue().len(), PLACES)?;
+    let (compared, trees) = fold_by_fold(&columns, &shown, model.catalogue().len())?;
     let chosen = compared.choose();
     let note = compared.note(chosen, shown.len());
     let ranker = match chosen {
         Order::Retrieval => Ranker::retrieval_order(&note),
         Order::Linear => linear::fit(&columns, &shown)?.noted(&note),
         Order::Forest => {
-            let trees = learned.trees();
             let grown = forest::refit(&columns, &shown, trees, SEED)?;
             forest::ranker(&grown.forest, &note)?
         }
@@ -111,6 +110,28 @@ pub(crate) fn learn(model: &Model, before: &[&[Event]], unseen: &[Event]) -> Res
         ranker,
         quality: compared.named(),
     })
+}
+
+/// Compares what is learned from the earlier examples on the next ones, again and again: on one short
+/// stretch of time a gain may be chance. Also says how many trees a forest of most of the examples
+/// has.
+fn fold_by_fold(
+    columns: &Columns,
+    shown: &[Shown<'_>],
+    items: usize,
+) -> Result<(Compared, usize), Error> {
+    let (mut linear, mut forest, mut trees) = (Vec::new(), Vec::new(), 0);
+    for (early, end) in FOLDS.iter().zip(&FOLDS[1..]) {
+        let (early, rest) = parts::share(shown, *early);
+        let late = &rest[..parts::share(shown, *end).0.len() - early.len()];
+        let learned = Learned::from(columns, early)?;
+        let lists = learned.lists(late)?;
+        linear.extend(lists.0);
+        forest.extend(lists.1);
+        trees = learned.trees();
+    }
+    let (_, compared) = parts::share(shown, FOLDS[0]);
+    Ok((Compared::of(compared, items, PLACES, linear, forest), trees))
 }
 
 /// Learns from one part of the log and compares on the next; none of the two is known to `model`,
@@ -144,28 +165,25 @@ fn examples<'a>(
     let mut moments: Vec<Moment<'a>> = moments(&sessions);
     moments.sort_by_key(|moment| moment.next.occurred_at);
     let parts: Vec<&[Event]> = before.iter().copied().chain([unseen]).collect();
-    asked::ask(
-        model,
-        &parts,
-        thinned(moments, most),
-        &Reader::new(columns)?,
-    )
+    let moments = thinned(moments, most);
+    let views = views(&parts, &moments);
+    let reader = Reader::new(columns)?;
+    asked::ask(model, &parts, moments, &views, &reader, CANDIDATES)
 }
 
-/// What a ranker shows at each moment, best first: ordinals, in the order of the moments. `parts`
-/// are all events in the order of time, those of the moments among them.
+/// What a ranker shows of `k` candidates at each moment with its view, best first: ordinals, in the
+/// order of the moments. `parts` are all events in the order of time, those of the moments among
+/// them.
 pub(crate) fn lists<'a>(
     ranker: &Ranker,
     model: &Model,
     parts: &[&'a [Event]],
     moments: &[Moment<'a>],
+    views: &[ShopperView],
+    k: usize,
 ) -> Result<Vec<Vec<u32>>, Error> {
-    let shown = asked::ask(
-        model,
-        parts,
-        moments.to_vec(),
-        &Reader::new(ranker.columns())?,
-    )?;
+    let reader = Reader::new(ranker.columns())?;
+    let shown = asked::ask(model, parts, moments.to_vec(), views, &reader, k)?;
     let mut lists = vec![Vec::new(); moments.len()];
     for one in &shown {
         lists[one.at] = order(ranker, one)?;
@@ -199,9 +217,15 @@ impl Learned {
 
     /// The rows of `shown` hold all columns, which the forest reads; the linear one picks its own.
     fn compare(&self, shown: &[Shown<'_>], items: usize, k: usize) -> Result<Compared, Error> {
-        let linear = |one: &Shown<'_>| order(&self.linear, one);
-        let forest = |one: &Shown<'_>| order(&self.forest, one);
-        Compared::on(shown, items, k, &linear, &forest)
+        let (linear, forest) = self.lists(shown)?;
+        Ok(Compared::of(shown, items, k, linear, forest))
+    }
+
+    fn lists(&self, shown: &[Shown<'_>]) -> Result<(Lists, Lists), Error> {
+        let by = |ranker| shown.iter().map(move |one| order(ranker, one));
+        let linear = by(&self.linear).collect::<Result<_, _>>()?;
+        let forest = by(&self.forest).collect::<Result<_, _>>()?;
+        Ok((linear, forest))
     }
 }
 
