@@ -205,6 +205,16 @@ impl Case {
         })
     }
 
+    /// Whether a source names anything.
+    pub(super) fn is_told_by(&self, source: Source) -> bool {
+        let said = |row: &Row| {
+            row.said[source as usize]
+                .iter()
+                .any(|said| said.share > 0.0)
+        };
+        self.rows.iter().any(said)
+    }
+
     /// What the scores are worth; `sorted` is memory.
     pub(super) fn gain(&self, (scores, sorted): (&[f64], &mut Vec<f64>)) -> f64 {
         let least = least_near(scores, sorted);

@@ -15,7 +15,7 @@ mod table;
 mod tests;
 
 use feature_store::{Event, ShopperView};
-use retrieval::{FusionWeights, Model, Query, Source, SourceWeight};
+use retrieval::{FusionWeights, Model, Query, Source};
 
 use crate::Error;
 use crate::moments::{Moment, moments, thinned};
@@ -128,14 +128,11 @@ pub(crate) fn learn_from(model: &Model, moments: &[Asked<'_>]) -> Result<Learned
     Ok(best)
 }
 
-/// The same settings with one source alone.
-fn alone(source: Source, weights: &FusionWeights) -> FusionWeights {
+/// The same settings with one source alone of several.
+fn alone(source: Source, of: &[Source], weights: &FusionWeights) -> FusionWeights {
     let mut alone = weights.clone();
-    for other in &mut alone.sources {
-        *other = SourceWeight {
-            weight: 0.0,
-            ..*other
-        };
+    for other in of {
+        alone.sources[*other as usize].weight = 0.0;
     }
     alone.sources[source as usize].weight = 1.0;
     alone

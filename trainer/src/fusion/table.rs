@@ -44,11 +44,16 @@ impl Table {
         gains.first().copied().unwrap_or(0.0)
     }
 
-    /// The settings of a start with the source alone that is best so.
+    /// The settings of a start with the source alone that is best so. Sources that name nothing
+    /// keep their weights: there is nothing to learn of them.
     pub(super) fn best_alone(&self, weights: &FusionWeights) -> FusionWeights {
+        let speak: Vec<Source> = Source::ALL
+            .into_iter()
+            .filter(|source| self.0.iter().any(|case| case.is_told_by(*source)))
+            .collect();
         let mut best = (weights.clone(), f64::NEG_INFINITY);
-        for source in Source::ALL {
-            let tried = alone(source, weights);
+        for &source in &speak {
+            let tried = alone(source, &speak, weights);
             let found = self.objective(&tried);
             if found > best.1 {
                 best = (tried, found);

@@ -1,5 +1,5 @@
 use feature_store::Millis;
-use retrieval::{Gate, Normalisation};
+use retrieval::{Gate, Normalisation, SourceWeight};
 
 use super::*;
 use crate::look_back::draft_folder;
@@ -87,4 +87,28 @@ fn a_log_that_shows_nothing_keeps_the_defaults() {
     let learned = learn(&model, &[], &events[..6]).unwrap();
     assert_eq!(learned.weights, FusionWeights::default());
     assert!(learned.describe().contains("too few"));
+}
+
+#[test]
+fn no_source_alone_is_better_than_all_and_one_that_says_nothing_keeps_its_weight() {
+    let events = log();
+    let (past, fit) = events.split_at(1_200);
+    let (_folder, model) = model(past);
+    let learned = learn(&model, past, fit).unwrap();
+    let sessions = sessions(fit, GAP);
+    let moments = thinned(moments(&sessions), MOST);
+    let asked: Vec<Asked<'_>> = moments
+        .iter()
+        .zip(&views(&[past, fit], &moments))
+        .map(|(moment, view)| Asked::of(moment, view))
+        .collect();
+    let start = FusionWeights::default();
+    let table = Table::collect(&model, &start, &asked).unwrap();
+    for source in Source::ALL {
+        let found = table.objective(&alone(source, &Source::ALL, &start));
+        assert!(found <= learned.after, "{source:?} {found} {learned:?}");
+    }
+    let rebuy = |weights: &FusionWeights| weights.of(Source::Rebuy);
+    assert_eq!(rebuy(&learned.weights), rebuy(&start));
+    assert_eq!(rebuy(&table.best_alone(&start)), rebuy(&start));
 }

@@ -75,10 +75,8 @@ fn a_ranker_that_keeps_the_order_of_retrieval_ranks_what_is_fused() {
         };
         assert_eq!(&same, ranked, "{k} places");
         assert!(fused.hit_rate > 0.0);
-        assert_ne!(
-            board.row(ALL, FUSED).unwrap().mrr,
-            board.row(ALL, FUSED_BY_DEFAULT).unwrap().mrr
-        );
+        let by_default = board.row(ALL, FUSED_BY_DEFAULT).unwrap();
+        assert!((fused.mrr - by_default.mrr).abs() > 1e-6);
     }
 }
 
