@@ -47,7 +47,10 @@ impl Model {
                 ..
             } = scratch;
             let near = lists.of_mut(Source::Collaborative);
-            let seen = with_earlier(task.interests, self.fusion.of(Source::Collaborative).earlier);
+            let seen = with_earlier(
+                task.interests,
+                self.fusion.of(Source::Collaborative).earlier,
+            );
             let outcome = source.find(&seen, allowed, depth, asked, near);
             found.note(Source::Collaborative, outcome);
         }
