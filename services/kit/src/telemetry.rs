@@ -96,7 +96,75 @@ pub fn init(settings: &Settings, stages: bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::subscriber::with_default;
+
     use super::*;
+    use crate::trace;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        fn lines(&self) -> Vec<String> {
+            let bytes = self.0.lock().unwrap();
+            let text = std::str::from_utf8(&bytes).unwrap();
+            text.lines().map(str::to_owned).collect()
+        }
+    }
+
+    #[test]
+    fn a_json_line_of_a_request_names_its_trace_and_any_other_does_not() {
+        let written = Written::default();
+        let to = written.clone();
+        let lines = tracing_subscriber::fmt()
+            .event_format(json::Lines)
+            .with_writer(move || to.clone());
+        let lines = Stages::over(lines.finish(), Limit::new(0), true);
+        let id = with_default(lines, || {
+            tracing::info!("outside");
+            trace::in_a_request(|| tracing::warn!(answer = 42, "a \"quoted\" word"))
+        });
+        let lines = written.lines();
+        let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let (outside, inside) = (read(&lines[0]), read(&lines[1]));
+        assert!(outside.get("trace_id").is_none());
+        assert_eq!(inside["trace_id"], id);
+        assert_eq!(inside["level"], "WARN");
+        assert_eq!(inside["message"], "a \"quoted\" word");
+        assert_eq!(inside["answer"], 42);
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_a_line_for_people_ends_with_its_trace() {
+        let written = Written::default();
+        let to = written.clone();
+        let lines = tracing_subscriber::fmt()
+            .fmt_fields(lines::WithTrace::default())
+            .with_ansi(false)
+            .with_writer(move || to.clone());
+        let lines = Stages::over(lines.finish(), Limit::new(2), true);
+        let id = with_default(lines, || {
+            trace::in_a_request(|| (0..5).for_each(|_| tracing::warn!("again")))
+        });
+        let lines = written.lines();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        let end = format!("again trace={}", &id[..16]);
+        assert!(lines[0].ends_with(&end), "{lines:?}");
+    }
 
     #[test]
     fn starting_twice_is_harmless() {

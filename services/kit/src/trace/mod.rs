@@ -67,3 +67,15 @@ pub fn budget(left: Duration) {
 pub fn current_id() -> Option<String> {
     current::with(|recording| recording.context.trace_id.to_string())
 }
+
+/// Does the work as part of a request; returns the request's trace id.
+#[cfg(test)]
+pub(crate) fn in_a_request(work: impl FnOnce()) -> String {
+    use std::net::{Ipv4Addr, SocketAddr};
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let tracer = Tracer::start("toy", &Settings::default(), server);
+    let request = http::Request::builder().uri("/s.S/Get").body(()).unwrap();
+    let mut recording = tracer.begin(&request);
+    current::within(&mut recording, work);
+    recording.unwrap().context.trace_id.to_string()
+}

@@ -13,8 +13,11 @@ use super::context::{Context, SpanId};
 use super::ring::Asks;
 use super::tracer::Tracer;
 
-/// Spans that one request may have; a batch of hundreds of decisions is cut there.
+/// Spans that one request may have open or keep.
 const SPANS: usize = 192;
+/// Stages beyond these are timed and then forgotten: a batch of hundreds of decisions, or a stream
+/// that is open for days, has its first ones in its trace and all of them in the metrics.
+const STAGES: usize = 128;
 /// Attributes that the spans of one request may have.
 const ATTRIBUTES: usize = 1_024;
 /// Bytes of texts that the attributes of one request may have.
@@ -262,7 +265,21 @@ impl Recording {
         if kind == Kind::Stage {
             self.tracer.observe(name, took);
         }
+        if span.span >= STAGES && span.span + 1 == self.spans.len() {
+            self.forget_last();
+        }
         true
+    }
+
+    fn forget_last(&mut self) {
+        self.spans.pop();
+        self.lost += 1;
+        let gone = self.spans.len();
+        while let Some(last) = self.attributes.pop_if(|last| last.span == gone) {
+            if let Value::Text(range) = last.value {
+                self.text.truncate(range.start);
+            }
+        }
     }
 
     /// Ends a hop with the code it was answered with.

@@ -142,3 +142,53 @@ impl<S: Subscriber> Subscriber for Stages<S> {
         at(&id, super::recording::Recording::release).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::trace::{self, ObserveStage};
+
+    #[derive(Default)]
+    struct Seen(AtomicUsize);
+
+    impl ObserveStage for Seen {
+        fn observe(&self, role: &'static str, stage: &'static str, _took: Duration) {
+            assert_eq!((role, stage), ("toy", "part"));
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_request_of_a_thousand_stages_has_all_of_them_timed_and_the_first_ones_kept() {
+        let stages = Stages::over(tracing_subscriber::registry(), Limit::new(0), true);
+        let seen = Arc::new(Seen::default());
+        tracing::subscriber::with_default(stages, || {
+            trace::in_a_request(|| {
+                current::with(|recording| recording.tracer.observe_stages(seen.clone()));
+                for part in 0..1_000 {
+                    let stage = tracing::info_span!(target: STAGE, "part", part, text = "text");
+                    stage.in_scope(|| ());
+                }
+                let kept = current::with(|recording| (recording.spans.len(), recording.lost));
+                assert_eq!(kept, Some((128, 873)));
+            });
+        });
+        assert_eq!(seen.0.load(Ordering::Relaxed), 1_000);
+    }
+
+    #[test]
+    fn spans_of_libraries_and_stages_outside_of_requests_cost_nothing_and_break_nothing() {
+        let stages = Stages::over(tracing_subscriber::registry(), Limit::new(0), true);
+        tracing::subscriber::with_default(stages, || {
+            let foreign = tracing::info_span!("foreign");
+            assert!(foreign.is_disabled());
+            let stage = tracing::info_span!(target: STAGE, "alone", x = 1);
+            stage.in_scope(|| stage.record("x", 2));
+            trace::in_a_request(|| drop(stage.clone()));
+        });
+    }
+}
