@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kit::auth::Scope;
+use kit::breaker::Breaker;
 use kit::client::{PeerChannel, channel};
 use kit::{CancellationToken, Clock, Running, Shell};
 use proto::v1::{candidate_service_server, snapshot_service_server};
@@ -39,7 +40,10 @@ pub async fn run(
     let mut shell = Shell::bind(ROLE, config.listen(), shutdown.clone()).await?;
     let context = Context {
         generations: Arc::new(Generations::none()),
-        shoppers: Shoppers::new(features.clone()),
+        shoppers: Shoppers::new(
+            features.clone(),
+            Breaker::new("features", shell.pressure().clone()),
+        ),
         metrics: Metrics::register(shell.registry(), clock.clone()),
         default_deadline: config.default_deadline(),
         clock,

@@ -1,28 +1,28 @@
 //! A shopper's recent items, read from `features`.
 
-use std::time::Duration;
-
+use kit::breaker::{Breaker, Trouble};
 use kit::client::PeerChannel;
 use kit::{Deadline, MAX_MESSAGE_BYTES, Problem, timestamp};
 use proto::v1 as pb;
 use proto::v1::feature_service_client::FeatureServiceClient;
 use retrieval::Recent;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request};
 
 use crate::convert;
 
-/// By how much two timers set to the same deadline may differ.
-const TIMER_SLACK: Duration = Duration::from_millis(10);
-
 /// Asks `features`, where there is one.
 #[derive(Clone, Debug)]
-pub(crate) struct Shoppers(Option<FeatureServiceClient<PeerChannel>>);
+pub(crate) struct Shoppers {
+    client: Option<FeatureServiceClient<PeerChannel>>,
+    breaker: Breaker,
+}
 
 impl Shoppers {
-    pub(crate) fn new(channel: Option<PeerChannel>) -> Self {
-        Self(channel.map(|channel| {
+    pub(crate) fn new(channel: Option<PeerChannel>, breaker: Breaker) -> Self {
+        let client = channel.map(|channel| {
             FeatureServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES)
-        }))
+        });
+        Self { client, breaker }
     }
 
     /// What the shopper dealt with lately, as of `now_ms`. Nothing for an unknown shopper.
@@ -32,7 +32,7 @@ impl Shoppers {
         now_ms: i64,
         deadline: Deadline,
     ) -> Result<Vec<Recent>, Problem> {
-        let Some(mut client) = self.0.clone() else {
+        let Some(mut client) = self.client.clone() else {
             let said = "this server has no features url, so it cannot look up a shopper; give recent_items";
             return Err(Problem::Precondition(said.to_owned()));
         };
@@ -45,11 +45,9 @@ impl Shoppers {
             include: vec![pb::Include::RecentItems.into()],
         });
         deadline.apply(&mut request);
-        let answer = deadline.bound(client.get_features(request)).await;
-        let answer = answer
-            .ok_or_else(too_late)?
-            .map_err(|status| problem(&status, deadline))?;
-        let rows = answer.into_inner().rows;
+        let call = client.get_features(request);
+        let answer = self.breaker.ask(deadline, call).await;
+        let rows = answer.map_err(problem)?.rows;
         let recent = rows
             .into_iter()
             .next()
@@ -59,15 +57,25 @@ impl Shoppers {
     }
 }
 
-fn too_late() -> Problem {
-    Problem::Deadline("the time ran out while features was asked".to_owned())
-}
-
-/// What a failure of `features` means to our caller. A timer of either end that runs out cancels.
-fn problem(status: &Status, deadline: Deadline) -> Problem {
-    let cancelled = status.code() == Code::Cancelled && deadline.remaining() < TIMER_SLACK;
-    if status.code() == Code::DeadlineExceeded || cancelled || deadline.expired() {
-        return too_late();
+/// What a failure of `features` means to our caller.
+fn problem(trouble: Trouble) -> Problem {
+    match trouble {
+        Trouble::Late(_) | Trouble::Unaffordable { .. } => {
+            Problem::Deadline("the time ran out while features was asked".to_owned())
+        }
+        Trouble::Open(away) => {
+            let seconds = away.as_secs_f64();
+            Problem::Unavailable(format!(
+                "features has not answered for {seconds:.1} s and is not asked; give recent_items"
+            ))
+        }
+        Trouble::Answered(status) => {
+            let said = format!("features did not answer: {}", status.message());
+            if status.code() == Code::ResourceExhausted {
+                Problem::Overloaded(said)
+            } else {
+                Problem::Unavailable(said)
+            }
+        }
     }
-    Problem::Unavailable(format!("features did not answer: {}", status.message()))
 }

@@ -128,7 +128,12 @@ impl Breaker {
             Some(Err(status)) => {
                 let outcome = self.judge(&status);
                 under_way.end(now, outcome);
-                Err(Trouble::Answered(status))
+                Err(match outcome {
+                    Outcome::Late => Trouble::Late(given),
+                    Outcome::Answer | Outcome::Lives | Outcome::Fault | Outcome::Dropped => {
+                        Trouble::Answered(status)
+                    }
+                })
             }
         }
     }

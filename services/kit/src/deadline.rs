@@ -56,6 +56,17 @@ impl Deadline {
         Self::after(self.remaining().mul_f64(share))
     }
 
+    /// A deadline before this one, so that the answer is back in time: a tenth of what is left is
+    /// kept for the way, 50 ms at most.
+    #[must_use]
+    pub fn with_the_way_back(&self) -> Self {
+        const MOST: Duration = Duration::from_millis(50);
+        Self::after(
+            self.remaining()
+                .saturating_sub((self.remaining() / 10).min(MOST)),
+        )
+    }
+
     /// The earlier of this and `limit` from now.
     #[must_use]
     pub fn at_most(&self, limit: Duration) -> Self {
@@ -150,6 +161,19 @@ mod tests {
         stage.apply(&mut request);
         let sent = Deadline::from_request(request.metadata(), Duration::ZERO).remaining();
         assert!(sent > Duration::from_secs(4) && sent <= left, "{sent:?}");
+    }
+
+    #[test]
+    fn the_way_back_takes_a_tenth_and_never_much() {
+        let left = |ms| {
+            let whole = Deadline::after(Duration::from_millis(ms));
+            whole.with_the_way_back().remaining()
+        };
+        assert!(
+            left(1_000) <= Duration::from_millis(950) && left(1_000) > Duration::from_millis(900)
+        );
+        assert!(left(100) <= Duration::from_millis(90));
+        assert_eq!(left(0), Duration::ZERO);
     }
 
     #[tokio::test]

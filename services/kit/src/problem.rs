@@ -1,8 +1,14 @@
 //! The few kinds of failure that a service answers with, and the one table to gRPC codes.
 
-use tonic::Status;
+use std::time::Duration;
 
+use tonic::{Code, Status};
+
+use crate::admission::hinted;
 use crate::status::bad_request;
+
+/// When to try again what cannot be done now: a breaker lets a probe through about that soon.
+const RETRY: Duration = Duration::from_millis(250);
 
 /// Why a request was not answered. Each role maps its own errors to one of these.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +28,9 @@ pub enum Problem {
     /// Something that the server needs cannot be reached now. Try again.
     #[error("{0}")]
     Unavailable(String),
+    /// Something that the server needs has more to do than it can. Try again, a little later.
+    #[error("{0}")]
+    Overloaded(String),
     /// The caller's time ran out.
     #[error("{0}")]
     Deadline(String),
@@ -37,7 +46,8 @@ impl From<Problem> for Status {
             Problem::NotFound(message) => Self::not_found(message),
             Problem::Conflict(message) => Self::already_exists(message),
             Problem::Precondition(message) => Self::failed_precondition(message),
-            Problem::Unavailable(message) => Self::unavailable(message),
+            Problem::Unavailable(message) => hinted(Code::Unavailable, message, RETRY),
+            Problem::Overloaded(message) => hinted(Code::ResourceExhausted, message, RETRY),
             Problem::Deadline(message) => Self::deadline_exceeded(message),
             Problem::Internal(message) => {
                 tracing::error!(message, "failed to answer a request");
@@ -49,7 +59,7 @@ impl From<Problem> for Status {
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
+    use tonic_types::StatusExt as _;
 
     use super::*;
 
@@ -65,6 +75,7 @@ mod tests {
             (Problem::Conflict(said()), Code::AlreadyExists),
             (Problem::Precondition(said()), Code::FailedPrecondition),
             (Problem::Unavailable(said()), Code::Unavailable),
+            (Problem::Overloaded(said()), Code::ResourceExhausted),
             (Problem::Deadline(said()), Code::DeadlineExceeded),
             (Problem::Internal(said()), Code::Internal),
         ];
@@ -73,5 +84,16 @@ mod tests {
             assert_eq!(status.code(), code, "{problem:?}");
             assert!(status.message().contains("what happened"), "{problem:?}");
         }
+    }
+
+    #[test]
+    fn what_passes_by_itself_says_when_to_try_again() {
+        for problem in [Problem::Unavailable, Problem::Overloaded] {
+            let status = Status::from(problem("what happened".to_owned()));
+            let hint = status.get_details_retry_info().unwrap();
+            assert_eq!(hint.retry_delay, Some(RETRY));
+        }
+        let status = Status::from(Problem::Deadline("what happened".to_owned()));
+        assert!(status.get_details_retry_info().is_none());
     }
 }

@@ -34,6 +34,8 @@ pub(crate) use order::Ordered;
 use rank::{Moment, Ranked};
 pub(crate) use stages::Stages;
 
+/// Share of the time that looking for an earlier answer may take.
+const LOOKUP_SHARE: f64 = 0.5;
 /// Decisions of one batch that are worked on at a time.
 const AT_A_TIME: usize = 32;
 
@@ -149,7 +151,8 @@ impl Decider {
         let mut notes = Notes::default();
         if request.mode == Mode::Commit {
             let started = Instant::now();
-            let found = within(deadline, self.ledger()?.find(&request));
+            let lookup = deadline.share(LOOKUP_SHARE);
+            let found = within(lookup, self.ledger()?.find(&request));
             let found = found.instrument(info_span!(target: STAGE, "lookup"));
             if let Some(before) = found.await? {
                 return Ok(Opened::Done(Box::new(Ok(before))));
@@ -226,7 +229,9 @@ impl Decider {
             now_ms,
         };
         let candidates = found.candidates;
-        let ranked = self.stages.rank(generation, moment, candidates, notes);
+        let ranked = self
+            .stages
+            .rank(generation, moment, candidates, deadline, notes);
         let decided = self.choose(
             &mut question,
             (&shopper, &cart, &standing),
@@ -335,6 +340,19 @@ impl Opened {
     }
 }
 
+/// Without the log no promise can be kept, and the caller is told in time.
+async fn within<T>(
+    deadline: Deadline,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    deadline.bound(work).await.unwrap_or_else(|| {
+        Err(Problem::Unavailable(
+            "the decision log did not answer in time; ask again with the same request_id"
+                .to_owned(),
+        ))
+    })
+}
+
 /// Whether the generation asked for, if any, is this one.
 fn held(generation: &Generation, asked: &str) -> Result<(), Problem> {
     if asked.is_empty() || asked == generation.id() {
@@ -345,16 +363,4 @@ fn held(generation: &Generation, asked: &str) -> Result<(), Problem> {
             generation.id()
         )))
     }
-}
-
-async fn within<T>(
-    deadline: Deadline,
-    work: impl Future<Output = Result<T, Problem>>,
-) -> Result<T, Problem> {
-    deadline.bound(work).await.unwrap_or_else(|| {
-        Err(Problem::Deadline(
-            "the decision log did not answer in time; ask again with the same request_id"
-                .to_owned(),
-        ))
-    })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feature_store::Registry;
+use kit::admission::Degraded;
 use kit::auth::Scope;
 use kit::{Clock, Deadline, Violations, timestamp, trace};
 use proto::v1 as pb;
@@ -28,7 +29,7 @@ impl Recovery {
     fn deadline<T>(&self, request: &Request<T>) -> Deadline {
         let deadline = Deadline::from_request(request.metadata(), self.default_deadline);
         trace::budget(deadline.remaining());
-        deadline
+        deadline.with_the_way_back()
     }
 }
 
@@ -41,7 +42,8 @@ impl RecoveryService for Recovery {
         let deadline = self.deadline(&request);
         let asked = convert::rank_request(request.into_inner())?;
         let ordered = self.decider.rank(asked, deadline).await?;
-        Ok(Response::new(convert::ordered(ordered)))
+        let degraded = !ordered.degraded.is_empty();
+        Ok(marked(Response::new(convert::ordered(ordered)), degraded))
     }
 
     async fn decide(
@@ -51,7 +53,8 @@ impl RecoveryService for Recovery {
         let deadline = self.deadline(&request);
         let asked = convert::decide_request(request.into_inner())?;
         let decision = self.decider.decide(asked, deadline).await?;
-        Ok(Response::new(decision))
+        let degraded = !decision.degraded.is_empty();
+        Ok(marked(Response::new(decision), degraded))
     }
 
     async fn decide_batch(
@@ -65,6 +68,14 @@ impl RecoveryService for Recovery {
         let answers = self.decider.decide_all(asked, deadline).await;
         Ok(Response::new(convert::results(answers)))
     }
+}
+
+/// How long a fallback took tells the gate nothing.
+fn marked<T>(mut response: Response<T>, degraded: bool) -> Response<T> {
+    if degraded {
+        response.extensions_mut().insert(Degraded);
+    }
+    response
 }
 
 fn check_batch(count: usize) -> Result<(), Status> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use feature_store::store::{Redis, RedisSettings};
 use feature_store::{FeatureStore, ItemTable, Settings};
+use kit::breaker::Breaker;
 use kit::client::{PeerChannel, channel};
 use kit::{CancellationToken, Clock, Live, Running, Shell};
 use proto::v1::recovery_service_server::{self, RecoveryServiceServer};
@@ -43,14 +44,15 @@ pub async fn run(
     let mut shell = Shell::bind(ROLE, config.listen(), stop.clone()).await?;
     let features = peer("features", &config.features, &config)?;
     let candidates = peer("candidates", &config.candidates, &config)?;
+    let breaker = |peer| Breaker::new(peer, shell.pressure().clone());
     let table = Arc::new(ItemTable::new());
     let metrics = Metrics::register(shell.registry(), table.clone(), clock.clone());
     let decider = Arc::new(Decider {
         live: Arc::new(Live::new(None)),
         stages: Stages {
             items: Items::new(table.clone()),
-            features: FeaturesClient::new(features.clone()),
-            candidates: CandidatesClient::new(candidates),
+            features: FeaturesClient::new(features.clone(), breaker("features")),
+            candidates: CandidatesClient::new(candidates, breaker("candidates")),
             metrics: metrics.clone(),
         },
         ledger: ledger(store, &config).await?,

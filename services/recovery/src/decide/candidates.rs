@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use kit::Deadline;
+use kit::breaker::Breaker;
 use kit::client::PeerChannel;
 use proto::v1::candidate_service_client::CandidateServiceClient;
 use ranking::Standing;
@@ -60,13 +61,15 @@ pub(crate) struct SourceScore {
 #[derive(Clone, Debug)]
 pub(crate) struct CandidatesClient {
     client: CandidateServiceClient<PeerChannel>,
+    breaker: Breaker,
 }
 
 impl CandidatesClient {
-    pub(crate) fn new(channel: PeerChannel) -> Self {
+    pub(crate) fn new(channel: PeerChannel, breaker: Breaker) -> Self {
         let client = CandidateServiceClient::new(channel);
         Self {
             client: client.max_decoding_message_size(kit::MAX_MESSAGE_BYTES),
+            breaker,
         }
     }
 
@@ -81,14 +84,9 @@ impl CandidatesClient {
         let message = convert::retrieve_request(query, generation.id(), now_ms);
         let mut request = tonic::Request::new(message);
         deadline.apply(&mut request);
-        let given = deadline.remaining();
         let mut client = self.client.clone();
-        let answer = deadline
-            .bound(client.retrieve(request))
-            .await
-            .ok_or(Miss::Late(given))?
-            .map_err(|status| Miss::of(&status, given))?
-            .into_inner();
+        let call = client.retrieve(request);
+        let answer = self.breaker.ask(deadline, call).await?;
         if answer.generation == generation.id() {
             convert::found(answer, generation)
         } else {

@@ -1,6 +1,7 @@
 //! The features stage: one call for all that is known of the shoppers.
 
 use kit::Deadline;
+use kit::breaker::Breaker;
 use kit::client::PeerChannel;
 use proto::v1::feature_service_client::FeatureServiceClient;
 
@@ -12,13 +13,15 @@ use crate::shopper::Shopper;
 #[derive(Clone, Debug)]
 pub(crate) struct FeaturesClient {
     client: FeatureServiceClient<PeerChannel>,
+    breaker: Breaker,
 }
 
 impl FeaturesClient {
-    pub(crate) fn new(channel: PeerChannel) -> Self {
+    pub(crate) fn new(channel: PeerChannel, breaker: Breaker) -> Self {
         let client = FeatureServiceClient::new(channel);
         Self {
             client: client.max_decoding_message_size(kit::MAX_MESSAGE_BYTES),
+            breaker,
         }
     }
 
@@ -33,14 +36,9 @@ impl FeaturesClient {
         let message = convert::features_request(shoppers, names, now_ms);
         let mut request = tonic::Request::new(message);
         deadline.apply(&mut request);
-        let given = deadline.remaining();
         let mut client = self.client.clone();
-        let answer = deadline
-            .bound(client.get_features(request))
-            .await
-            .ok_or(Miss::Late(given))?
-            .map_err(|status| Miss::of(&status, given))?
-            .into_inner();
+        let call = client.get_features(request);
+        let answer = self.breaker.ask(deadline, call).await?;
         if answer.rows.len() == shoppers.len() {
             Ok(answer.rows.into_iter().map(convert::shopper).collect())
         } else {

@@ -17,16 +17,24 @@ pub(crate) enum Stage {
 /// Why a stage answered from a fallback. A closed set, for metrics; the words of the answer say more.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
+    /// The other role was not asked: it has not answered for a while.
+    Open,
+    /// The other role was not asked: it takes longer than there was time.
+    Unaffordable,
     /// No answer within the stage's share of the deadline.
     Late,
-    /// Nothing listens there.
+    /// Nothing listens there, or what it needs is gone.
     Unreachable,
+    /// The other role has more to do than it can.
+    Overloaded,
     /// The other role refused.
     Refused,
     /// The other role answered from another generation.
     OtherGeneration,
     /// The answer does not fit the question.
     OddAnswer,
+    /// There was no time left for it.
+    NoTime,
     /// The generation has no model for it.
     NoModel,
     /// The model failed.
@@ -36,12 +44,16 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Open,
+        Self::Unaffordable,
         Self::Late,
         Self::Unreachable,
+        Self::Overloaded,
         Self::Refused,
         Self::OtherGeneration,
         Self::OddAnswer,
+        Self::NoTime,
         Self::NoModel,
         Self::ModelFailed,
         Self::OtherCurrency,
@@ -50,11 +62,15 @@ impl Reason {
     /// The name in metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Open => "open",
+            Self::Unaffordable => "unaffordable",
             Self::Late => "late",
             Self::Unreachable => "unreachable",
+            Self::Overloaded => "overloaded",
             Self::Refused => "refused",
             Self::OtherGeneration => "other_generation",
             Self::OddAnswer => "odd_answer",
+            Self::NoTime => "no_time",
             Self::NoModel => "no_model",
             Self::ModelFailed => "model_failed",
             Self::OtherCurrency => "other_currency",

@@ -51,7 +51,9 @@ impl Decider {
             values: &shopper.values,
             now_ms,
         };
-        let mut items = self.stages.rank(&generation, moment, found, &mut notes);
+        let mut items = self
+            .stages
+            .rank(&generation, moment, found, deadline, &mut notes);
         rank::unknown_last(&generation, &mut items);
         Ok(Ordered {
             items,

@@ -46,6 +46,25 @@ pub(crate) fn rank(
 ) -> (Vec<Ranked>, Option<Unranked>) {
     let facts = of_candidates(generation, items, &candidates);
     let scores = score(generation, items, moment, &candidates, &facts);
+    in_order(candidates, &facts, scores)
+}
+
+/// In the order of retrieval, because there is no time for another.
+pub(crate) fn unranked(
+    generation: &Generation,
+    items: &Items,
+    candidates: Vec<Candidate>,
+) -> (Vec<Ranked>, Option<Unranked>) {
+    let facts = all_facts(generation, items, candidates.iter().map(|one| &one.item_id));
+    let why = "no time was left; in the order of retrieval";
+    in_order(candidates, &facts, Err((Reason::NoTime, why.to_owned())))
+}
+
+fn in_order(
+    candidates: Vec<Candidate>,
+    facts: &[Facts<'_>],
+    scores: Result<Vec<f64>, Unranked>,
+) -> (Vec<Ranked>, Option<Unranked>) {
     let (scores, degraded) = match scores {
         Ok(scores) => (scores, None),
         Err(why) => (candidates.iter().map(|one| one.score).collect(), Some(why)),

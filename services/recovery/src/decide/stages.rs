@@ -1,7 +1,7 @@
 //! The stages, each with its fallback. None of them fails: what is missing is noted.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kit::Deadline;
 use ranking::Standing;
@@ -22,6 +22,9 @@ const FEATURES_SHARE: f64 = 0.45;
 /// Share of the time then left that finding candidates may take; the rest is for what runs in this
 /// process, and for the way back.
 const CANDIDATES_SHARE: f64 = 0.65;
+/// What a stage may take however much time there is: an answer comes in a few milliseconds, and one
+/// that has not come by then hardly will.
+const LONGEST_STAGE: Duration = Duration::from_millis(250);
 
 /// What the stages work with, besides the generation.
 #[derive(Clone, Debug)]
@@ -40,7 +43,7 @@ impl Stages {
         generation: &Generation,
         deadline: Deadline,
     ) -> Vec<Result<Shopper, Miss>> {
-        let stage = deadline.share(FEATURES_SHARE);
+        let stage = deadline.share(FEATURES_SHARE).at_most(LONGEST_STAGE);
         let mut moments: BTreeMap<i64, Vec<(usize, &str)>> = BTreeMap::new();
         for (at, (shopper, now_ms)) in wanted.iter().enumerate() {
             moments.entry(*now_ms).or_default().push((at, shopper));
@@ -85,7 +88,7 @@ impl Stages {
         notes: &mut Notes,
     ) -> (Found, Standing) {
         let started = Instant::now();
-        let stage = deadline.share(CANDIDATES_SHARE);
+        let stage = deadline.share(CANDIDATES_SHARE).at_most(LONGEST_STAGE);
         let mut standing = Standing::default();
         let answer = if query.recent.is_empty() {
             // Nothing to go by is no question for the role: what is popular is known here too.
@@ -137,6 +140,7 @@ impl Stages {
         generation: &Generation,
         moment: Moment<'_>,
         candidates: Vec<Candidate>,
+        deadline: Deadline,
         notes: &mut Notes,
     ) -> Vec<Ranked> {
         if candidates.is_empty() {
@@ -147,7 +151,11 @@ impl Stages {
         let stage = tracing::info_span!(
             target: kit::trace::STAGE, "rank", candidates = candidates.len());
         let _rank = stage.entered();
-        let (ranked, why) = rank::rank(generation, &self.items, moment, candidates);
+        let (ranked, why) = if deadline.expired() {
+            rank::unranked(generation, &self.items, candidates)
+        } else {
+            rank::rank(generation, &self.items, moment, candidates)
+        };
         if let Some((reason, why)) = why {
             notes.degrade(Stage::Rank, reason, &why, &self.metrics);
         }

@@ -192,7 +192,7 @@ async fn with_nothing_at_all_it_does_nothing_and_says_so() {
     assert_eq!(decision.action(), Action::Nothing);
     assert_eq!(
         decision.degraded,
-        ["features: cannot be reached; no cart is known"]
+        ["features: cannot be reached (tcp connect error); no cart is known"]
     );
     assert!(decision.items.is_empty());
     let with_cart = world
