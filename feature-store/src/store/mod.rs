@@ -91,6 +91,11 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// `redis` or `embedded`.
     fn name(&self) -> &'static str;
 
+    /// True while the store is known not to answer, so that requests fail at once.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// Whether the store keeps what it acknowledges, as far as it can tell.
     async fn check(&self) -> Result<Health, Error>;
 }

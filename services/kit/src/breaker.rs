@@ -31,11 +31,11 @@ pub const IN_A_ROW: u32 = 5;
 /// Calls of late, the last ten seconds or so, from which a share says something.
 pub const CALLS: f64 = 20.0;
 /// The first pause before a probe.
-pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest: whoever comes back is found within a second or so.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest: whoever comes back is found soon, and two probes a second are no burden.
+pub const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// In how long all calls get through again.
-pub const RAMP: Duration = Duration::from_secs(1);
+pub const RAMP: Duration = Duration::from_millis(500);
 
 /// A call that was given less than this and came to nothing says little of the peer.
 const SHORT: Duration = Duration::from_millis(10);

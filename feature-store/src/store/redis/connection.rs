@@ -1,12 +1,14 @@
 //! Two connections, shared by all callers and made again when they break: one for requests, and
 //! one for much data in the background, so that nobody waits behind it.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Pipeline, RedisError, Value};
+use redis::{Client, Pipeline, RedisError, RedisResult, Value};
 use tracing::{Instrument as _, Span};
 
+use super::breaker::{Breaker, UnderWay};
 use super::{RedisSettings, unavailable};
 use crate::store::Error;
 
@@ -23,6 +25,9 @@ const REQUESTS: usize = 4_096;
 /// How much longer than a read a write may take, or a read in the background.
 const LONGER: u32 = 20;
 
+/// Who waited this long for a read and went away has waited in vain.
+const IN_VAIN: Duration = Duration::from_millis(25);
+
 /// How long an answer may take.
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Patience {
@@ -38,6 +43,8 @@ pub(super) enum Patience {
 pub(super) struct Connection {
     requests: ConnectionManager,
     bulk: ConnectionManager,
+    /// Of requests and writes. What runs in the background waits for as long as it takes.
+    breaker: Arc<Breaker>,
     address: String,
     timeout: Duration,
 }
@@ -80,6 +87,7 @@ impl Connection {
         Ok(Self {
             requests: connect().map_err(failed)?,
             bulk: connect().map_err(failed)?,
+            breaker: Arc::default(),
             address,
             timeout: settings.response_timeout,
         })
@@ -99,12 +107,10 @@ impl Connection {
             Patience::Write => (self.requests.clone(), self.timeout * LONGER),
             Patience::Bulk => (self.bulk.clone(), self.timeout * LONGER),
         };
+        let under_way = self.enter(patience)?;
         let sent = manager.send_packed_commands(pipeline, 0, pipeline.len());
-        let sent = tokio::time::timeout(timeout, sent);
-        match sent.instrument(self.round_trip(pipeline)).await {
-            Ok(answers) => answers.map_err(|error| self.failed(&error)),
-            Err(_) => Err(self.late(timeout)),
-        }
+        let sent = sent.instrument(self.round_trip(pipeline));
+        self.within(timeout, under_way, sent).await
     }
 
     /// Sends a pipeline of which every answer must be a success.
@@ -123,11 +129,53 @@ impl Connection {
     /// Sends a pipeline as a transaction and waits for its end.
     pub(super) async fn transact(&self, pipeline: &Pipeline) -> Result<(), Error> {
         let mut manager = self.requests.clone();
+        let under_way = self.enter(Patience::Write)?;
         let sent = pipeline.exec_async(&mut manager);
-        let timeout = self.timeout * LONGER;
-        let sent = tokio::time::timeout(timeout, sent);
-        match sent.instrument(self.round_trip(pipeline)).await {
-            Ok(done) => done.map_err(|error| self.failed(&error)),
+        let sent = sent.instrument(self.round_trip(pipeline));
+        self.within(self.timeout * LONGER, under_way, sent).await
+    }
+
+    /// Whether requests fail at once because Redis does not answer.
+    pub(super) fn is_away(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// Lets a request through, unless Redis is known to be away.
+    fn enter(&self, patience: Patience) -> Result<Option<UnderWay<'_>>, Error> {
+        let enough = match patience {
+            Patience::Request => IN_VAIN.min(self.timeout),
+            Patience::Write => self.timeout,
+            Patience::Bulk => return Ok(None),
+        };
+        let entered = self.breaker.enter(enough, Instant::now());
+        entered.map(Some).map_err(|away| {
+            let (address, away) = (&self.address, away.as_secs_f64());
+            unavailable(format_args!(
+                "{address} has not answered for {away:.1} s and is not asked for a moment"
+            ))
+        })
+    }
+
+    async fn within<T>(
+        &self,
+        timeout: Duration,
+        under_way: Option<UnderWay<'_>>,
+        sent: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, Error> {
+        let answer = tokio::time::timeout(timeout, sent).await;
+        // An error with a code is an answer, such as LOADING or OOM.
+        let answered = match &answer {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => error.code().is_some(),
+            Err(_) => false,
+        };
+        match under_way {
+            Some(under_way) if answered => under_way.answered(),
+            Some(under_way) => under_way.unanswered(Instant::now()),
+            None => {}
+        }
+        match answer {
+            Ok(answer) => answer.map_err(|error| self.failed(&error)),
             Err(_) => Err(self.late(timeout)),
         }
     }

@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `settings.rs`, `connection.rs` | reach Redis, and reach it again |
+//! | `breaker.rs` | wait for it no longer once it does not answer |
 //! | `names.rs` | key names, one hash tag for each partition |
 //! | `scripts.rs`, `*.lua` | what must happen atomically runs as a script on the server |
 //! | `commit.rs` | a commit as arguments of its script |
@@ -13,6 +14,7 @@
 //! entry's sequence is the same kind of number in both stores.
 
 mod answers;
+mod breaker;
 mod commit;
 mod connection;
 mod health;
@@ -49,7 +51,8 @@ pub struct Redis {
 
 impl Redis {
     /// Connects. When the connection breaks later it is made again, with growing pauses, while
-    /// requests fail with [`Error::Unavailable`] within their timeout.
+    /// requests fail with [`Error::Unavailable`]: the first within their timeout, and once it is
+    /// known that Redis does not answer, at once.
     pub async fn connect(settings: RedisSettings) -> Result<Self, Error> {
         let connection = Connection::open(&settings).await?;
         Ok(Self::over(connection, &settings))
@@ -255,6 +258,10 @@ impl Store for Redis {
 
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn is_away(&self) -> bool {
+        self.connection.is_away()
     }
 
     async fn check(&self) -> Result<Health, Error> {

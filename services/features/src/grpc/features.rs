@@ -1,9 +1,10 @@
 //! `FeatureService`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use feature_store::{Registry, ShopperView};
-use kit::{Violations, trace};
+use kit::{Deadline, Problem, Violations, trace};
 use proto::v1 as pb;
 use proto::v1::feature_service_server::FeatureService;
 use tonic::{Request, Response, Status};
@@ -20,16 +21,28 @@ pub(super) struct Features {
     plans: Arc<Plans>,
 }
 
+/// Callers that give no deadline wait for as long as the store's own patience lasts.
+fn deadline<T>(request: &Request<T>) -> Deadline {
+    const LONGEST: Duration = Duration::from_secs(60);
+    Deadline::from_request(request.metadata(), LONGEST).with_the_way_back()
+}
+
+/// Not the caller's fault that it gave too little time: another try may find the store awake.
+fn late(store: &str) -> Status {
+    Problem::Unavailable(format!("the {store} store did not answer in time")).into()
+}
+
 #[tonic::async_trait]
 impl FeatureService for Features {
     async fn get_features(
         &self,
         request: Request<pb::GetFeaturesRequest>,
     ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
+        let deadline = deadline(&request);
         let clock = &self.context.clock;
         let resolve = |names: &[String]| self.plans.resolve(names);
         let wanted = feature::decode_request(request.into_inner(), clock, resolve)?;
-        let views = self.views(&wanted.shoppers(), wanted.now).await?;
+        let views = self.views(&wanted.shoppers(), wanted.now, deadline).await?;
         Ok(Response::new(pb::GetFeaturesResponse {
             rows: self.rows(&wanted, views),
             schema_fingerprint: Registry::standard().fingerprint().to_owned(),
@@ -41,13 +54,14 @@ impl FeatureService for Features {
         &self,
         request: Request<pb::GetCartRequest>,
     ) -> Result<Response<pb::GetCartResponse>, Status> {
+        let deadline = deadline(&request);
         let request = request.into_inner();
         let mut violations = Violations::new();
         violations.check_id("shopper_id", &request.shopper_id);
         let clock = &self.context.clock;
         let now = time::given_or_now(&mut violations, "now", request.now.as_ref(), clock);
         violations.into_result()?;
-        let views = self.views(&[&request.shopper_id], now).await?;
+        let views = self.views(&[&request.shopper_id], now, deadline).await?;
         let view = views.first().and_then(Option::as_ref);
         Ok(Response::new(pb::GetCartResponse {
             cart: Some(feature::encode_cart(view)),
@@ -67,6 +81,7 @@ impl Features {
         &self,
         shoppers: &[&str],
         now: feature_store::Millis,
+        deadline: Deadline,
     ) -> Result<Vec<Option<ShopperView>>, Status> {
         if shoppers.is_empty() {
             return Ok(Vec::new());
@@ -74,10 +89,9 @@ impl Features {
         if let [shopper] = shoppers {
             trace::shopper(shopper);
         }
-        self.context
-            .store
-            .shoppers(shoppers, now)
-            .await
+        let store = &self.context.store;
+        let read = deadline.bound(store.shoppers(shoppers, now)).await;
+        read.ok_or_else(|| late(store.store().name()))?
             .map_err(status)
     }
 

@@ -1,6 +1,7 @@
 //! Decisions, their stages and their fallbacks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::peers::Peers;
@@ -241,6 +242,67 @@ async fn slow_peers_cost_their_share_and_no_more() {
             "{:?}",
             decision.degraded
         );
+    }
+}
+
+#[tokio::test]
+async fn a_tiny_deadline_is_answered_with_what_it_affords() {
+    let minute = Duration::from_secs(60);
+    let peers = Peers {
+        features_delay: minute,
+        candidates_delay: minute,
+        ..healthy()
+    };
+    let setup = Setup {
+        peers: Some(peers),
+        deadline_ms: 5,
+        ..Setup::default()
+    };
+    let world = setup.start().await;
+    for _ in 0..20 {
+        let decision = world
+            .decide(pb::DecideRequest {
+                cart: vec![line("1", 1, 20_000)],
+                ..ask("s")
+            })
+            .await;
+        let said = &decision.degraded;
+        assert!(said.len() >= 2, "{said:?}");
+        assert!(said[0].starts_with("features: ") && said[1].starts_with("candidates: "));
+    }
+}
+
+#[tokio::test]
+async fn a_dead_peer_is_not_asked_for_a_while_and_then_asked_again() {
+    let alive = Arc::new(AtomicBool::new(false));
+    let (healthy_features, lives) = (healthy().features, alive.clone());
+    let peers = Peers {
+        features: Arc::new(move |request| {
+            if lives.load(Ordering::SeqCst) {
+                healthy_features(request)
+            } else {
+                Err(tonic::Status::unavailable("the store is gone"))
+            }
+        }),
+        ..healthy()
+    };
+    let world = with(peers).await;
+    let mut said = Vec::new();
+    while !said
+        .iter()
+        .any(|why: &String| why.contains("breaker open since "))
+    {
+        assert!(said.len() < 1_000, "{said:?}");
+        let decision = world.decide(ask("s")).await;
+        assert_eq!(decision.degraded.len(), 1, "{:?}", decision.degraded);
+        said.extend(decision.degraded);
+    }
+    assert!(said[0].contains("cannot be reached (the store is gone)"));
+    alive.store(true, Ordering::SeqCst);
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while !world.decide(ask("s")).await.degraded.is_empty() {
+        assert!(Instant::now() < give_up, "it is never asked again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
