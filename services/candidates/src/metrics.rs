@@ -40,6 +40,7 @@ pub static GROUPS: &[&Group] = &[
             &DEGRADED.declaration,
         ],
     },
+    &kit::breaker::PEERS_GROUP,
     &serving::GENERATION_GROUP,
     &serving::ITEM_TABLE_GROUP,
     &Group {

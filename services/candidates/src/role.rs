@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kit::auth::Scope;
-use kit::breaker::Breaker;
+use kit::breaker::{self, Breaker};
 use kit::client::{PeerChannel, channel};
 use kit::{CancellationToken, Clock, Running, Shell};
 use proto::v1::{candidate_service_server, snapshot_service_server};
@@ -38,12 +38,11 @@ pub async fn run(
     let dir = config.snapshot.clone().ok_or(Error::NoSnapshot)?;
     let features = features_channel(&config)?;
     let mut shell = Shell::bind(ROLE, config.listen(), shutdown.clone()).await?;
+    let breaker = Breaker::new("features", shell.pressure().clone());
+    breaker::register(shell.registry(), std::slice::from_ref(&breaker));
     let context = Context {
         generations: Arc::new(Generations::none()),
-        shoppers: Shoppers::new(
-            features.clone(),
-            Breaker::new("features", shell.pressure().clone()),
-        ),
+        shoppers: Shoppers::new(features.clone(), breaker),
         metrics: Metrics::register(shell.registry(), clock.clone()),
         default_deadline: config.default_deadline(),
         clock,

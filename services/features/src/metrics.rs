@@ -66,6 +66,7 @@ pub static GROUPS: &[&Group] = &[
             &SUBSCRIBERS.declaration,
         ],
     },
+    &kit::breaker::STORE_GROUP,
 ];
 
 /// Metrics of the features role. Cloning shares the counts.

@@ -2,7 +2,7 @@
 
 use feature_store::{FeatureStore, Millis};
 use kit::auth::Scope;
-use kit::{CancellationToken, Clock, Running, Shell};
+use kit::{CancellationToken, Clock, Running, Shell, breaker};
 use proto::v1::{
     catalog_service_server, event_service_server, feature_service_server, shopper_service_server,
     snapshot_service_server,
@@ -38,6 +38,8 @@ pub async fn run(
 ) -> Result<Running, Error> {
     let mut shell = Shell::bind(ROLE, config.listen(), shutdown.clone()).await?;
     let metrics = Metrics::register(shell.registry(), store.items().clone(), clock.clone());
+    let watched = store.clone();
+    breaker::watch_store(shell.registry(), move || watched.store().is_away());
     let context = Context::new(store.clone(), clock.clone(), metrics, shutdown.clone());
     let mut running = shell
         .start(grpc::routes(&context), &SERVICES, scope_of)

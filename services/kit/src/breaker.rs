@@ -12,6 +12,7 @@
 //! so that whoever comes back is not met by everybody at once. A failure is no answer in time,
 //! UNAVAILABLE, or a fault of the peer's. A refusal by load is none: the peer lives.
 
+mod numbers;
 mod state;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,7 @@ use tonic::{Code, Response, Status};
 use crate::Deadline;
 use crate::admission::Pressure;
 
+pub use numbers::{PEERS_GROUP, STORE_GROUP, register, watch_store};
 pub use state::Phase;
 use state::{Pass, State};
 

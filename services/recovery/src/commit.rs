@@ -26,6 +26,11 @@ impl Ledger {
         self.store.store().name()
     }
 
+    /// Whether the store is known not to answer.
+    pub(crate) fn is_away(&self) -> bool {
+        self.store.store().is_away()
+    }
+
     /// The answer given before to this request id, when there was one.
     pub(crate) async fn find(&self, request: &Request) -> Result<Option<pb::Decision>, Problem> {
         let id = decision_id(&request.shopper_id, &request.request_id);

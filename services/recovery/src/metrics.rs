@@ -55,6 +55,8 @@ pub static GROUPS: &[&Group] = &[
             &STAGE_DURATION.declaration,
         ],
     },
+    &kit::breaker::PEERS_GROUP,
+    &kit::breaker::STORE_GROUP,
     &serving::GENERATION_GROUP,
     &serving::ITEM_TABLE_GROUP,
     &Group {

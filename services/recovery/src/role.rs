@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feature_store::store::{Redis, RedisSettings};
 use feature_store::{FeatureStore, ItemTable, Settings};
-use kit::breaker::Breaker;
+use kit::breaker::{self, Breaker};
 use kit::client::{PeerChannel, channel};
 use kit::{CancellationToken, Clock, Live, Running, Shell};
 use proto::v1::recovery_service_server::{self, RecoveryServiceServer};
@@ -44,19 +44,28 @@ pub async fn run(
     let mut shell = Shell::bind(ROLE, config.listen(), stop.clone()).await?;
     let features = peer("features", &config.features, &config)?;
     let candidates = peer("candidates", &config.candidates, &config)?;
-    let breaker = |peer| Breaker::new(peer, shell.pressure().clone());
+    let [to_features, to_candidates] =
+        ["features", "candidates"].map(|peer| Breaker::new(peer, shell.pressure().clone()));
+    breaker::register(
+        shell.registry(),
+        &[to_features.clone(), to_candidates.clone()],
+    );
     let table = Arc::new(ItemTable::new());
     let metrics = Metrics::register(shell.registry(), table.clone(), clock.clone());
     let decider = Arc::new(Decider {
         live: Arc::new(Live::new(None)),
         stages: Stages {
             items: Items::new(table.clone()),
-            features: FeaturesClient::new(features.clone(), breaker("features")),
-            candidates: CandidatesClient::new(candidates, breaker("candidates")),
+            features: FeaturesClient::new(features.clone(), to_features),
+            candidates: CandidatesClient::new(candidates, to_candidates),
             metrics: metrics.clone(),
         },
         ledger: ledger(store, &config).await?,
         clock: clock.clone(),
+    });
+    let watched = decider.clone();
+    breaker::watch_store(shell.registry(), move || {
+        watched.ledger.as_ref().is_some_and(Ledger::is_away)
     });
     let routes = routes(&decider, &config);
     let mut running = shell.start(routes, &SERVICES, scope_of).await?;

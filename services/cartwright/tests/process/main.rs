@@ -11,5 +11,6 @@ mod crash;
 mod demo;
 mod drain;
 mod learn;
+mod pressure;
 mod support;
 mod usage;

@@ -193,35 +193,54 @@ pub(crate) fn free_port() -> u16 {
 /// A Redis of its own that keeps every write.
 pub(crate) struct Redis {
     child: Child,
+    port: u16,
     pub(crate) url: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Redis {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
+        Self {
+            child: Self::spawn(port, &folder),
+            port,
+            url: format!("redis://127.0.0.1:{port}"),
+            folder,
+        }
+    }
+
+    fn spawn(port: u16, folder: &TempDir) -> Child {
+        let port = port.to_string();
         let child = Command::new("redis-server")
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &port.to_string(),
-                "--save",
-                "",
-            ])
+            .args(["--bind", "127.0.0.1", "--port", &port, "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always"])
             .args(["--dir", text(folder.path())])
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
-        await_some("Redis", || TcpStream::connect(("127.0.0.1", port)).ok());
-        let url = format!("redis://127.0.0.1:{port}");
-        Self {
-            child,
-            url,
-            _folder: folder,
-        }
+        let address = format!("127.0.0.1:{port}");
+        await_some("Redis", || TcpStream::connect(&address).ok());
+        child
+    }
+
+    /// It hangs: connections stay, and nothing is answered.
+    pub(crate) fn pause(&self) {
+        signal(&self.child, Signal::STOP);
+    }
+
+    pub(crate) fn resume(&self) {
+        signal(&self.child, Signal::CONT);
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it was there");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Starts again where it was, on what it had written.
+    pub(crate) fn restart(&mut self) {
+        self.child = Self::spawn(self.port, &self.folder);
     }
 }
 
