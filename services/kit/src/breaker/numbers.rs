@@ -3,21 +3,21 @@
 use super::{Breaker, Phase};
 use crate::metrics::{Counter, Declared, Gauge, Group, Label, Registry, float};
 
-const PEERS: &[&str] = &["features", "candidates"];
+const PEER: Label = Label::bounded("peer", "the roles that this one asks");
 
 static PHASE: Declared<Gauge> = Declared::gauge(
     "breaker_phase",
     "1 for what the breaker in front of another role does now, 0 for the rest: closed lets all calls through, open none, half_open one, ramp a growing share.",
 )
 .labels(&[
-    Label::closed("peer", PEERS),
+    PEER,
     Label::closed("phase", crate::names!(Phase)),
 ]);
 static MISSED: Declared<Counter> = Declared::counter(
     "breaker_missed",
     "Calls to another role that were not made because its breaker held them back.",
 )
-.labels(&[Label::closed("peer", PEERS)]);
+.labels(&[PEER]);
 static AWAY: Declared<Gauge> = Declared::gauge(
     "store_away",
     "1 while the store is known not to answer, so that requests fail at once.",
