@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tracing::Span;
 
 use crate::items::ItemTable;
-use crate::store::{Key, PARTITIONS, Partition, Store};
+use crate::store::{Key, Observed, Observer, PARTITIONS, Partition, Store};
 
 pub use decisions::DecisionCommit;
 
@@ -46,7 +46,7 @@ struct Inner {
     items: Arc<ItemTable>,
     /// One lane a partition: writers of this process take turns, so that a conflict always means
     /// another process, and retries stay rare.
-    lanes: Vec<Mutex<()>>,
+    lanes: Arc<[Mutex<()>]>,
 }
 
 impl FeatureStore {
@@ -60,6 +60,21 @@ impl FeatureStore {
                 settings,
                 items: Arc::new(ItemTable::new()),
                 lanes,
+            }),
+        }
+    }
+
+    /// The same store, items and lanes; `observer` is told of the calls that are made through this
+    /// one. Roles that share a store each see their own.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<dyn Observer>) -> Self {
+        let inner = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                store: Arc::new(Observed::new(inner.store.clone(), observer)),
+                settings: inner.settings.clone(),
+                items: inner.items.clone(),
+                lanes: inner.lanes.clone(),
             }),
         }
     }

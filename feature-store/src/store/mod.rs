@@ -9,6 +9,7 @@ mod commit;
 mod embedded;
 mod error;
 mod key;
+mod observed;
 #[cfg(feature = "redis")]
 mod redis;
 
@@ -22,6 +23,8 @@ pub use commit::{Commit, CommitOutcome, Due, Health, LogEntry, Op, Versioned};
 pub use embedded::{Durability, Embedded, EmbeddedSettings};
 pub use error::Error;
 pub use key::{Key, Kind, Log, PARTITIONS, Partition};
+pub(crate) use observed::Observed;
+pub use observed::{Call, Observer};
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisSettings};
 

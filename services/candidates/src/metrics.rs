@@ -3,7 +3,7 @@
 use kit::Clock;
 use kit::metrics::{
     Counter, Declared, Family, Gauge, GenerationMetrics, Group, Histogram, ItemTableMetrics, Label,
-    Registry, serving,
+    Registry, StageTimes, serving,
 };
 use retrieval::{Answer, PlanKind, Source};
 
@@ -24,6 +24,14 @@ static DEGRADED: Declared<Counter> = Declared::counter(
     Label::closed("stage", kit::names!(Source)),
     Label::closed("reason", &["search_failed"]),
 ]);
+static STAGES: Declared<Histogram> = Declared::latency(
+    "stage_duration",
+    "Time of one stage of a request: `recent` asks features, `sources` contains `fold_in` and `ann`. Only while requests are recorded (`telemetry.trace`).",
+)
+.labels(&[Label::closed(
+    "stage",
+    &["recent", "filter", "sources", "fold_in", "ann", "fuse"],
+)]);
 static BLOCKED: Declared<Gauge> = Declared::gauge(
     "blocked_items",
     "Items of the generation that are unsellable or out of stock.",
@@ -41,6 +49,11 @@ pub static GROUPS: &[&Group] = &[
         ],
     },
     &kit::breaker::PEERS_GROUP,
+    &Group {
+        title: "Stages",
+        about: "",
+        metrics: &[&STAGES.declaration],
+    },
     &serving::GENERATION_GROUP,
     &serving::ITEM_TABLE_GROUP,
     &Group {
@@ -49,6 +62,11 @@ pub static GROUPS: &[&Group] = &[
         metrics: &[&BLOCKED.declaration],
     },
 ];
+
+/// Registers the times of the role's stages.
+pub(crate) fn stages(registry: &mut Registry) -> StageTimes {
+    StageTimes::register(registry, &STAGES)
+}
 
 /// Metrics of the candidates role. Cloning shares the counts.
 #[derive(Clone, Debug)]

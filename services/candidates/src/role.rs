@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::generation::{Generation, Generations};
 use crate::grpc::{self, Context};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::overlay::Overlay;
 use crate::shopper::Shoppers;
 
@@ -40,6 +40,8 @@ pub async fn run(
     let mut shell = Shell::bind(ROLE, config.listen(), shutdown.clone()).await?;
     let breaker = Breaker::new("features", shell.pressure().clone());
     breaker::register(shell.registry(), std::slice::from_ref(&breaker));
+    let stages = metrics::stages(shell.registry());
+    shell.tracer().observe_stages(Arc::new(stages));
     let context = Context {
         generations: Arc::new(Generations::none()),
         shoppers: Shoppers::new(features.clone(), breaker),

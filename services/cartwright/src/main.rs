@@ -23,7 +23,7 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    kit::metrics::process::built_from(env!("CARTWRIGHT_COMMIT"));
+    kit::metrics::process::built_from(env!("CARTWRIGHT_COMMIT"), "mimalloc");
     match cli::Cli::try_parse() {
         Ok(cli) => match cli.run() {
             Ok(()) => ExitCode::SUCCESS,

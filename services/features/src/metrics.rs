@@ -6,7 +6,8 @@ use std::time::Duration;
 use feature_store::{ItemTable, Millis, Outcome};
 use kit::Clock;
 use kit::metrics::{
-    Counter, Declared, Family, Gauge, Group, Histogram, Label, Registry, Unit, age, count,
+    Counter, Declared, Family, Gauge, Group, Histogram, Label, Registry, StageTimes, Unit, age,
+    count, store,
 };
 
 static EVENTS: Declared<Counter> =
@@ -35,6 +36,14 @@ static FRESHNESS: Declared<Histogram> = Declared::ages(
     "event_freshness",
     "From `occurred_at` of an accepted event until `GetFeatures` can read it: lateness and commit together, by the role's clock.",
 );
+static STAGES: Declared<Histogram> = Declared::latency(
+    "stage_duration",
+    "Time of one stage of a request, waiting included; `read` and `write` contain the `redis` in them. Only while requests are recorded (`telemetry.trace`).",
+)
+.labels(&[Label::closed(
+    "stage",
+    &["read", "redis", "decode", "compute", "write"],
+)]);
 static ROWS: Declared<Gauge> =
     Declared::gauge("item_table_rows", "Items in the in-memory item table.");
 static LAG: Declared<Gauge> = Declared::gauge(
@@ -58,6 +67,12 @@ pub static GROUPS: &[&Group] = &[
         ],
     },
     &Group {
+        title: "Stages",
+        about: "",
+        metrics: &[&STAGES.declaration],
+    },
+    &store::GROUP,
+    &Group {
         title: "Item table",
         about: "",
         metrics: &[
@@ -68,6 +83,11 @@ pub static GROUPS: &[&Group] = &[
     },
     &kit::breaker::STORE_GROUP,
 ];
+
+/// Registers the times of the role's stages.
+pub(crate) fn stages(registry: &mut Registry) -> StageTimes {
+    StageTimes::register(registry, &STAGES)
+}
 
 /// Metrics of the features role. Cloning shares the counts.
 #[derive(Clone, Debug)]

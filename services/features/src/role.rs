@@ -1,7 +1,10 @@
 //! The role's life.
 
+use std::sync::Arc;
+
 use feature_store::{FeatureStore, Millis};
 use kit::auth::Scope;
+use kit::metrics::StoreMetrics;
 use kit::{CancellationToken, Clock, Running, Shell, breaker};
 use proto::v1::{
     catalog_service_server, event_service_server, feature_service_server, shopper_service_server,
@@ -11,8 +14,9 @@ use proto::v1::{
 use crate::config::Config;
 use crate::error::Error;
 use crate::grpc::{self, Context};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::opening::named;
+use crate::store_calls::StoreCalls;
 use crate::updates::table_loaded;
 
 /// The role's name on the wire, in metrics and in `CARTWRIGHT_FEATURES_…`.
@@ -40,6 +44,10 @@ pub async fn run(
     let metrics = Metrics::register(shell.registry(), store.items().clone(), clock.clone());
     let watched = store.clone();
     breaker::watch_store(shell.registry(), move || watched.store().is_away());
+    let stages = metrics::stages(shell.registry());
+    shell.tracer().observe_stages(Arc::new(stages));
+    let calls = StoreMetrics::register(shell.registry());
+    let store = store.observed(Arc::new(StoreCalls(calls)));
     let context = Context::new(store.clone(), clock.clone(), metrics, shutdown.clone());
     let mut running = shell
         .start(grpc::routes(&context), &SERVICES, scope_of)

@@ -6,9 +6,10 @@
 //! | [`instrument`] | the three things that count: [`Counter`], [`Gauge`], [`Histogram`] |
 //! | [`family`] | the cells of one metric, one for each combination of its labels' values |
 //! | [`registry`] | what one role exposes; a scrape, a push and the reference read the same list |
-//! | [`text`], [`reference`] | the Prometheus text format; `docs/metrics.md` |
+//! | [`text`], [`push`], `otlp`, [`reference`] | the Prometheus text format; pushes over OTLP; `docs/metrics.md` |
 //! | [`requests`] | rate, errors and duration of every method, as a tower layer |
 //! | [`serving`] | the generation that answers, the item table that is followed |
+//! | [`stages`], [`store`] | the stages of a request, the calls to a store |
 //! | [`process`] | figures of the process, shown once however many roles share it |
 //!
 //! A metric's name is `cartwright_<role>_<noun>_<unit>[_total]`. Its labels take values from sets
@@ -32,11 +33,15 @@ pub mod age;
 pub mod declaration;
 pub mod family;
 pub mod instrument;
+mod otlp;
 pub mod process;
+pub mod push;
 pub mod reference;
 pub mod registry;
 pub mod requests;
 pub mod serving;
+pub mod stages;
+pub mod store;
 pub mod text;
 
 pub use age::Age;
@@ -46,12 +51,15 @@ pub use instrument::{Counter, Gauge, Histogram, float};
 pub use registry::{Info, Registry};
 pub use requests::{RequestMetrics, code_name};
 pub use serving::{GenerationMetrics, ItemTableMetrics};
+pub use stages::StageTimes;
+pub use store::StoreMetrics;
 
 /// What every role exposes under its own name.
 pub static EVERY_ROLE: &[&Group] = &[
     &requests::GROUP,
     &crate::admission::GROUP,
     &crate::trace::metrics::GROUP,
+    &push::GROUP,
 ];
 
 /// A number of things, as the text format takes it.

@@ -16,9 +16,11 @@ use crate::admission::{self, AdmissionLayer, Gate, Pressure, Standing};
 use crate::auth::{AuthLayer, ScopeOf};
 use crate::health::{self, Health};
 use crate::listen::{self, BindError};
+use crate::metrics::push::Pusher;
 use crate::metrics::{Registry, RequestMetrics};
 use crate::panics::CatchPanicLayer;
 use crate::security::{Security, SecurityError};
+use crate::trace::context::TraceId;
 use crate::trace::server::TraceLayer;
 use crate::trace::{self, Tracer};
 use crate::undecodable::UndecodableLayer;
@@ -99,7 +101,7 @@ impl Shell {
     /// When a port cannot be had.
     pub async fn bind(
         role: &'static str,
-        listen: Listen,
+        mut listen: Listen,
         shutdown: CancellationToken,
     ) -> Result<Self, ShellError> {
         let grpc = listen::bind(listen.addr, &listen.security).await?;
@@ -112,6 +114,9 @@ impl Shell {
             None => None,
         };
         let mut registry = Registry::new(role);
+        // One name for traces and metrics.
+        let random = || TraceId::random().to_string();
+        listen.telemetry.instance.get_or_insert_with(random);
         let tracer = Tracer::start(role, &listen.telemetry, addr);
         tracer.register(&mut registry);
         Ok(Self {
@@ -171,6 +176,7 @@ impl Shell {
         let requests = RequestMetrics::register(&mut self.registry, services, &health);
         let routes = health::add_to(routes, &health)?.prepare();
         let gate = self.gate(services);
+        let pusher = Pusher::register(&mut self.registry, &self.listen.telemetry);
         let mut server = Server::builder();
         if let Some(tls) = self.listen.security.tls()? {
             server = server.tls_config(tls).map_err(ShellError::Tls)?;
@@ -200,15 +206,17 @@ impl Shell {
         };
         let task = tokio::spawn(drain.run(serving, self.shutdown.clone()));
         let watch = tokio::spawn(watch(self.role, gate, health.clone(), stopped.clone()));
+        let registry = Arc::new(self.registry);
+        let push = tokio::spawn(pusher.run(registry.clone(), stopped.clone()));
         let mut running = Running {
             role: self.role,
             addr: self.addr,
             admin: None,
             health,
-            registry: Arc::new(self.registry),
+            registry,
             shutdown: self.shutdown,
             task,
-            background: vec![watch],
+            background: vec![watch, push],
         };
         if let Some(listener) = self.admin {
             running.serve_admin(listener, stopped);

@@ -157,7 +157,7 @@ impl Decider {
             if let Some(before) = found.await? {
                 return Ok(Opened::Done(Box::new(Ok(before))));
             }
-            notes.took(Stage::Commit, started, &self.stages.metrics);
+            notes.took(Stage::Commit, started);
         }
         held(generation, &request.generation)?;
         Ok(Opened::Asked(Box::new(Question {
@@ -192,9 +192,7 @@ impl Decider {
         let shoppers = reading.instrument(stage).await;
         for (question, shopper) in asked.iter_mut().zip(shoppers) {
             question.shopper = shopper;
-            question
-                .notes
-                .took(Stage::Features, started, &self.stages.metrics);
+            question.notes.took(Stage::Features, started);
         }
     }
 
@@ -283,7 +281,7 @@ impl Decider {
             let reason = Reason::OtherCurrency;
             notes.degrade(Stage::Policy, reason, &why, &self.stages.metrics);
         }
-        notes.took(Stage::Policy, started, &self.stages.metrics);
+        notes.took(Stage::Policy, started);
         ranked.truncate(decision.items_shown);
         Decided {
             decision_id: record::decision_id(&request.shopper_id, &request.request_id),

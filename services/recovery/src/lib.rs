@@ -9,7 +9,7 @@
 //! | `decide` | features → candidates → rank → policy, each with its fallback |
 //! | `commit`, [`record`] | the decision log: written once, answered ever after, replayed bit for bit |
 //! | `follow` | keeps the item table equal to the one of the features role |
-//! | `metrics` | what is counted |
+//! | `metrics`, `store_calls` | what is counted |
 //!
 //! Here no feature is computed, no vector is searched and no action is valued: those are the
 //! crates below. A worse answer goes before an error, and says what it lacked.
@@ -29,6 +29,7 @@ pub mod record;
 mod request;
 mod role;
 mod shopper;
+mod store_calls;
 
 pub use config::Config;
 pub use error::Error;

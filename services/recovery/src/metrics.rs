@@ -1,13 +1,12 @@
 //! What the role counts, besides the requests that every role counts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use feature_store::ItemTable;
 use kit::Clock;
 use kit::metrics::{
     Counter, Declared, Family, Gauge, GenerationMetrics, Group, Histogram, ItemTableMetrics, Label,
-    Registry, count, serving,
+    Registry, StageTimes, count, serving, store,
 };
 use policy::Action;
 
@@ -35,9 +34,23 @@ static DEGRADED_DECISIONS: Declared<Counter> = Declared::counter(
 );
 static STAGE_DURATION: Declared<Histogram> = Declared::latency(
     "stage_duration",
-    "Time of one stage of a decision, waiting included; the features of a batch are read once and count for each of its decisions.",
+    "Time of one stage of a request, waiting included: `lookup` and `commit` are the decision log, with the `read`, `write`, `decode` and `redis` in them. Only while requests are recorded (`telemetry.trace`).",
 )
-.labels(&[Label::closed("stage", kit::names!(Stage))]);
+.labels(&[Label::closed(
+    "stage",
+    &[
+        "lookup",
+        "features",
+        "candidates",
+        "rank",
+        "policy",
+        "commit",
+        "read",
+        "write",
+        "decode",
+        "redis",
+    ],
+)]);
 static ROWS: Declared<Gauge> = Declared::gauge(
     "item_table_rows",
     "Items in the table that follows the features role.",
@@ -57,6 +70,7 @@ pub static GROUPS: &[&Group] = &[
     },
     &kit::breaker::PEERS_GROUP,
     &kit::breaker::STORE_GROUP,
+    &store::GROUP,
     &serving::GENERATION_GROUP,
     &serving::ITEM_TABLE_GROUP,
     &Group {
@@ -66,13 +80,17 @@ pub static GROUPS: &[&Group] = &[
     },
 ];
 
+/// Registers the times of the role's stages.
+pub(crate) fn stages(registry: &mut Registry) -> StageTimes {
+    StageTimes::register(registry, &STAGE_DURATION)
+}
+
 /// Metrics of the recovery role. Cloning shares the counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     decisions: Family<Counter>,
     degraded: Family<Counter>,
     degraded_decisions: Counter,
-    stages: Family<Histogram>,
     pub(crate) generation: GenerationMetrics,
     pub(crate) items: ItemTableMetrics,
 }
@@ -84,7 +102,6 @@ impl Metrics {
             decisions: registry.family(&DECISIONS),
             degraded: registry.family(&DEGRADED),
             degraded_decisions: registry.one(&DEGRADED_DECISIONS),
-            stages: registry.family(&STAGE_DURATION),
             generation: GenerationMetrics::register(registry),
             items: ItemTableMetrics::register(registry, clock),
         }
@@ -99,9 +116,5 @@ impl Metrics {
 
     pub(crate) fn degraded(&self, stage: Stage, reason: Reason) {
         self.degraded.with([stage.as_str(), reason.as_str()]).inc();
-    }
-
-    pub(crate) fn took(&self, stage: Stage, time: Duration) {
-        self.stages.with([stage.as_str()]).observe(time);
     }
 }

@@ -7,6 +7,7 @@ use feature_store::store::{Redis, RedisSettings};
 use feature_store::{FeatureStore, ItemTable, Settings};
 use kit::breaker::{self, Breaker};
 use kit::client::{PeerChannel, channel};
+use kit::metrics::StoreMetrics;
 use kit::{CancellationToken, Clock, Live, Running, Shell};
 use proto::v1::recovery_service_server::{self, RecoveryServiceServer};
 use proto::v1::snapshot_service_server::{self, SnapshotServiceServer};
@@ -20,7 +21,8 @@ use crate::follow::Follower;
 use crate::generation::Generation;
 use crate::grpc::{Recovery, Snapshots, scope_of};
 use crate::items::Items;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
+use crate::store_calls::StoreCalls;
 use crate::{Config, Error, ROLE};
 
 const SERVICES: [&str; 2] = [
@@ -42,6 +44,9 @@ pub async fn run(
     // A token of its own: what fails here must not end the roles beside it.
     let stop = shutdown.child_token();
     let mut shell = Shell::bind(ROLE, config.listen(), stop.clone()).await?;
+    let stages = metrics::stages(shell.registry());
+    shell.tracer().observe_stages(Arc::new(stages));
+    let calls = StoreMetrics::register(shell.registry());
     let features = peer("features", &config.features, &config)?;
     let candidates = peer("candidates", &config.candidates, &config)?;
     let [to_features, to_candidates] =
@@ -60,7 +65,7 @@ pub async fn run(
             candidates: CandidatesClient::new(candidates, to_candidates),
             metrics: metrics.clone(),
         },
-        ledger: ledger(store, &config).await?,
+        ledger: ledger(store, &config, calls).await?,
         clock: clock.clone(),
     });
     let watched = decider.clone();
@@ -98,7 +103,11 @@ fn peer(key: &'static str, url: &str, config: &Config) -> Result<PeerChannel, Er
     channel(url, &config.peer).map_err(|source| Error::Peer { key, source })
 }
 
-async fn ledger(store: Option<FeatureStore>, config: &Config) -> Result<Option<Ledger>, Error> {
+async fn ledger(
+    store: Option<FeatureStore>,
+    config: &Config,
+    calls: StoreMetrics,
+) -> Result<Option<Ledger>, Error> {
     let store = match (store, &config.redis) {
         (Some(store), _) => store,
         (None, Some(url)) => connect(url.expose(), &config.key_prefix).await?,
@@ -107,7 +116,8 @@ async fn ledger(store: Option<FeatureStore>, config: &Config) -> Result<Option<L
             return Ok(None);
         }
     };
-    Ok(Some(Ledger::new(store)))
+    let observer = Arc::new(StoreCalls(calls));
+    Ok(Some(Ledger::new(store.observed(observer))))
 }
 
 /// Previews need no store, so a Redis that cannot be reached keeps nobody from asking for them.

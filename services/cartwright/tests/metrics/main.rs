@@ -8,6 +8,8 @@
 )]
 
 mod catalogue;
+mod deploy;
+mod queries;
 mod reference;
 mod scrape;
 #[path = "../process/support.rs"]

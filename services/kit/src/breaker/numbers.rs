@@ -32,7 +32,7 @@ pub static PEERS_GROUP: Group = Group {
 
 /// Of a role with a store.
 pub static STORE_GROUP: Group = Group {
-    title: "Store",
+    title: "Breaker of the store",
     about: "",
     metrics: &[&AWAY.declaration],
 };

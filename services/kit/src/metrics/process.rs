@@ -17,7 +17,7 @@ static BUILD: Declared<Info> = Declared::info(
 )
 .labels(&[
     Label::bounded("version", "one a process"),
-    Label::bounded("commit", "one a process; `unknown` when not built from a repository"),
+    Label::bounded("commit", "one a process; `unknown` for a development build and without a repository"),
     Label::closed("profile", &["debug", "release"]),
     Label::closed("cpu", &["x86-64-v4", "x86-64-v3", "x86-64-v2", "other"]),
 ]);
@@ -38,7 +38,7 @@ static FILES: Declared<Gauge> =
 static THREADS: Declared<Gauge> = Declared::gauge("threads", "Threads of the process.");
 
 static ALLOCATOR: Declared<Info> = Declared::info("allocator", "Which allocator serves the heap.")
-    .labels(&[Label::closed("allocator", &["system"])]);
+    .labels(&[Label::closed("allocator", &["system", "mimalloc"])]);
 static HEAP: Declared<Gauge> = Declared::gauge(
     "anonymous",
     "Resident memory that no file backs: the heap with what the allocator keeps for later, and the stacks.",
@@ -73,7 +73,7 @@ pub static GROUPS: &[&Group] = &[
     },
     &Group {
         title: "Allocator",
-        about: "The system's allocator keeps no figures that can be read safely, so the heap is \
+        about: "Neither allocator keeps figures that can be read without unsafe code, so the heap is \
                 shown as the kernel sees it.",
         metrics: &[&ALLOCATOR.declaration, &HEAP.declaration],
     },
@@ -89,18 +89,20 @@ pub static GROUPS: &[&Group] = &[
     },
 ];
 
-static COMMIT: OnceLock<&'static str> = OnceLock::new();
+/// Commit and allocator.
+static BUILT: OnceLock<(&'static str, &'static str)> = OnceLock::new();
 
-/// Says from which commit the binary was built. Only the first call counts.
-pub fn built_from(commit: &'static str) {
-    COMMIT.get_or_init(|| commit);
+/// Says from which commit the binary was built, and which allocator it uses: `system` or
+/// `mimalloc`. Only the first call counts.
+pub fn built_from(commit: &'static str, allocator: &'static str) {
+    BUILT.get_or_init(|| (commit, allocator));
 }
 
 /// The figures of this process and of the runtime that this is called in.
 #[must_use]
 pub fn registry() -> Registry {
     let mut registry = Registry::new(super::PROCESS);
-    let commit = COMMIT.get().copied().unwrap_or("unknown");
+    let (commit, allocator) = BUILT.get().copied().unwrap_or(("unknown", "system"));
     registry
         .info(&BUILD)
         .say(&[&[crate::VERSION, commit, profile(), cpu_level()]]);
@@ -110,7 +112,7 @@ pub fn registry() -> Registry {
     registry.watch(&RESIDENT, || status_kib("VmRSS:").map(|kib| kib * 1_024.0));
     registry.watch(&FILES, open_files);
     registry.watch(&THREADS, || status_kib("Threads:"));
-    registry.info(&ALLOCATOR).say(&[&["system"]]);
+    registry.info(&ALLOCATOR).say(&[&[allocator]]);
     registry.watch(&HEAP, || status_kib("RssAnon:").map(|kib| kib * 1_024.0));
     if let Ok(runtime) = Handle::try_current() {
         watch_runtime(&mut registry, &runtime.metrics());

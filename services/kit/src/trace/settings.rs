@@ -33,6 +33,8 @@ pub struct Settings {
     pub sample: f64,
     /// A request that takes longer is slow.
     pub slow: Period,
+    /// How often all metrics are pushed to the receiver; 0 s = never.
+    pub metrics_every: Period,
     /// Key of the hashes that stand for shoppers; random for each process without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_key: Option<Secret>,
@@ -49,6 +51,7 @@ impl Default for Settings {
             protocol: Protocol::Grpc,
             sample: 0.01,
             slow: Period::millis(50),
+            metrics_every: Period::seconds(15),
             shopper_key: None,
             instance: None,
         }
@@ -60,6 +63,11 @@ impl Settings {
     pub fn check(&self, report: &mut Report) {
         if !(0.0..=1.0).contains(&self.sample) {
             report.add("sample", self.sample, "0 to 1");
+        }
+        let hour = Period::seconds(3_600);
+        let often = Period::millis(100)..=hour;
+        if !self.metrics_every.0.is_zero() && !often.contains(&self.metrics_every) {
+            report.add("metrics_every", self.metrics_every, "0s, or 100ms to 1h");
         }
         if let Some(url) = &self.otlp
             && !is_receiver(url)

@@ -10,5 +10,6 @@
 mod admission;
 mod life;
 mod protection;
+mod pushes;
 mod toy;
 mod traces;

@@ -109,10 +109,8 @@ pub(crate) struct Notes {
 
 impl Notes {
     /// Notes the time since `started` for a stage.
-    pub(crate) fn took(&mut self, stage: Stage, started: Instant, metrics: &Metrics) {
-        let time = started.elapsed();
-        metrics.took(stage, time);
-        self.stages.push((stage, time));
+    pub(crate) fn took(&mut self, stage: Stage, started: Instant) {
+        self.stages.push((stage, started.elapsed()));
     }
 
     /// Notes that a stage answered from a fallback, and why.

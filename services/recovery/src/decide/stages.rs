@@ -110,7 +110,7 @@ impl Stages {
         shown.retain(|one| !query.exclude.contains(&one.item_id));
         shown.retain(|one| !self.items.is_blocked(&one.item_id));
         shown.truncate(query.k);
-        notes.took(Stage::Candidates, started, &self.metrics);
+        notes.took(Stage::Candidates, started);
         (found, standing)
     }
 
@@ -159,7 +159,7 @@ impl Stages {
         if let Some((reason, why)) = why {
             notes.degrade(Stage::Rank, reason, &why, &self.metrics);
         }
-        notes.took(Stage::Rank, started, &self.metrics);
+        notes.took(Stage::Rank, started);
         ranked
     }
 }
