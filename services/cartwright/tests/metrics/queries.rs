@@ -123,6 +123,8 @@ impl Known {
                     at = close(tokens, at);
                     continue;
                 }
+                // An aggregation, `sum by (…)`.
+                Token::Word(_) if matches!(next, Some(Token::Word(by)) if by == "by") => {}
                 Token::Word(word)
                     if next != Some(&Token::Sign('(')) && word.parse::<f64>().is_err() =>
                 {
