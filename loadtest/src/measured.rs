@@ -100,6 +100,7 @@ pub(crate) struct Measured {
     slice: Duration,
     wanted: f64,
     latency: Timings,
+    from_send: Timings,
     lag: Timings,
     slices: Vec<Slice>,
     operations: BTreeMap<&'static str, Calls>,
@@ -131,6 +132,7 @@ impl Measured {
             slice: (duration / SLICES).max(SHORTEST_SLICE),
             wanted,
             latency: Timings::new(),
+            from_send: Timings::new(),
             lag: Timings::new(),
             slices: Vec::new(),
             operations: BTreeMap::new(),
@@ -179,6 +181,8 @@ impl Measured {
         if !refused {
             slice.latency.record(latency);
             self.latency.record(latency);
+            self.from_send
+                .record(timing.done.saturating_sub(timing.sent));
             self.keep_if_slow(timing, &answer);
         }
         self.lag.record(timing.sent.saturating_sub(timing.intended));
@@ -274,6 +278,11 @@ impl Measured {
 
     pub(crate) fn latency(&self) -> &Timings {
         &self.latency
+    }
+
+    /// From the actual send: what a tool that waits for answers would call the latency.
+    pub(crate) fn from_send(&self) -> &Timings {
+        &self.from_send
     }
 
     pub(crate) fn lag(&self) -> &Timings {

@@ -36,6 +36,9 @@ pub(crate) struct Entry {
     pub(crate) latency_ms: Latency,
     #[serde(default)]
     pub(crate) mean_ms: Option<f64>,
+    /// From the actual send, to stand beside tools that count so; no objective is judged by it.
+    #[serde(default)]
+    pub(crate) from_send_ms: Option<FromSend>,
     /// Measured requests; `errors` of them failed, were wrong or were never sent.
     pub(crate) requests: u64,
     pub(crate) errors: u64,
@@ -86,6 +89,13 @@ pub(crate) struct Latency {
     pub(crate) p99: Option<f64>,
     pub(crate) p999: Option<f64>,
     pub(crate) max: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FromSend {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) mean: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,6 +176,7 @@ impl Entry {
             },
             latency_ms: Latency::of(measured.latency()),
             mean_ms: (!measured.latency().is_empty()).then(|| round(measured.latency().mean_ms())),
+            from_send_ms: FromSend::of(measured.from_send()),
             requests: measured.requests(),
             errors: measured.failed(),
             errors_by_code: errors(measured),
@@ -192,6 +203,16 @@ impl Entry {
     /// Whether CI may go on: a valid run whose objectives all hold.
     pub(crate) fn passes(&self) -> bool {
         self.valid && self.slo.iter().all(|verdict| verdict.ok)
+    }
+}
+
+impl FromSend {
+    fn of(timings: &crate::timings::Timings) -> Option<Self> {
+        (!timings.is_empty()).then(|| Self {
+            p50: round(timings.percentile_ms(50.0)),
+            p99: round(timings.percentile_ms(99.0)),
+            mean: round(timings.mean_ms()),
+        })
     }
 }
 

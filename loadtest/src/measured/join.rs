@@ -12,6 +12,7 @@ impl Measured {
         self.slices.resize_with(whole, Slice::new);
         self.slices.extend(other.slices.iter().cloned());
         self.latency.add(&other.latency);
+        self.from_send.add(&other.from_send);
         self.lag.add(&other.lag);
         for (name, calls) in &other.operations {
             let own = self.operations.entry(name).or_insert_with(Calls::new);
