@@ -281,7 +281,7 @@ impl Measured {
     }
 
     /// From the actual send: what a tool that waits for answers would call the latency.
-    pub(crate) fn from_send(&self) -> &Timings {
+    pub(crate) fn since_send(&self) -> &Timings {
         &self.from_send
     }
 

@@ -176,7 +176,7 @@ impl Entry {
             },
             latency_ms: Latency::of(measured.latency()),
             mean_ms: (!measured.latency().is_empty()).then(|| round(measured.latency().mean_ms())),
-            from_send_ms: FromSend::of(measured.from_send()),
+            from_send_ms: FromSend::of(measured.since_send()),
             requests: measured.requests(),
             errors: measured.failed(),
             errors_by_code: errors(measured),
