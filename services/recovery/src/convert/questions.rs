@@ -239,11 +239,16 @@ fn known_source(name: &str) -> Cow<'static, str> {
     )
 }
 
-fn source(score: pb::SourceScore) -> SourceScore {
+fn source(said: pb::SourceScore) -> SourceScore {
+    let pb::SourceScore {
+        source,
+        score,
+        rank,
+    } = said;
     SourceScore {
-        source: known_source(&score.source),
-        score: score.score,
-        rank: score.rank,
+        source: known_source(&source),
+        score,
+        rank,
     }
 }
 
