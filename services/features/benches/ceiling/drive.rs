@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use proto::v1 as pb;
 use proto::v1::feature_service_client::FeatureServiceClient;
-use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
+use tonic::{Request, Status};
 
 use crate::Plan;
 use crate::echo::{Reads, WANTED};
@@ -89,7 +89,11 @@ impl Driver {
     }
 
     /// Windows of all targets, forwards and backwards in turn, after one that warms up.
-    pub(crate) async fn run(&self, [features, echo]: [&str; 2], redis: &str) -> Windows {
+    pub(crate) async fn run(
+        &self,
+        [features, echo]: [&str; 2],
+        redis: &str,
+    ) -> Result<Windows, Status> {
         let (features, echo) = (clients(features).await, clients(echo).await);
         let reads = Reads::open(redis).await;
         let mut windows = Windows::new();
@@ -105,13 +109,13 @@ impl Driver {
                 } else {
                     &echo
                 };
-                rates[target as usize] = self.window(target, clients, &reads).await;
+                rates[target as usize] = self.window(target, clients, &reads).await?;
             }
             if round > 0 {
                 windows.push(rates);
             }
         }
-        windows
+        Ok(windows)
     }
 
     async fn window(
@@ -119,7 +123,7 @@ impl Driver {
         target: Target,
         clients: &[FeatureServiceClient<Channel>],
         reads: &Reads,
-    ) -> f64 {
+    ) -> Result<f64, Status> {
         let over = Arc::new(AtomicBool::new(false));
         let next = Arc::new(AtomicUsize::new(0));
         let started = Instant::now();
@@ -137,11 +141,11 @@ impl Driver {
                         if target == Target::Raw {
                             reads.read(&question.entities).await;
                         } else {
-                            ask(&mut client, target, question).await;
+                            ask(&mut client, target, question).await?;
                         }
                         done += 1;
                     }
-                    done
+                    Ok::<u32, Status>(done)
                 })
             })
             .collect();
@@ -149,9 +153,9 @@ impl Driver {
         over.store(true, Ordering::Relaxed);
         let mut done = 0;
         for lane in lanes {
-            done += lane.await.expect("ends");
+            done += lane.await.expect("ends")?;
         }
-        f64::from(done) / started.elapsed().as_secs_f64()
+        Ok(f64::from(done) / started.elapsed().as_secs_f64())
     }
 }
 
@@ -159,11 +163,11 @@ async fn ask(
     client: &mut FeatureServiceClient<Channel>,
     target: Target,
     question: &pb::GetFeaturesRequest,
-) {
+) -> Result<(), Status> {
     let mut request = Request::new(question.clone());
     let wanted = MetadataValue::from_static(target.wanted());
     request.metadata_mut().insert(WANTED, wanted);
-    let answer = client.get_features(request).await.expect("answers");
+    let answer = client.get_features(request).await?;
     let rows = &answer.get_ref().rows;
     let values: usize = rows.iter().map(|row| row.values.len()).sum();
     let expected = question.entities.len() * question.features.len();
@@ -171,6 +175,7 @@ async fn ask(
         values == expected || target == Target::Empty,
         "{values} values"
     );
+    Ok(())
 }
 
 async fn clients(url: &str) -> Vec<FeatureServiceClient<Channel>> {

@@ -126,11 +126,7 @@ impl Reads {
 
 /// Serves until it is killed.
 pub(crate) fn serve(redis: &str, upstream: String) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("starts");
-    runtime.block_on(async {
+    crate::runtime().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let addr = listener.local_addr().expect("is bound");
         let upstream = FeatureServiceClient::connect(upstream).await;

@@ -23,6 +23,10 @@ use std::time::Duration;
 use drive::Driver;
 use shop::Shop;
 
+/// The allocator of the `cartwright` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Shoppers in one request.
 const ENTITIES: [usize; 2] = [1, 100];
 
@@ -52,6 +56,16 @@ fn main() {
 
 fn panic_on(other: &str) {
     println!("--serve {other:?} is not known: features or echo");
+}
+
+/// As many threads as `cartwright serve` gives a role that shares a machine.
+fn runtime() -> tokio::runtime::Runtime {
+    let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(half)
+        .enable_all()
+        .build()
+        .expect("starts")
 }
 
 /// How to measure.
@@ -91,11 +105,7 @@ impl Drop for Server {
 fn measure(plan: &Plan) {
     let redis = shop::Redis::start();
     let features = Server::start(&["--serve", "features", "--redis", &redis.url]);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("starts");
+    let runtime = runtime();
     let shop = runtime.block_on(Shop::fill(&features.url));
     let echo = Server::start(&[
         "--serve",
@@ -107,7 +117,9 @@ fn measure(plan: &Plan) {
     ]);
     for entities in ENTITIES {
         let driver = Driver::new(&shop, entities, plan);
-        let windows = runtime.block_on(driver.run([&features.url, &echo.url], &redis.url));
-        println!("{}", table::render(entities, plan, &windows));
+        match runtime.block_on(driver.run([&features.url, &echo.url], &redis.url)) {
+            Ok(windows) => println!("{}", table::render(entities, plan, &windows)),
+            Err(status) => println!("{entities} × 50 features: a request failed: {status}"),
+        }
     }
 }

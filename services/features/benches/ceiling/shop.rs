@@ -76,17 +76,13 @@ pub(crate) fn first_line(from: impl Read) -> String {
 
 /// Runs the real role until it is killed.
 pub(crate) fn serve(redis: &str) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("starts");
     let config = Config {
         addr: "127.0.0.1:0".parse().expect("an address"),
         admin: None,
         redis: Some(Secret::new(redis)),
         ..Config::default()
     };
-    runtime.block_on(async {
+    crate::runtime().block_on(async {
         let store = features::open_store(&config).await.expect("opens");
         let running = features::run(config, store, Clock::real(), CancellationToken::new())
             .await
