@@ -39,6 +39,9 @@ pub const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// In how long all calls get through again.
 pub const RAMP: Duration = Duration::from_millis(500);
 
+/// How long a peer is waited for that was given up a moment ago: a machine with too much to do
+/// makes everybody wait as long as they are willing to.
+const WARY: Duration = Duration::from_millis(25);
 /// A call that was given less than this and came to nothing says little of the peer.
 const SHORT: Duration = Duration::from_millis(10);
 
@@ -92,6 +95,16 @@ impl Breaker {
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.lock().phase(Instant::now())
+    }
+
+    /// How long to wait for an answer: `longest`, and little while the peer is in trouble.
+    #[must_use]
+    pub fn patience(&self, longest: Duration) -> Duration {
+        if self.lock().is_wary(Instant::now()) {
+            longest.min(WARY)
+        } else {
+            longest
+        }
     }
 
     /// Calls that missed because it was open, so far.
@@ -289,6 +302,18 @@ mod tests {
             }
             assert_eq!(breaker.phase(), phase, "{given_ms} ms each");
         }
+    }
+
+    #[tokio::test]
+    async fn who_was_given_up_is_not_waited_for_as_long() {
+        let breaker = Breaker::new("features", Pressure::default());
+        let longest = Duration::from_millis(250);
+        assert_eq!(breaker.patience(longest), longest);
+        for _ in 0..IN_A_ROW {
+            drop(ask(&breaker, Err(Code::Unavailable)).await);
+        }
+        assert_eq!(breaker.patience(longest), WARY);
+        assert_eq!(breaker.patience(WARY / 2), WARY / 2);
     }
 
     #[tokio::test]

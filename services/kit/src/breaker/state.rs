@@ -16,6 +16,8 @@ const JITTER: f64 = 0.2;
 /// What a call usually takes goes down quickly and up slowly: near what a quick one takes.
 const QUICKER: f64 = 0.2;
 const SLOWER: f64 = 0.01;
+/// For this long after it was given up, a peer is not waited for as long as on a calm day.
+const WARY_FOR: Duration = Duration::from_secs(5);
 /// Without an answer for this long, what calls take is not known.
 const USUAL_LASTS: Duration = Duration::from_secs(1);
 
@@ -86,6 +88,8 @@ pub(super) struct State {
     openings: u64,
     /// Calls that asked to be let through the ramp.
     asked: u64,
+    /// When the peer was last given up.
+    given_up: Option<Instant>,
     /// Seconds, and when that was last moved.
     usual: Option<(f64, Instant)>,
 }
@@ -181,6 +185,12 @@ impl State {
         }
     }
 
+    /// Whether the peer was given up a moment ago.
+    pub(super) fn is_wary(&self, now: Instant) -> bool {
+        let since = |at: Instant| now.saturating_duration_since(at);
+        self.given_up.is_some_and(|at| since(at) < WARY_FOR)
+    }
+
     fn took(&mut self, time: Duration, now: Instant) {
         let time = time.as_secs_f64();
         let usual = self.usual.map_or(time, |(usual, _)| {
@@ -214,6 +224,7 @@ impl State {
         let until = now + pause.min(LONGEST_PAUSE).mul_f64(jitter);
         self.now = Now::Open { until };
         self.opened.get_or_insert(now);
+        self.given_up = Some(now);
         self.pauses += 1;
         self.openings += 1;
         self.in_a_row = 0;

@@ -73,6 +73,11 @@ impl CandidatesClient {
         }
     }
 
+    /// How long to wait for the role; `longest` on a calm day.
+    pub(crate) fn patience(&self, longest: Duration) -> Duration {
+        self.breaker.patience(longest)
+    }
+
     /// Candidates of exactly this generation.
     pub(crate) async fn retrieve(
         &self,

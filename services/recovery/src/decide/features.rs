@@ -1,5 +1,7 @@
 //! The features stage: one call for all that is known of the shoppers.
 
+use std::time::Duration;
+
 use kit::Deadline;
 use kit::breaker::Breaker;
 use kit::client::PeerChannel;
@@ -23,6 +25,11 @@ impl FeaturesClient {
             client: client.max_decoding_message_size(kit::MAX_MESSAGE_BYTES),
             breaker,
         }
+    }
+
+    /// How long to wait for the role; `longest` on a calm day.
+    pub(crate) fn patience(&self, longest: Duration) -> Duration {
+        self.breaker.patience(longest)
     }
 
     /// One shopper each, in the order asked, as of `now_ms`. At most 256.

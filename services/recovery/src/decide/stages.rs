@@ -43,7 +43,9 @@ impl Stages {
         generation: &Generation,
         deadline: Deadline,
     ) -> Vec<Result<Shopper, Miss>> {
-        let stage = deadline.share(FEATURES_SHARE).at_most(LONGEST_STAGE);
+        let stage = deadline
+            .share(FEATURES_SHARE)
+            .at_most(self.features.patience(LONGEST_STAGE));
         let mut moments: BTreeMap<i64, Vec<(usize, &str)>> = BTreeMap::new();
         for (at, (shopper, now_ms)) in wanted.iter().enumerate() {
             moments.entry(*now_ms).or_default().push((at, shopper));
@@ -88,7 +90,9 @@ impl Stages {
         notes: &mut Notes,
     ) -> (Found, Standing) {
         let started = Instant::now();
-        let stage = deadline.share(CANDIDATES_SHARE).at_most(LONGEST_STAGE);
+        let stage = deadline
+            .share(CANDIDATES_SHARE)
+            .at_most(self.candidates.patience(LONGEST_STAGE));
         let mut standing = Standing::default();
         let answer = if query.recent.is_empty() {
             // Nothing to go by is no question for the role: what is popular is known here too.
