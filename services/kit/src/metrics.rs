@@ -6,7 +6,7 @@
 //! | [`instrument`] | the three things that count: [`Counter`], [`Gauge`], [`Histogram`] |
 //! | [`family`] | the cells of one metric, one for each combination of its labels' values |
 //! | [`registry`] | what one role exposes; a scrape, a push and the reference read the same list |
-//! | [`text`], [`push`], `otlp`, [`reference`] | the Prometheus text format; pushes over OTLP; `docs/metrics.md` |
+//! | [`text`], [`push`], `otlp`, [`mod@reference`] | the Prometheus text format; pushes over OTLP; `docs/metrics.md` |
 //! | [`requests`] | rate, errors and duration of every method, as a tower layer |
 //! | [`serving`] | the generation that answers, the item table that is followed |
 //! | [`stages`], [`store`] | the stages of a request, the calls to a store |

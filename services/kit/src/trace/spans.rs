@@ -1,4 +1,4 @@
-//! The `tracing` subscriber of a role: spans of the target [`STAGE`](super::STAGE) become part of the
+//! The `tracing` subscriber of a role: spans of the target [`super::STAGE`] become part of the
 //! request's recording, lines go to the log. Spans of other targets are off: what libraries say of
 //! themselves is not part of a request's story, and costs more than it tells.
 
