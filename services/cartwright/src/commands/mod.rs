@@ -26,7 +26,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 /// Runs servers on some threads; half of the cores without a number.
 ///
 /// The roles, and Redis, often share a machine. A thread more in each only means more waking of each
-/// other: on two cores, one thread each decides half as much again.
+/// other.
 fn block_on_threads<T>(
     threads: Option<u16>,
     work: impl Future<Output = anyhow::Result<T>>,
