@@ -22,6 +22,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The kind of failure, in a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Corrupt { .. } => "corrupt",
+        }
+    }
+
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers hand over what they have: a key, an error, or a line of text"

@@ -11,11 +11,7 @@ pub(crate) struct StoreCalls(pub(crate) StoreMetrics);
 
 impl Observer for StoreCalls {
     fn called(&self, call: Call, took: Duration, error: Option<&Error>) {
-        let reason = error.map(|error| match error {
-            Error::Unavailable { .. } => "unavailable",
-            Error::Corrupt { .. } => "corrupt",
-        });
-        self.0.called(call.as_str(), took, reason);
+        self.0.called(call.as_str(), took, error.map(Error::kind));
     }
 
     fn conflicted(&self, commits: usize) {

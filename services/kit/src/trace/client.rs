@@ -12,8 +12,9 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
 
+use super::attribute::Value;
 use super::context::{SpanId, TRACEPARENT, TRACESTATE};
-use super::recording::{Kind, Recording, SpanRef, Value};
+use super::recording::{Kind, Recording, SpanRef};
 use super::ring::{Asks, KEEP};
 use super::{current, timing};
 

@@ -4,7 +4,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`context`] | the W3C trace context on the wire |
-//! | `recording`, `current` | the spans of one request, in one buffer that travels with its future |
+//! | `recording`, `attribute`, `current` | the spans of one request, in one buffer that travels with its future |
 //! | [`spans`] | makes `tracing` spans of the target [`STAGE`] part of the current request |
 //! | [`server`], [`client`] | one tower layer at each end of a call |
 //! | `timing` | `server-timing`: the stages of an answer, told to its caller |
@@ -15,6 +15,7 @@
 //! Nothing here is shared between requests while they run: no lock, no atomic, no channel. A stage
 //! costs two readings of the clock and two entries in a buffer that was used before.
 
+mod attribute;
 pub mod client;
 pub mod context;
 mod current;
@@ -33,7 +34,7 @@ mod tracer;
 
 use std::time::Duration;
 
-pub use recording::Note;
+pub use attribute::Note;
 pub use settings::{Protocol, Settings};
 pub use timing::ASK as ASK_FOR_TIMING;
 pub use tracer::{ObserveStage, Tracer};

@@ -10,9 +10,10 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tonic::Code;
 
+use super::attribute::Value;
 use super::context;
 use super::keep::{Why, is_failure};
-use super::recording::{Kind, Recording, Span, Value};
+use super::recording::{Kind, Recording, Span};
 use crate::metrics::code_name;
 
 /// A moment on both clocks, to tell the time of what was measured on the one that only runs.

@@ -8,8 +8,9 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::STAGE;
+use super::attribute::Fields;
 use super::current;
-use super::recording::{Fields, Kind, SpanRef};
+use super::recording::{Kind, SpanRef};
 use crate::telemetry::Limit;
 
 /// Bits of a span's id that are its position, plus one.
