@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::Activation;
+
 /// Why a snapshot was not built, opened or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -48,6 +50,34 @@ pub enum Error {
     },
     #[error("tensor file {file}: {detail}")]
     Tensors { file: String, detail: String },
+    #[error("registry {url:?} cannot be used: {detail}")]
+    Url { url: String, detail: String },
+    #[error("cannot {action} {key} of the registry {url}")]
+    Store {
+        action: &'static str,
+        key: String,
+        url: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("{id:?} is no snapshot id, which has 64 digits of 0-9 and a-f")]
+    Id { id: String },
+    #[error("snapshot {id} is not in the registry {url}")]
+    NotPublished { id: String, url: String },
+    #[error("{key} of the registry {url} is gone")]
+    Gone { key: String, url: String },
+    #[error("activation record {sequence} cannot be read: {detail}")]
+    Record { sequence: u64, detail: String },
+    #[error(
+        "somebody else was first: activation {} is {} of {} by {}",
+        winner.sequence, winner.action.as_str(), winner.snapshot, winner.by
+    )]
+    Conflict { winner: Box<Activation> },
+    #[error("there is no activation record {after} to follow, the latest is {head}")]
+    Ahead { after: u64, head: u64 },
+    #[error("snapshot {id} is blocked since activation {}: {}", record.sequence, record.why)]
+    Blocked { id: String, record: Box<Activation> },
+    #[error("leftovers are being collected in the registry {url}, for at most {seconds} s more")]
+    Collecting { url: String, seconds: u64 },
 }
 
 impl Error {

@@ -6,19 +6,30 @@
 //! - [`Snapshot`]: opens a folder and refuses one that is incomplete or too new.
 //! - [`Catalogue`]: the items, whose order gives every other file its ordinals.
 //! - [`Tensors`]: named arrays of numbers in safetensors files.
+//! - [`Registry`] (feature `registry`): snapshots by id in a folder or a bucket, and the sequence of
+//!   [`Activation`] records that says which is live.
+//! - [`gates`], [`Verdict`]: what is measured of a snapshot before it may go live.
+//! - [`crash`]: a test facility.
 //!
 //! Vectors, ranker, policy and feature schema travel together, because the classic failure of
 //! such systems is one half of a model meeting the other half's older sibling.
 
+mod activation;
 mod builder;
 mod catalogue;
+pub mod crash;
 mod error;
+pub mod gates;
 mod leaderboard;
 mod manifest;
 mod name;
 mod opened;
+#[cfg(feature = "registry")]
+mod registry;
 mod tensors;
+mod verdict;
 
+pub use activation::{Action, Activation, NewActivation};
 pub use builder::Builder;
 pub use catalogue::{Catalogue, CatalogueItem};
 pub use error::Error;
@@ -27,7 +38,10 @@ pub use manifest::{
     DataRange, FORMAT, FileEntry, MANIFEST, Manifest, ProbeRow, READER, Space, id_of,
 };
 pub use opened::{Report, Snapshot};
+#[cfg(feature = "registry")]
+pub use registry::{Collected, Keep, Listed, Progress, Published, Registry, Tell, prune};
 pub use tensors::{TensorData, Tensors, write_tensors, write_tensors_with};
+pub use verdict::Verdict;
 
 /// Names of the files that every part of the system agrees on.
 pub mod files {

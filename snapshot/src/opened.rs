@@ -174,7 +174,7 @@ fn check_file(dir: &Path, root: &Path, name: &str, entry: &FileEntry) -> Result<
     check_size(name, entry.size, found.len())
 }
 
-fn compare(name: &str, expected: &FileEntry, found: &FileEntry) -> Result<(), Error> {
+pub(crate) fn compare(name: &str, expected: &FileEntry, found: &FileEntry) -> Result<(), Error> {
     check_size(name, expected.size, found.size)?;
     if expected.sha256 == found.sha256 {
         return Ok(());

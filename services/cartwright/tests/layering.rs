@@ -23,7 +23,8 @@ enum Rule {
         on: &'static [&'static str],
         why: &'static str,
     },
-    /// Nothing that `crates` depend on, however far, may be one of `on`.
+    /// Nothing that `crates` depend on, however far, may be one of `on`. What lies behind a package
+    /// of [`BEHIND_A_FEATURE`] does not count.
     Nowhere {
         crates: &'static [&'static str],
         on: &'static [&'static str],
@@ -58,6 +59,10 @@ const GRPC: &[&str] = &[
     "axum",
     "proto",
 ];
+
+/// Optional in the one crate that names it, and compiled in by those alone that say so: see
+/// `only_who_serves_or_operates_compiles_the_registry_in`.
+const BEHIND_A_FEATURE: &[&str] = &["object_store", "reqwest", "rustls"];
 
 const RULES: &[Rule] = &[
     Only {
@@ -99,6 +104,16 @@ const RULES: &[Rule] = &[
         package: "opentelemetry-otlp",
         users: &["kit"],
         why: "what leaves the process leaves in one place",
+    },
+    Only {
+        package: "object_store",
+        users: &["snapshot"],
+        why: "what is published has one owner, which knows what may be seen half written",
+    },
+    Only {
+        package: "reqwest",
+        users: &["snapshot"],
+        why: "the client of the clouds; whatever else is asked is asked over the contract",
     },
     Only {
         package: "cel",
@@ -241,7 +256,7 @@ fn reach<'a>(arrows: &'a Arrows, from: &str) -> BTreeSet<&'a str> {
     let mut waiting: Vec<&str> = vec![from];
     while let Some(package) = waiting.pop() {
         for next in arrows.get(package).into_iter().flatten() {
-            if seen.insert(next.as_str()) {
+            if seen.insert(next.as_str()) && !BEHIND_A_FEATURE.contains(&next.as_str()) {
                 waiting.push(next);
             }
         }
@@ -394,6 +409,28 @@ fn only_who_keeps_state_compiles_the_stores_in() {
                 package.name,
                 dependency.features
             );
+        }
+    }
+}
+
+#[test]
+fn only_who_serves_or_operates_compiles_the_registry_in() {
+    let metadata = metadata();
+    let features = |name: &str| {
+        let package = metadata.workspace_packages().into_iter();
+        let mut snapshots = package.filter(|package| package.name == name);
+        snapshots.next().expect("a member").features.clone()
+    };
+    let defaults = features("snapshot").get("default").cloned();
+    assert_eq!(defaults.unwrap_or_default(), Vec::<String>::new());
+    for package in metadata.workspace_packages() {
+        let shipped = package.dependencies.iter().filter(|dependency| {
+            dependency.name == "snapshot" && dependency.kind != DependencyKind::Development
+        });
+        for dependency in shipped {
+            let registry = dependency.features.iter().any(|one| one == "registry");
+            let may = ["candidates", "recovery", "cartwright"].contains(&package.name.as_str());
+            assert!(may || !registry, "{} enables the registry", package.name);
         }
     }
 }
