@@ -3,7 +3,8 @@
 #   make demo            real events in, decisions out; ARGS are passed on: make demo ARGS=--once
 #   make test            unit, property, conformance, process and data tests
 #   make lint            formatting, clippy with warnings denied, documentation
-#   make e2e             three processes and Redis, called by a Python client of the official protoc
+#   make e2e             three processes and Redis, called by a Python client of the official protoc; the
+#                        registry on a server that speaks S3
 #   make bench           criterion benchmarks, release profile
 #   make load            three processes and Redis under load, report in target/load; ARGS=--quick
 #   make budget          what each process takes of the CPU for one decision; ARGS="RATE SECONDS"
@@ -42,6 +43,7 @@ lint: setup-test
 e2e: setup-test
 	@scripts/build.sh --package cartwright
 	@scripts/e2e.sh
+	@scripts/registry.sh
 
 bench: setup-test
 	cargo bench --workspace --locked $(ARGS)

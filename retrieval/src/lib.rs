@@ -10,6 +10,7 @@
 //!   [`FusionWeights`] says how.
 //! - [`interactions`]: what a query says of the shopper, from recent items and the cart.
 //! - [`FoldIn`]: a shopper's vector by least squares from a few items.
+//! - [`Model::recall`]: how much of the truth the index finds, for a gate.
 //! - [`files`]: the layout of the tensor files, for the one who writes them and for us.
 //! - `weights`: every constant that ranking inside this crate depends on, besides those.
 //!
@@ -26,6 +27,7 @@ mod interactions;
 mod interests;
 mod model;
 mod query;
+mod recall;
 mod scratch;
 mod search;
 mod sessions;
@@ -45,6 +47,7 @@ pub use gate::Gate;
 pub use interactions::interactions;
 pub use model::{COLLABORATIVE_DOWN, Model};
 pub use query::{Filter, Kind, Query, Recent};
+pub use recall::BandRecall;
 pub use sessions::{SessionSettings, SessionTable, Sessions};
 
 /// Checks that the vector index was compiled for the processors we serve on. Returns what it was

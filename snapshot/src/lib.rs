@@ -26,6 +26,7 @@ mod name;
 mod opened;
 #[cfg(feature = "registry")]
 mod registry;
+mod tensor_file;
 mod tensors;
 mod verdict;
 
@@ -40,6 +41,7 @@ pub use manifest::{
 pub use opened::{Report, Snapshot};
 #[cfg(feature = "registry")]
 pub use registry::{Collected, Keep, Listed, Progress, Published, Registry, Tell, prune};
+pub use tensor_file::TensorFile;
 pub use tensors::{TensorData, Tensors, write_tensors, write_tensors_with};
 pub use verdict::Verdict;
 
@@ -54,6 +56,7 @@ pub mod files {
     pub const RISK: &str = "risk.json";
     pub const POLICY: &str = "policy.toml";
     pub const GOLDEN_RETRIEVE: &str = "golden/retrieve.jsonl";
+    pub const GOLDEN_RANK: &str = "golden/rank.jsonl";
     pub const GOLDEN_RISK: &str = "golden/risk.jsonl";
     pub const GOLDEN_POLICY: &str = "golden/policy.jsonl";
     pub const QUERIES: &str = "queries/collab.safetensors";

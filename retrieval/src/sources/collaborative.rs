@@ -42,6 +42,10 @@ impl Collaborative {
         Ok(Some(Self { space, fold_in }))
     }
 
+    pub(crate) fn space(&self) -> &SpaceIndex {
+        &self.space
+    }
+
     /// `None` when no interest gives a vector.
     pub(crate) fn find(
         &self,

@@ -5,6 +5,7 @@
 //! | [`config`] | the role's settings |
 //! | [`role`] | [`run`]: bind, load off the runtime, warm up, be ready |
 //! | [`error`] | why the role does not start, and the gRPC code of each of the library's errors |
+//! | [`gates`] | what is measured of a snapshot before it may go live |
 //! | `generation` | a loaded snapshot and the one that is live |
 //! | `overlay` | stock and prices, followed from `features` and swapped in as a gate |
 //! | `shopper` | a shopper's recent items, read from `features` under the caller's deadline |
@@ -17,6 +18,7 @@
 pub mod config;
 mod convert;
 pub mod error;
+pub mod gates;
 mod generation;
 mod grpc;
 pub mod metrics;
@@ -26,5 +28,6 @@ mod shopper;
 
 pub use config::Config;
 pub use error::Error;
+pub use gates::examine_folder;
 pub use kit::Running;
 pub use role::run;

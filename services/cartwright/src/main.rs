@@ -23,6 +23,10 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A facility of tests: see `snapshot::crash`.
+    if let Some(step) = std::env::var_os("CARTWRIGHT_CRASH_AT").and_then(|s| s.into_string().ok()) {
+        snapshot::crash::arm(&step);
+    }
     kit::metrics::process::built_from(env!("CARTWRIGHT_COMMIT"), "mimalloc");
     match cli::Cli::try_parse() {
         Ok(cli) => match cli.run() {

@@ -6,6 +6,7 @@
 //! | `grpc`, `convert` | the thin adapters, and protobuf ↔ domain |
 //! | `request`, `shopper`, `cart`, `items` | the question, the person, the priced cart, item facts |
 //! | `generation` | everything loaded from one snapshot, replaced as a whole |
+//! | `gates` | what is measured of a snapshot before it may go live |
 //! | `decide` | features → candidates → rank → policy, each with its fallback |
 //! | `commit`, [`record`] | the decision log: written once, answered ever after, replayed bit for bit |
 //! | `follow` | keeps the item table equal to the one of the features role |
@@ -21,6 +22,7 @@ mod convert;
 mod decide;
 mod error;
 mod follow;
+mod gates;
 mod generation;
 mod grpc;
 mod items;
@@ -33,6 +35,7 @@ mod store_calls;
 
 pub use config::Config;
 pub use error::Error;
+pub use gates::examine_folder;
 pub use generation::LoadError;
 pub use kit::Running;
 pub use role::run;

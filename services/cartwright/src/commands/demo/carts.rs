@@ -33,7 +33,7 @@ pub(super) struct Carted {
 }
 
 /// The last thing that happened to the cart of everyone who ever put something into one.
-pub(super) fn last_changes(events: &[Event]) -> BTreeMap<&str, EventKind> {
+pub(in crate::commands) fn last_changes(events: &[Event]) -> BTreeMap<&str, EventKind> {
     let mut changes: Vec<&Event> = events.iter().filter(|e| e.kind.changes_cart()).collect();
     changes.sort_by_key(|event| (event.occurred_at, event.kind));
     let mut last = BTreeMap::new();

@@ -43,7 +43,7 @@ fn generated(seed: u64) -> Log {
 }
 
 /// When the log ends.
-pub(super) fn end(log: &Log) -> Millis {
+pub(in crate::commands) fn end(log: &Log) -> Millis {
     log.events
         .iter()
         .map(|event| event.occurred_at)

@@ -1,12 +1,12 @@
 //! `demo`: real events in, decisions out, in one command.
 
-mod carts;
-mod data;
+pub(super) mod carts;
+pub(super) mod data;
 mod here;
 mod json;
 mod processes;
 mod run;
-mod shop;
+pub(super) mod shop;
 mod table;
 
 use std::path::{Path, PathBuf};

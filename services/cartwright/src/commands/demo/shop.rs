@@ -20,21 +20,21 @@ const CHANNEL: &str = "email";
 
 /// A decision, and how long the answer took.
 #[derive(Clone, Debug)]
-pub(super) struct Decided {
-    pub(super) decision: pb::Decision,
-    pub(super) took: Duration,
+pub(in crate::commands) struct Decided {
+    pub(in crate::commands) decision: pb::Decision,
+    pub(in crate::commands) took: Duration,
 }
 
 /// Clients of the servers, all asking at the demo's own time.
 #[derive(Clone, Debug)]
-pub(super) struct Shop {
+pub(in crate::commands) struct Shop {
     features: Channel,
     recovery: RecoveryServiceClient<Channel>,
     now: prost_types::Timestamp,
 }
 
 impl Shop {
-    pub(super) async fn connect(
+    pub(in crate::commands) async fn connect(
         features: &str,
         recovery: &str,
         now: prost_types::Timestamp,
@@ -49,7 +49,7 @@ impl Shop {
     }
 
     /// Tells the shop what its items are.
-    pub(super) async fn upsert(&self, items: &[Item]) -> anyhow::Result<()> {
+    pub(in crate::commands) async fn upsert(&self, items: &[Item]) -> anyhow::Result<()> {
         let mut client = CatalogServiceClient::new(self.features.clone());
         for items in items.chunks(ITEMS_A_REQUEST) {
             let items = items.iter().map(wire::item).collect();
@@ -68,7 +68,7 @@ impl Shop {
     }
 
     /// Gives a shopper a channel, and the consent to be contacted on it.
-    pub(super) async fn consent(&self, shopper_id: &str) -> anyhow::Result<()> {
+    pub(in crate::commands) async fn consent(&self, shopper_id: &str) -> anyhow::Result<()> {
         let mut client = ShopperServiceClient::new(self.features.clone());
         let profile = pb::SetProfileRequest {
             shopper_id: shopper_id.to_owned(),
@@ -95,7 +95,10 @@ impl Shop {
     }
 
     /// The carts of these shoppers, in their order.
-    pub(super) async fn carts(&self, shoppers: &[&str]) -> anyhow::Result<Vec<pb::Cart>> {
+    pub(in crate::commands) async fn carts(
+        &self,
+        shoppers: &[&str],
+    ) -> anyhow::Result<Vec<pb::Cart>> {
         let mut client = FeatureServiceClient::new(self.features.clone());
         let mut carts = Vec::with_capacity(shoppers.len());
         for shoppers in shoppers.chunks(SHOPPERS_A_REQUEST) {
@@ -120,7 +123,7 @@ impl Shop {
         Ok(carts)
     }
 
-    pub(super) async fn decide(&self, shopper_id: &str) -> anyhow::Result<Decided> {
+    pub(in crate::commands) async fn decide(&self, shopper_id: &str) -> anyhow::Result<Decided> {
         let request = pb::DecideRequest {
             shopper_id: shopper_id.to_owned(),
             now: Some(self.now),

@@ -1,72 +1,75 @@
-//! `snapshot build|verify|show`: the folders that models are shipped in.
+//! `verify` and `show`: one snapshot, in a folder or of a registry.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use clap::Subcommand;
 use serde_json::json;
-use snapshot::Snapshot;
+use snapshot::{Snapshot, Verdict};
 
-use super::train;
+use super::gates;
+use super::place::Source;
 use crate::failure::OrFail as _;
 use crate::leaderboard;
 use crate::output;
 
-/// Builds, checks and shows model snapshots
+/// Checks every file of a snapshot against its checksum; with --gates all that is measured before
+/// it may go live
+///
+/// Exit code 1 when a file is missing, short or changed, or a gate refuses.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cartwright snapshot show model
-  cartwright snapshot verify model")]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Builds a snapshot from event files; the same as `cartwright train`
-    #[command(after_help = "Example:
-  cartwright snapshot build --events events.jsonl.zst --out model")]
-    Build(train::Args),
-    /// Checks every file of a snapshot against its checksum
-    ///
-    /// Exit code 1 when a file is missing, short or changed.
-    #[command(after_help = "Example:
-  cartwright snapshot verify model")]
-    Verify(Folder),
-    /// Shows what a snapshot holds
-    #[command(after_help = "Example:
-  cartwright snapshot show model --json")]
-    Show(Folder),
-}
-
-#[derive(Debug, clap::Args)]
-struct Folder {
-    /// The snapshot's folder
-    dir: PathBuf,
+  cartwright snapshot verify model
+  cartwright snapshot verify model --gates --live model-of-yesterday
+  cartwright snapshot verify 3f9a12c0 --registry /srv/models --gates --json")]
+pub(crate) struct Verify {
+    /// The snapshot's folder, or its id in the registry
+    snapshot: String,
+    #[command(flatten)]
+    source: Source,
+    /// Run every gate that needs no server
+    #[arg(long)]
+    gates: bool,
+    /// With --gates: the folder or id to compare latency and quality with
+    #[arg(long, value_name = "DIR|ID", requires = "gates")]
+    live: Option<String>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    match &args.command {
-        Command::Build(args) => train::run(args),
-        Command::Verify(folder) => verify(folder),
-        Command::Show(folder) => show(folder),
+/// Shows what a snapshot holds
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cartwright snapshot show model --json
+  cartwright snapshot show 3f9a12c0 --registry /srv/models")]
+pub(crate) struct Show {
+    /// The snapshot's folder, or its id in the registry
+    snapshot: String,
+    #[command(flatten)]
+    source: Source,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const HINT: &str = "`cartwright train --events FILE --out DIR` makes a snapshot";
+
+fn open(dir: &Path) -> anyhow::Result<Snapshot> {
+    Snapshot::open(dir).or_hint(HINT)
+}
+
+pub(crate) fn verify(args: &Verify) -> anyhow::Result<()> {
+    let room = args.source.room()?;
+    let dir = args.source.find(&args.snapshot, &room)?;
+    if args.gates {
+        let live = args.live.as_ref();
+        let live = live.map(|live| args.source.find(live, &room)).transpose()?;
+        return examine(args, &dir, live.as_deref());
     }
-}
-
-fn open(folder: &Folder) -> anyhow::Result<Snapshot> {
-    Snapshot::open(&folder.dir)
-        .or_hint("`cartwright train --events FILE --out DIR` makes a snapshot")
-}
-
-fn verify(folder: &Folder) -> anyhow::Result<()> {
-    let snapshot = open(folder)?;
+    let snapshot = open(&dir)?;
     let report = snapshot
         .verify()
         .or_hint("build it again, or copy it again")?;
-    if folder.json {
+    if args.json {
         return output::json(
             &json!({ "id": snapshot.id(), "files": report.files, "bytes": report.bytes }),
         );
@@ -80,10 +83,24 @@ fn verify(folder: &Folder) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(folder: &Folder) -> anyhow::Result<()> {
-    let snapshot = open(folder)?;
+fn examine(args: &Verify, dir: &Path, live: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(live) = live {
+        open(live)?;
+    }
+    let verdicts = gates::examine(dir, live, &[]);
+    if args.json {
+        output::json(&json!({ "ready": Verdict::ready(&verdicts), "verdicts": verdicts }))?;
+    } else {
+        gates::print(&verdicts);
+    }
+    gates::refused(&verdicts)
+}
+
+pub(crate) fn show(args: &Show) -> anyhow::Result<()> {
+    let room = args.source.room()?;
+    let snapshot = open(&args.source.find(&args.snapshot, &room)?)?;
     let manifest = snapshot.manifest();
-    if folder.json {
+    if args.json {
         return output::json(&json!({ "id": snapshot.id(), "manifest": manifest }));
     }
     output::result(about(&snapshot));

@@ -1,6 +1,10 @@
 //! Gates that need no loaded generation, and which gates can be gone past.
 
+mod quality;
+
 use std::path::Path;
+
+pub use quality::{MARGIN, quality};
 
 use crate::{Error, Manifest, Snapshot, Verdict};
 
@@ -16,7 +20,9 @@ pub const MEMORY: &str = "memory";
 pub const ITEMS: &str = "items";
 /// Vectors of a space have the dimension that the manifest says.
 pub const DIMENSION: &str = "dimension";
-/// Vectors are finite, and of the lengths that their space allows.
+/// Vectors are numbers, and of the lengths that searching them takes for granted.
+pub const VECTORS: &str = "vectors";
+/// Not too many items are without a vector.
 pub const NORMS: &str = "norms";
 /// Models and rules read features that the server knows, as many as they have inputs.
 pub const FEATURES: &str = "features";
@@ -40,11 +46,19 @@ pub const FILES: &str = "files";
 /// was published, or does not fit together leaves nothing.
 #[must_use]
 pub fn can_be_forced(gate: &str) -> bool {
-    [
-        SCHEMA, MEMORY, GOLDEN, RECALL, LATENCY, QUALITY, NORMS, BLOCKED,
-    ]
-    .contains(&gate)
+    FORCEABLE.contains(&gate)
 }
+
+/// Gates that can be gone past.
+pub const FORCEABLE: [&str; 8] = [
+    SCHEMA, MEMORY, NORMS, GOLDEN, RECALL, LATENCY, QUALITY, BLOCKED,
+];
+
+/// Every gate.
+pub const ALL: [&str; 15] = [
+    MANIFEST, INTEGRITY, SCHEMA, MEMORY, ITEMS, DIMENSION, VECTORS, NORMS, FEATURES, LOAD, GOLDEN,
+    RECALL, LATENCY, QUALITY, BLOCKED,
+];
 
 /// Opens a folder; what keeps it from being opened is a verdict.
 ///
