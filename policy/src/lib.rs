@@ -17,8 +17,18 @@
 //! | `flips` | when the runner-up would win, solved in closed form |
 //! | `reasons` | all of it in plain words |
 //! | `encoding` | inputs for the decision log |
+//!
+//! Around the decision about one cart stands the loop, in modules that can be read alone:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`allocate`] | one budget over many carts: the shadow price, and how far from the best it is |
+//! | [`guard`] | may an action go out now, later or never: consent, quiet hours, caps, stock, price, budget |
+//! | [`ledger`] | a campaign's budget in a period: reserve, commit, release, expire |
+//! | [`pace`] | the shadow price through a period |
 
 mod action;
+pub mod allocate;
 mod cart;
 mod decide;
 mod decision;
@@ -27,8 +37,11 @@ mod eligibility;
 mod encoding;
 mod file;
 mod flips;
+pub mod guard;
 mod inputs;
+pub mod ledger;
 mod money;
+pub mod pace;
 mod policy;
 mod problem;
 mod reasons;
