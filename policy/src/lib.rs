@@ -23,30 +23,45 @@
 //! | module | holds |
 //! |---|---|
 //! | [`allocate`] | one budget over many carts: the shadow price, and how far from the best it is |
+//! | [`coupon`] | codes: unique, signed, expiring |
 //! | [`guard`] | may an action go out now, later or never: consent, quiet hours, caps, stock, price, budget |
+//! | [`holdout`] | who is left alone for good, to measure against |
 //! | [`ledger`] | a campaign's budget in a period: reserve, commit, release, expire |
+//! | [`measure`] | what acting is worth against the holdout, with intervals that one may watch |
 //! | [`pace`] | the shadow price through a period |
+//! | [`propensity`] | exploration with logged probabilities |
+//! | [`restore`] | links that bring a cart back, and the cart at today's prices |
+//! | [`sequence`] | steps of recovery, when they are due and what ends them |
+//! | [`token`] | keys of codes and links |
 
 mod action;
 pub mod allocate;
 mod cart;
+pub mod coupon;
 mod decide;
 mod decision;
 mod discount;
+mod draw;
 mod eligibility;
 mod encoding;
 mod file;
 mod flips;
 pub mod guard;
+pub mod holdout;
 mod inputs;
 pub mod ledger;
+pub mod measure;
 mod money;
 pub mod pace;
 mod policy;
 mod problem;
+pub mod propensity;
 mod reasons;
+pub mod restore;
 mod rules;
+pub mod sequence;
 mod settings;
+pub mod token;
 mod weigh;
 
 pub use action::Action;
