@@ -35,8 +35,46 @@ pub enum Error {
         node: usize,
         problem: String,
     },
+    /// A place in a file of another library.
+    #[error("{place} is {value}, {allowed} allowed")]
+    Field {
+        place: String,
+        value: String,
+        allowed: String,
+    },
+    #[error("{place}: {problem}")]
+    Parse {
+        place: String,
+        problem: serde_json::Error,
+    },
+    #[error("{what} is not supported; {instead}")]
+    Refused { what: String, instead: &'static str },
     #[error("a matrix of {got} values is not made of rows of {columns}")]
     Shape { got: usize, columns: usize },
+}
+
+impl Error {
+    /// Of a value no more is shown than a reader can take in.
+    pub(crate) fn field(place: &str, value: &str, allowed: &str) -> Self {
+        let mut shown: String = value.chars().take(LONGEST_VALUE).collect();
+        if shown.len() < value.len() {
+            shown.push('…');
+        }
+        Self::Field {
+            place: place.to_owned(),
+            value: shown,
+            allowed: allowed.to_owned(),
+        }
+    }
+}
+
+const LONGEST_VALUE: usize = 80;
+
+/// Beyond this a value of a tree is a sign of a broken fit; below it no sum of leaves can overflow.
+const LARGEST_OF_TREES: f64 = 1e15;
+
+pub(crate) fn is_sane(value: f64) -> bool {
+    value.is_finite() && value.abs() <= LARGEST_OF_TREES
 }
 
 /// Weights beyond this are a sign of a broken fit; below it no sum of them can overflow.

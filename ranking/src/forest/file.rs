@@ -91,7 +91,7 @@ fn check_head(format: &str, version: u32) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn check_features(features: &[String]) -> Result<(), Error> {
+pub(crate) fn check_features(features: &[String]) -> Result<(), Error> {
     check_most("features", features.len(), MOST_FEATURES)?;
     let mut seen = BTreeSet::new();
     let is_fit = |name: &str| (1..=LONGEST_NAME).contains(&name.len());

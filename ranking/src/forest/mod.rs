@@ -4,24 +4,20 @@
 //! |---|---|
 //! | `tree` | [`Tree`] and [`Node`]: what a forest is made of, and what makes a tree whole |
 //! | `file` | the file format |
-//! | `layout` | the same trees, laid out for walking many rows at once |
 //!
 //! A score is `base_score + Σ leaf`, summed in `f64` in the order of the trees, for each row by
 //! itself: the bits of a score do not depend on which rows were scored with it. What a score means
 //! (log-odds, money, an order) is the caller's business.
 
 mod file;
-mod layout;
 mod tree;
 
 use crate::error::{Error, check_length};
-use layout::{Keys, Layout};
+use crate::trees::{Sets, Sum, Trees};
 
-pub(crate) use file::File;
+pub(crate) use file::{File, check_features};
+pub(crate) use tree::check_most;
 pub use tree::{Node, Side, Split, Tree};
-
-/// Rows walked down one tree before the next: their keys and the tree stay in the first cache.
-const BLOCK: usize = 128;
 
 /// An ensemble of trees over named features. What is held was checked: every score is finite.
 #[derive(Clone, Debug)]
@@ -29,18 +25,25 @@ pub struct Forest {
     features: Vec<String>,
     base_score: f64,
     trees: Vec<Tree>,
-    layouts: Vec<Layout>,
+    ready: Trees,
 }
 
 impl Forest {
     /// Trees whose splits name features by their place in `features`. Refuses trees that are not
     /// whole, values that are not finite, and what is beyond the limits of the format.
     pub fn new(features: Vec<String>, base_score: f64, trees: Vec<Tree>) -> Result<Self, Error> {
-        file::check_features(&features)?;
+        check_features(&features)?;
         tree::check_value("base_score", base_score)?;
         tree::check_trees(&trees, features.len())?;
+        let grown: Vec<_> = trees.iter().map(Tree::grown).collect();
         Ok(Self {
-            layouts: trees.iter().map(Layout::new).collect(),
+            ready: Trees::new(
+                features.len(),
+                base_score,
+                Sum::Double,
+                Sets::default(),
+                &grown,
+            ),
             features,
             base_score,
             trees,
@@ -65,22 +68,13 @@ impl Forest {
     pub fn score_rows(&self, rows: &[f32], columns: usize, out: &mut [f64]) -> Result<(), Error> {
         check_length("a row of the forest", columns, self.features.len())?;
         check_length("rows", rows.len(), columns.saturating_mul(out.len()))?;
-        let mut keys = Keys::default();
-        for (at, scores) in out.chunks_mut(BLOCK).enumerate() {
-            let from = at * BLOCK * columns;
-            let values = &rows[from..from + scores.len() * columns];
-            keys.fill(values, columns, scores.len());
-            scores.fill(self.base_score);
-            for tree in &self.layouts {
-                tree.add(&keys, scores);
-            }
-        }
+        self.ready.score(rows, out);
         Ok(())
     }
 }
 
 impl PartialEq for Forest {
-    /// Layouts follow from the rest.
+    /// What is ready to score follows from the rest.
     fn eq(&self, other: &Self) -> bool {
         self.features == other.features
             && self.base_score.to_bits() == other.base_score.to_bits()

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, is_sane};
+use crate::trees::{self, Gaps, Question, Way, grow, key};
 
 /// More trees than any ensemble that answers in time.
 const MOST_TREES: usize = 20_000;
 /// Nodes of all trees together.
 const MOST_NODES: usize = 8_000_000;
-/// Beyond this a value is a sign of a broken fit; below it no sum of leaves can overflow.
-const LARGEST: f64 = 1e15;
 
 /// Nodes by number; node 0 is the root.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,17 +55,18 @@ impl Tree {
         }
     }
 
-    /// Questions on the longest way to a leaf; 0 for a lone leaf. The tree must be whole.
-    pub(super) fn depth(&self) -> usize {
-        let (mut depth, mut level) = (0, vec![0_u32]);
-        loop {
-            let next: Vec<u32> = level.iter().flat_map(|at| self.children(*at)).collect();
-            if next.is_empty() {
-                return depth;
-            }
-            depth += 1;
-            level = next;
-        }
+    /// The same tree for the evaluator. The tree must be whole.
+    pub(super) fn grown(&self) -> Vec<trees::Node> {
+        let node = |at: usize| match self.nodes.get(at) {
+            Some(Node::Split(split)) => Ok(trees::Node::Ask {
+                question: split.question(),
+                left: split.left,
+                right: split.right,
+            }),
+            Some(Node::Leaf(value)) => Ok(trees::Node::Leaf(*value)),
+            None => Err((at, String::new())),
+        };
+        grow(self.nodes.len(), usize::MAX, node).unwrap_or_default()
     }
 
     fn children(&self, at: u32) -> impl Iterator<Item = u32> + use<> {
@@ -84,6 +84,20 @@ impl Tree {
     }
 }
 
+impl Split {
+    fn question(&self) -> Question {
+        Question::Number {
+            feature: self.feature,
+            // The key of a finite number is above 0. A value goes right when it is not below.
+            limit: key(self.below) - 1,
+            gaps: Gaps {
+                nan: Way::left_if(self.missing == Side::Left),
+                zero: None,
+            },
+        }
+    }
+}
+
 pub(super) fn check_trees(trees: &[Tree], features: usize) -> Result<(), Error> {
     check_most("trees", trees.len(), MOST_TREES)?;
     let nodes = trees.iter().map(|tree| tree.nodes.len()).sum();
@@ -98,7 +112,7 @@ pub(super) fn check_trees(trees: &[Tree], features: usize) -> Result<(), Error> 
     Ok(())
 }
 
-pub(super) fn check_most(field: &'static str, got: usize, most: usize) -> Result<(), Error> {
+pub(crate) fn check_most(field: &'static str, got: usize, most: usize) -> Result<(), Error> {
     if got <= most {
         Ok(())
     } else {
@@ -115,10 +129,6 @@ pub(super) fn check_value(field: &'static str, value: f64) -> Result<(), Error> 
         value,
         allowed: "a finite number up to 1e15 in size is",
     })
-}
-
-fn is_sane(value: f64) -> bool {
-    value.is_finite() && value.abs() <= LARGEST
 }
 
 /// Whether every node is sound and reached from the root on exactly one way. The first node that
