@@ -12,10 +12,11 @@
 #   make compare-h2load  the load tester beside h2load on the same call, in one run
 #   make measure-tracing  what tracing costs in CPU per decision, interleaved windows; ARGS="--windows 40"
 #   make compare-ann     our index against faiss-cpu at the same recall, in one run; ARGS="--json FILE"
+#   make compare-forest  our tree evaluator beside LightGBM, XGBoost and ONNX Runtime, one thread, in one run
 #   make compare-als     next baskets against implicit's ALS; needs CARTWRIGHT_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint e2e bench measure-tracing load budget ceiling compare-h2load compare-ann compare-als
+.PHONY: help setup-demo setup-test demo test lint e2e bench measure-tracing load budget ceiling compare-h2load compare-ann compare-forest compare-als
 
 ARGS ?=
 help:
@@ -70,6 +71,13 @@ compare-ann: setup-test
 	@target/compare-venv/bin/pip install --quiet --requirement ann-index/compare/requirements.txt
 	@OMP_NUM_THREADS=1 target/compare-venv/bin/python ann-index/compare/against_faiss.py \
 		--program target/release/examples/compare --work target/compare-ann $(ARGS)
+
+compare-forest: setup-test
+	cargo build --release --locked --package ranking --example compare
+	@[ -x target/forest-venv/bin/python ] || python3 -m venv target/forest-venv
+	@target/forest-venv/bin/pip install --quiet --requirement ranking/compare/requirements.txt
+	@OMP_NUM_THREADS=1 target/forest-venv/bin/python ranking/compare/forest.py \
+		--program target/release/examples/compare --work target/compare-forest $(ARGS)
 
 compare-als: setup-test
 	@scripts/build.sh --package cartwright

@@ -195,9 +195,23 @@ fn unknown(name: &str) -> Error {
         field: "columns",
         name: name.to_owned(),
         allowed: format!(
-            "this version ranks by {}, and by features of the registry",
+            "{}this version ranks by {}, and by features of the registry, shopper.… and item.…",
+            near(name),
             Column::names().join(", ")
         ),
+    }
+}
+
+/// Columns that may have been meant.
+fn near(name: &str) -> String {
+    let likeness = |column: &String| strsim::jaro_winkler(column, &name.to_lowercase());
+    let mut columns = Column::names();
+    columns.retain(|column| likeness(column) > 0.85);
+    columns.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    columns.truncate(3);
+    match columns.as_slice() {
+        [] => String::new(),
+        near => format!("near are {}; ", near.join(", ")),
     }
 }
 
@@ -304,6 +318,11 @@ mod tests {
         let problem = |list: &[&str]| Columns::resolve(&names(list)).unwrap_err().to_string();
         assert!(
             problem(&["colour"]).starts_with("columns names \"colour\", this version ranks by")
+        );
+        assert!(
+            problem(&["log_prise"]).starts_with(
+                "columns names \"log_prise\", near are log_price, log_price_ratio; this"
+            )
         );
         assert_eq!(
             problem(&["fused", "fused"]),

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A file without a kind is linear: the first version knew no other. The columns of a forest are
-//! its features.
+//! its features. A model of LightGBM, XGBoost or ONNX is a ranker as it is: its features are
+//! columns by their names.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::forest::{File, Forest};
 use crate::linear::Linear;
 use crate::matrix::{Columns, Matrix};
+use crate::model::{Foreign, Format};
 
 /// Scores rows: the higher, the earlier an item is shown. Scores are comparable only inside one
 /// call.
@@ -29,11 +31,34 @@ pub struct Ranker {
 pub enum RankerKind {
     Linear(Linear),
     Forest(Box<Forest>),
+    Foreign(Foreign),
 }
 
 impl Ranker {
     /// The file of a snapshot that holds it.
     pub const FILE: &'static str = "ranker.json";
+    /// The files that may hold it; a snapshot has one of them at most.
+    pub const FILES: [&'static str; 3] = [Self::FILE, "ranker.txt", "ranker.onnx"];
+
+    /// Reads a file of any format.
+    ///
+    /// # Errors
+    /// A file that is damaged or of no format that is read; a feature that is no column, with those
+    /// whose names are near.
+    pub fn load(bytes: &[u8]) -> Result<Self, Error> {
+        let format = Format::sniff(bytes)?;
+        match format {
+            Format::Cartwright => Self::parse(&String::from_utf8_lossy(bytes)),
+            Format::LightGbm | Format::XgBoost | Format::Onnx => {
+                let foreign = Foreign::read(bytes, format)?;
+                Ok(Self {
+                    columns: Columns::resolve(foreign.model().features())?,
+                    kind: RankerKind::Foreign(foreign),
+                    note: "trained elsewhere".to_owned(),
+                })
+            }
+        }
+    }
 
     pub fn parse(json: &str) -> Result<Self, Error> {
         let head: Head = serde_json::from_str(json)?;
@@ -110,6 +135,7 @@ impl Ranker {
                 note,
                 forest: File::of(forest),
             })?),
+            RankerKind::Foreign(foreign) => Err(foreign.refuse_writing()),
         }
     }
 
@@ -142,6 +168,7 @@ impl Ranker {
                 forest.trees().len(),
                 self.columns.len()
             ),
+            RankerKind::Foreign(foreign) => foreign.describe(),
         };
         format!("{what}; {}", self.note)
     }
@@ -160,6 +187,10 @@ impl Ranker {
             RankerKind::Forest(forest) => {
                 out.resize(rows.len(), 0.0);
                 forest.score_rows(rows.values(), self.columns.len(), out)?;
+            }
+            RankerKind::Foreign(foreign) => {
+                out.resize(rows.len(), 0.0);
+                foreign.score(rows.values(), out)?;
             }
         }
         Ok(())

@@ -3,11 +3,13 @@
 //! | module | reads |
 //! |---|---|
 //! | `format` | which format a file is of; [`load`] |
+//! | `foreign` | one in the place of a ranker or a risk model of ours |
 //! | [`lightgbm`] | LightGBM's text |
 //! | [`xgboost`] | XGBoost's JSON |
 //! | `own` | files of our trainer: forests, rankers, risk models |
 //! | `tree_model` | [`TreeModel`]: trees, and what is made of their sum |
 
+mod foreign;
 mod format;
 pub mod lightgbm;
 mod limits;
@@ -19,6 +21,7 @@ use std::fmt;
 
 use crate::error::{Error, check_length};
 
+pub use foreign::Foreign;
 pub use format::{Format, load};
 pub use tree_model::{Output, TreeModel};
 
@@ -41,6 +44,11 @@ pub trait Model: fmt::Debug + Send + Sync {
     /// As [`Model::score`].
     fn raw(&self, rows: &[f32], out: &mut [f64]) -> Result<(), Error> {
         self.score(rows, out)
+    }
+
+    /// Whether scores are chances, 0 to 1, by what the file says.
+    fn is_probability(&self) -> bool {
+        false
     }
 
     /// What it is, for a reader: names and values, in the order to show them.

@@ -52,7 +52,7 @@ impl Output {
 pub struct TreeModel {
     features: Vec<String>,
     trees: Trees,
-    /// The sum is divided by it.
+    /// The sum is divided by it before the output's function is applied.
     divisor: f64,
     output: Output,
     about: Vec<(&'static str, String)>,
@@ -97,8 +97,7 @@ impl TreeModel {
     fn each(&self, rows: &[f32], out: &mut [f64], last: impl Fn(f64) -> f64) -> Result<(), Error> {
         check_rows(self.features.len(), rows, out)?;
         self.trees.score(rows, out);
-        out.iter_mut()
-            .for_each(|score| *score = last(*score / self.divisor));
+        out.iter_mut().for_each(|score| *score = last(*score));
         Ok(())
     }
 }
@@ -109,11 +108,22 @@ impl Model for TreeModel {
     }
 
     fn score(&self, rows: &[f32], out: &mut [f64]) -> Result<(), Error> {
-        self.each(rows, out, |sum| self.output.of(sum))
+        self.each(rows, out, |sum| self.output.of(sum / self.divisor))
     }
 
     fn raw(&self, rows: &[f32], out: &mut [f64]) -> Result<(), Error> {
         self.each(rows, out, |sum| sum)
+    }
+
+    fn is_probability(&self) -> bool {
+        match self.output {
+            Output::Sigmoid { .. } => true,
+            Output::Identity
+            | Output::Exp
+            | Output::LogOnePlusExp
+            | Output::SignedSquare
+            | Output::Step => false,
+        }
     }
 
     fn describe(&self) -> Vec<(&'static str, String)> {

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, check_probability};
+use crate::model::{Foreign, Format};
 
 pub use boosted::{Boosted, narrow};
 pub use calibration::{Calibration, Calibrator, CutOff, Isotonic};
@@ -37,6 +38,9 @@ pub enum RiskModel {
     Logistic(Logistic),
     Boosted(Boosted),
     Prior(Prior),
+    /// Of another library, in a file of its own.
+    #[serde(skip)]
+    Foreign(Foreign),
 }
 
 /// Measured out of fold, after calibration.
@@ -66,6 +70,22 @@ pub struct Prior {
 impl RiskModel {
     /// The file of a snapshot that holds it.
     pub const FILE: &'static str = "risk.json";
+
+    /// The files that may hold it; a snapshot has one of them.
+    pub const FILES: [&'static str; 2] = [Self::FILE, "risk.txt"];
+
+    /// Reads a file of any format. A model of another library must answer with chances, such as
+    /// one of the objective `binary`; its features are those of the registry, by name.
+    pub fn load(bytes: &[u8]) -> Result<Self, Error> {
+        let format = Format::sniff(bytes)?;
+        match format {
+            Format::Cartwright => Self::parse(&String::from_utf8_lossy(bytes)),
+            Format::LightGbm | Format::XgBoost | Format::Onnx => {
+                let model = Self::Foreign(Foreign::read(bytes, format)?);
+                model.validated()
+            }
+        }
+    }
 
     pub fn parse(json: &str) -> Result<Self, Error> {
         let model: Self = serde_json::from_str(json)?;
@@ -106,6 +126,7 @@ impl RiskModel {
             // For people to read.
             Self::Logistic(_) | Self::Prior(_) => Ok(serde_json::to_string_pretty(self)?),
             Self::Boosted(_) => Ok(serde_json::to_string(self)?),
+            Self::Foreign(model) => Err(model.refuse_writing()),
         }
     }
 
@@ -115,6 +136,7 @@ impl RiskModel {
             Self::Logistic(model) => &model.features,
             Self::Boosted(model) => model.forest.features(),
             Self::Prior(_) => &[],
+            Self::Foreign(model) => model.model().features(),
         }
     }
 
@@ -124,13 +146,13 @@ impl RiskModel {
         match self {
             Self::Logistic(model) => &model.cut_offs,
             Self::Boosted(model) => &model.cut_offs,
-            Self::Prior(_) => &[],
+            Self::Prior(_) | Self::Foreign(_) => &[],
         }
     }
 
     pub fn is_prior(&self) -> bool {
         match self {
-            Self::Logistic(_) | Self::Boosted(_) => false,
+            Self::Logistic(_) | Self::Boosted(_) | Self::Foreign(_) => false,
             Self::Prior(_) => true,
         }
     }
@@ -142,6 +164,7 @@ impl RiskModel {
             Self::Logistic(model) => model.risk(values),
             Self::Boosted(model) => model.risk(values),
             Self::Prior(prior) => prior.risk,
+            Self::Foreign(model) => of_foreign(model, values),
         }
     }
 
@@ -157,6 +180,7 @@ impl RiskModel {
                     prior.why
                 )
             }
+            Self::Foreign(model) => model.describe(),
         }
     }
 
@@ -165,7 +189,7 @@ impl RiskModel {
         match self {
             Self::Logistic(model) => model.quality.named(),
             Self::Boosted(model) => model.quality.named(),
-            Self::Prior(_) => BTreeMap::new(),
+            Self::Prior(_) | Self::Foreign(_) => BTreeMap::new(),
         }
     }
 
@@ -174,6 +198,7 @@ impl RiskModel {
             Self::Logistic(model) => model.validate(),
             Self::Boosted(model) => model.validate(),
             Self::Prior(prior) => check_probability("risk", prior.risk),
+            Self::Foreign(model) => check_foreign(model),
         }
     }
 }
@@ -198,6 +223,30 @@ impl Quality {
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }
+}
+
+fn check_foreign(model: &Foreign) -> Result<(), Error> {
+    check_names(model.model().features())?;
+    if model.model().is_probability() {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: "a risk model whose scores are no chances".to_owned(),
+        instead: "train it with objective=binary or binary:logistic",
+    })
+}
+
+fn of_foreign(model: &Foreign, values: &[Option<f64>]) -> f64 {
+    let features = model.model().features().len();
+    let given = values.iter().map(|value| narrow(*value));
+    let row: Vec<f32> = given
+        .chain(std::iter::repeat(f32::NAN))
+        .take(features)
+        .collect();
+    let mut risk = [0.5];
+    // A row of the right length is never refused by trees, which is what was read.
+    let _ = model.score(&row, &mut risk);
+    risk[0].clamp(0.0, 1.0)
 }
 
 /// 1 / (1 + e^−z), without overflow on either side.

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    decide, demo, doctor, evaluate, events, features, policy, recover, serve, shopper, snapshot,
-    train,
+    decide, demo, doctor, evaluate, events, features, model, policy, recover, serve, shopper,
+    snapshot, train,
 };
 
 /// Decides in real time whether and how to win an abandoned cart back
@@ -38,6 +38,7 @@ enum Command {
     Events(events::Args),
     Train(train::Args),
     Features(features::Args),
+    Model(model::Args),
     Snapshot(snapshot::Args),
     Recover(recover::Args),
     Decide(decide::Args),
@@ -56,6 +57,7 @@ impl Cli {
             Command::Events(args) => events::run(&args),
             Command::Train(args) => train::run(&args),
             Command::Features(args) => features::run(&args),
+            Command::Model(args) => model::run(&args),
             Command::Snapshot(args) => snapshot::run(&args),
             Command::Recover(args) => recover::run(&args),
             Command::Decide(args) => decide::run(&args),

@@ -51,6 +51,14 @@ pub enum LoadError {
         #[source]
         source: ranking::Error,
     },
+    /// Nobody can say which of two files is meant.
+    #[error("the snapshot holds {file} and {second}; one of them is allowed")]
+    Twice {
+        /// One of them.
+        file: &'static str,
+        /// The other.
+        second: &'static str,
+    },
     /// A model or a rule reads a feature that this version does not compute.
     #[error("the generation reads the feature {name}, which is unknown{near}")]
     Feature {
@@ -84,11 +92,7 @@ impl Generation {
     pub(crate) fn load(dir: &Path, policy: Option<&Path>, now_ms: i64) -> Result<Self, LoadError> {
         let opened = open(dir)?;
         let fallback = Model::load_without_index(&opened)?;
-        let risk =
-            RiskModel::parse(&text(&opened, files::RISK)?).map_err(|source| LoadError::Model {
-                file: files::RISK,
-                source,
-            })?;
+        let risk = load_risk(&opened)?;
         let policy = load_policy(&opened, policy)?;
         let ranker = load_ranker(&opened)?;
         let columns = ranker.as_ref().map(Ranker::columns);
@@ -251,22 +255,36 @@ fn unreadable(dir: &Path, source: snapshot::Error) -> LoadError {
     }
 }
 
+fn bytes(opened: &Snapshot, name: &str) -> Result<Vec<u8>, LoadError> {
+    let read = opened.read(name);
+    read.map_err(|source| unreadable(opened.dir(), source))
+}
+
 fn text(opened: &Snapshot, name: &str) -> Result<String, LoadError> {
-    let bytes = opened
-        .read(name)
-        .map_err(|source| unreadable(opened.dir(), source))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&bytes(opened, name)?).into_owned())
 }
 
 fn load_ranker(opened: &Snapshot) -> Result<Option<Ranker>, LoadError> {
-    if !opened.has(files::RANKER) {
+    let mut files = Ranker::FILES.into_iter().filter(|file| opened.has(file));
+    let Some(file) = files.next() else {
         return Ok(None);
+    };
+    if let Some(second) = files.next() {
+        return Err(LoadError::Twice { file, second });
     }
-    let ranker = Ranker::parse(&text(opened, files::RANKER)?);
-    ranker.map(Some).map_err(|source| LoadError::Model {
-        file: files::RANKER,
-        source,
-    })
+    let ranker = Ranker::load(&bytes(opened, file)?);
+    let ranker = ranker.map_err(|source| LoadError::Model { file, source })?;
+    Ok(Some(ranker))
+}
+
+fn load_risk(opened: &Snapshot) -> Result<RiskModel, LoadError> {
+    let mut files = RiskModel::FILES.into_iter().filter(|file| opened.has(file));
+    let file = files.next().unwrap_or(files::RISK);
+    if let Some(second) = files.next() {
+        return Err(LoadError::Twice { file, second });
+    }
+    let risk = RiskModel::load(&bytes(opened, file)?);
+    risk.map_err(|source| LoadError::Model { file, source })
 }
 
 fn load_policy(opened: &Snapshot, instead: Option<&Path>) -> Result<Policy, LoadError> {

@@ -211,7 +211,7 @@ impl Learned {
     fn trees(&self) -> usize {
         match self.forest.kind() {
             RankerKind::Forest(forest) => forest.trees().len(),
-            RankerKind::Linear(_) => 0,
+            RankerKind::Linear(_) | RankerKind::Foreign(_) => 0,
         }
     }
 

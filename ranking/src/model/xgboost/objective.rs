@@ -6,8 +6,7 @@ use crate::model::Output;
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Objective {
     Identity,
-    /// Trees add up log-odds, and log-odds are the score.
-    RawLogistic,
+    /// Trees add up log-odds.
     Logistic,
     /// Trees add up logarithms.
     Logarithm,
@@ -18,12 +17,13 @@ impl Objective {
     pub(super) fn named(name: &str) -> Result<Self, Error> {
         Ok(match name {
             "binary:logistic" | "reg:logistic" => Self::Logistic,
-            "binary:logitraw" => Self::RawLogistic,
             "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => {
                 Self::Logarithm
             }
             "binary:hinge" => Self::Hinge,
-            "reg:squarederror"
+            // Its base score is kept as log-odds, unlike that of `binary:logistic`.
+            "binary:logitraw"
+            | "reg:squarederror"
             | "reg:linear"
             | "reg:squaredlogerror"
             | "reg:pseudohubererror"
@@ -52,7 +52,7 @@ impl Objective {
     pub(super) fn margin(self, base_score: f32) -> Result<f32, Error> {
         let margin = match self {
             Self::Identity | Self::Hinge => base_score,
-            Self::Logistic | Self::RawLogistic => -((1.0 / base_score - 1.0).ln()),
+            Self::Logistic => -((1.0 / base_score - 1.0).ln()),
             Self::Logarithm => base_score.ln(),
         };
         if margin.is_finite() {
@@ -62,7 +62,7 @@ impl Objective {
             "learner.learner_model_param.base_score",
             &base_score.to_string(),
             match self {
-                Self::Logistic | Self::RawLogistic => "above 0 and below 1 is",
+                Self::Logistic => "above 0 and below 1 is",
                 Self::Logarithm => "above 0 is",
                 Self::Identity | Self::Hinge => "a finite number is",
             },
@@ -71,7 +71,7 @@ impl Objective {
 
     pub(super) fn output(self) -> Output {
         match self {
-            Self::Identity | Self::RawLogistic => Output::Identity,
+            Self::Identity => Output::Identity,
             Self::Logistic => Output::Sigmoid { k: 1.0 },
             Self::Logarithm => Output::Exp,
             Self::Hinge => Output::Step,

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod events;
 pub(crate) mod features;
+pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod recover;
 pub(crate) mod serve;
