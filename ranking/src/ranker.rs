@@ -40,6 +40,16 @@ impl Ranker {
     /// The files that may hold it; a snapshot has one of them at most.
     pub const FILES: [&'static str; 3] = [Self::FILE, "ranker.txt", "ranker.onnx"];
 
+    /// The file of a snapshot for a model of a format.
+    #[must_use]
+    pub fn file_for(format: Format) -> &'static str {
+        match format {
+            Format::Cartwright | Format::XgBoost => Self::FILE,
+            Format::LightGbm => "ranker.txt",
+            Format::Onnx => "ranker.onnx",
+        }
+    }
+
     /// Reads a file of any format.
     ///
     /// # Errors

@@ -6,9 +6,11 @@ import lightgbm
 import numpy as np
 import xgboost
 
+import make_onnx
 from golden import Goldens, edges, golden, near, table, truth
 
 goldens = Goldens()
+make_onnx.add_to(goldens)
 LIGHTGBM = f"lightgbm {lightgbm.__version__}"
 XGBOOST = f"xgboost {xgboost.__version__}"
 
@@ -251,6 +253,43 @@ def xgboost_very_deep():
     booster = xgb(x, 3.0 ** np.arange(90) / 3.0**60, 2, objective="reg:squarederror", max_depth=0,
                   max_leaves=90, grow_policy="lossguide", min_child_weight=0, reg_lambda=0)
     return of_xgboost(booster, np.concatenate([x, x + 0.5, edges(2, infinite=False)]))
+
+
+def of_a_role():
+    """Items 1 to 10 at 10 to 100 EUR, the first two in the cart: what the role that ranks makes of
+    them. Nothing is known of the shopper."""
+    names = ["log_price", "log_price_ratio", "in_cart", "cart_lines", "shopper.idle_s"]
+    price = np.arange(1, 11) * 1000.0
+    rows = np.stack([np.log(price), np.log(price / 1500), price <= 2000, np.full(10, 2),
+                     np.full(10, np.nan)], axis=1)
+    x = np.repeat(rows, 60, axis=0)
+    x += np.random.default_rng(51).normal(size=x.shape) * [0.2, 0.2, 0, 0.5, 0]
+    x[::3, 4] = 60.0
+    y = np.digitize(np.sin(9 * x[:, 0]) + 0.2 * np.isnan(x[:, 4]), [-0.3, 0.4])
+    return names, rows.astype(np.float32), x.astype(np.float32), y
+
+
+@goldens.golden
+def lightgbm_ranker():
+    names, rows, x, y = of_a_role()
+    data = lightgbm.Dataset(x, y, group=[20] * 30, feature_name=names)
+    booster = lightgbm.train({"objective": "lambdarank", "num_leaves": 15, "min_data_in_leaf": 5,
+                              "verbose": -1, "num_threads": 1, "seed": 3}, data, 12)
+    text = booster.model_to_string()
+    text = text[: text.index("\nparameters:")] + "\n\npandas_categorical:null\n"
+    scores = booster.predict(rows, num_threads=1)
+    return golden(LIGHTGBM, rows, scores, scores), "txt", text.encode()
+
+
+@goldens.golden
+def xgboost_ranker():
+    names, rows, x, y = of_a_role()
+    data = xgboost.DMatrix(x, y > 1, feature_names=names)
+    booster = xgboost.train({"objective": "binary:logistic", "max_depth": 4, "nthread": 1, "seed": 3},
+                            data, 12)
+    rows_of = xgboost.DMatrix(rows, feature_names=names)
+    raw = booster.predict(rows_of, output_margin=True)
+    return golden(XGBOOST, rows, raw, booster.predict(rows_of)), "json", bytes(booster.save_raw("json"))
 
 
 if __name__ == "__main__":

@@ -85,8 +85,9 @@ impl<'a> Growing<'a> {
                 let allowed = "a sum of 1, 2 and one of 0, 4, 8 is";
                 fields.refuse("decision_type", at, &kind, allowed)
             })?;
-            if !threshold.is_finite() {
-                let allowed = "a finite number is";
+            // Infinity parts numbers from what is missing.
+            if threshold.is_nan() {
+                let allowed = "a number is";
                 return Err(fields.refuse("threshold", at, &threshold, allowed));
             }
             return Ok(Question::Number {
@@ -267,6 +268,8 @@ mod tests {
             3.4e38,
             1.0,
             16_777_217.0,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
         ];
         let values = [
             0.1,

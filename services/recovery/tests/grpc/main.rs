@@ -5,6 +5,8 @@ mod commit;
 #[cfg(test)]
 mod decide;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod start;

@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) peers: Option<Peers>,
     pub(crate) store: Option<FeatureStore>,
     pub(crate) ranker: bool,
+    /// More files of the snapshot.
+    pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     /// In place of the snapshot's.
     pub(crate) policy: Option<String>,
     pub(crate) deadline_ms: u64,
@@ -50,6 +52,7 @@ impl Default for Setup {
             peers: Some(healthy()),
             store: None,
             ranker: true,
+            files: Vec::new(),
             policy: None,
             // Far from what a busy machine needs; tests of slow peers set their own.
             deadline_ms: 10_000,
@@ -60,7 +63,7 @@ impl Default for Setup {
 impl Setup {
     pub(crate) async fn start(self) -> World {
         let dir = tempfile::tempdir().unwrap();
-        let snapshot = generation(&dir.path().join("snapshot"), self.ranker);
+        let snapshot = generation_with(&dir.path().join("snapshot"), self.ranker, &self.files);
         let seen = self
             .peers
             .as_ref()
@@ -119,6 +122,14 @@ fn named(
 
 /// Ten items, `1` to `10`; each goes with the next two, and `1` is the most popular.
 pub(crate) fn generation(dir: &Path, ranker: bool) -> Snapshot {
+    generation_with(dir, ranker, &[])
+}
+
+pub(crate) fn generation_with(
+    dir: &Path,
+    ranker: bool,
+    more: &[(&'static str, Vec<u8>)],
+) -> Snapshot {
     let items = (1..=10).map(|number| CatalogueItem {
         item_id: number.to_string(),
         name: format!("item {number}"),
@@ -150,6 +161,9 @@ pub(crate) fn generation(dir: &Path, ranker: bool) -> Snapshot {
     if ranker {
         let ranker = Ranker::retrieval_order("a test").to_json().unwrap();
         builder.write(files::RANKER, ranker.as_bytes()).unwrap();
+    }
+    for (name, bytes) in more {
+        builder.write(name, bytes).unwrap();
     }
     builder
         .write(files::POLICY, Policy::DEFAULT.as_bytes())
