@@ -46,6 +46,7 @@ pub(crate) fn refusal(error: &LoadError) -> Verdict {
         LoadError::Model { source, .. } => is_of_inputs(source),
         LoadError::Snapshot { .. }
         | LoadError::Retrieval(_)
+        | LoadError::Twice { .. }
         | LoadError::Policy { .. }
         | LoadError::PolicyFile { .. } => false,
     };
@@ -75,7 +76,7 @@ fn is_of_inputs(error: &ranking::Error) -> bool {
     matches!(
         error,
         Error::Length { .. } | Error::Name { .. } | Error::Shape { .. }
-    )
+    ) || matches!(error, Error::Field { place, .. } if place.contains("feature"))
 }
 
 /// All of this role's gates on a folder, against another folder that is taken for the live one.
