@@ -28,6 +28,10 @@ pub enum Error {
     Examples { problem: String },
     #[error("vectors of the space {space}: {detail}")]
     Vectors { space: String, detail: String },
+    #[error("{file}: {detail}")]
+    Given { file: String, detail: String },
+    #[error("{what} reads what nobody computes: {missed}")]
+    Names { what: String, missed: String },
     #[error("making a folder for drafts")]
     Draft { source: std::io::Error },
     #[error("writing {what} as JSON")]

@@ -188,27 +188,37 @@ pub(crate) fn retrieve(model: &Model, events: &[Event]) -> Result<Vec<u8>, Error
             rebuy: at % 4 == 1,
             ..question(view, exclude, CANDIDATES)
         };
-        let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let recent = query.recent.iter();
-        let golden = Retrieval {
-            recent: recent
-                .map(|one| {
-                    (
-                        one.item_id.clone(),
-                        name(one.kind).to_owned(),
-                        millis(one.age),
-                    )
-                })
-                .collect(),
-            exclude: query.exclude.clone(),
-            k: query.k,
-            rebuy: Some(query.rebuy),
-            answer: answer(model, &query, &gate)?,
-            tolerance: TOLERANCE,
-        };
-        push(&mut out, &golden)?;
+        push(&mut out, &recorded(model, &query, &gate)?)?;
     }
     Ok(out)
+}
+
+/// The same of questions that somebody else asks.
+pub(crate) fn asked(model: &Model, queries: Vec<Query>) -> Result<Vec<u8>, Error> {
+    let gate = Gate::open(model.catalogue().len());
+    let mut out = Vec::new();
+    for query in queries {
+        push(&mut out, &recorded(model, &query, &gate)?)?;
+    }
+    Ok(out)
+}
+
+/// A question with the answer that the model gives now.
+fn recorded(model: &Model, query: &Query, gate: &Gate) -> Result<Retrieval, Error> {
+    let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    let recent = query.recent.iter();
+    let recent = recent.map(|one| {
+        let kind = name(one.kind).to_owned();
+        (one.item_id.clone(), kind, millis(one.age))
+    });
+    Ok(Retrieval {
+        recent: recent.collect(),
+        exclude: query.exclude.clone(),
+        k: query.k,
+        rebuy: Some(query.rebuy),
+        answer: answer(model, query, gate)?,
+        tolerance: TOLERANCE,
+    })
 }
 
 fn answer(model: &Model, query: &Query, gate: &Gate) -> Result<Vec<(String, f64)>, Error> {

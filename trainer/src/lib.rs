@@ -21,6 +21,7 @@
 //! | `tables` | tables in files, parquet or CSV, by typed columns |
 //! | `held_out`, [`golden`] | carts and requests by which a snapshot is checked later |
 //! | `train` | [`train()`]: all of it in order, into one snapshot |
+//! | [`mod@build`] | a snapshot of what was made elsewhere |
 //!
 //! Time comes from events and randomness from a seed, so that the same input gives the same
 //! snapshot, on any machine and any number of threads. Nothing here serves, or knows of a store.
@@ -28,6 +29,7 @@
 pub mod als;
 pub mod boost;
 pub mod bootstrap;
+pub mod build;
 pub mod clean;
 pub mod covisitation;
 pub mod evaluate;

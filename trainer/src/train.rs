@@ -26,7 +26,7 @@ use crate::{Error, Options, TrainReport, covisitation, golden, held_out, risk};
 /// Held-out predictions that are enough for a measure; their standard error is then about 1 %.
 const PREDICTIONS: usize = 2_000;
 /// What FAISS is compiled for.
-const CPU_LEVEL: &str = "x86-64-v3";
+pub(crate) const CPU_LEVEL: &str = "x86-64-v3";
 
 /// Trains on events, in any order, and writes a snapshot to `out`. The events are cleaned as
 /// serving would; `items` go before what events say of items. The same input and options give the

@@ -9,6 +9,7 @@
 )]
 
 mod broken;
+mod built;
 mod shop;
 mod surgery;
 mod unreadable;

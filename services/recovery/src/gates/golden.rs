@@ -24,7 +24,13 @@ struct Cart {
 struct Block {
     rows: Vec<Vec<Option<f32>>>,
     scores: Vec<f64>,
+    /// What another library's scores may be off by, where the line does not say.
+    #[serde(default = "of_libraries")]
     tolerance: f64,
+}
+
+fn of_libraries() -> f64 {
+    1e-5
 }
 
 /// A line of `golden/policy.jsonl`.

@@ -1,6 +1,7 @@
 //! `snapshot …`: the folders that models are shipped in, and the registry that says what is live.
 
 mod activate;
+mod build;
 mod collect;
 mod diff;
 mod folder;
@@ -30,7 +31,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Build(super::train::Args),
+    Build(build::Args),
     Verify(folder::Verify),
     Show(folder::Show),
     Publish(published::Publish),
@@ -44,7 +45,7 @@ enum Command {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
-        Command::Build(args) => super::train::run(args),
+        Command::Build(args) => build::run(args),
         Command::Verify(args) => folder::verify(args),
         Command::Show(args) => folder::show(args),
         Command::Publish(args) => published::publish(args),
