@@ -23,6 +23,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`allocate`] | one budget over many carts: the shadow price, and how far from the best it is |
+//! | [`campaign`] | offers on chosen items for a while, laid over the policy |
 //! | [`coupon`] | codes: unique, signed, expiring |
 //! | [`guard`] | may an action go out now, later or never: consent, quiet hours, caps, stock, price, budget |
 //! | [`holdout`] | who is left alone for good, to measure against |
@@ -36,6 +37,7 @@
 
 mod action;
 pub mod allocate;
+pub mod campaign;
 mod cart;
 pub mod coupon;
 mod decide;

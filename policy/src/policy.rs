@@ -1,5 +1,9 @@
 //! The policy as callers see it.
 
+use std::collections::BTreeMap;
+
+use crate::campaign::{self, Campaign, LineOffer};
+use crate::cart::CartMoney;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::{Action, Decision, Inputs, Problem, decide, file};
@@ -40,6 +44,20 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, inputs: &Inputs, _seed: u64) -> Decision {
         decide::decide(&self.settings, &self.rules, inputs)
+    }
+
+    /// What each line of the cart gets from the campaigns that run at [`Inputs::now_ms`], in the
+    /// order of the lines. `free_minor` is what is free of each campaign's budget, by its id; a
+    /// campaign that is not named has nothing to give. The order of the campaigns does not matter.
+    #[must_use]
+    pub fn campaign_offers(
+        &self,
+        campaigns: &[Campaign],
+        inputs: &Inputs,
+        free_minor: &BTreeMap<String, i64>,
+    ) -> Vec<LineOffer> {
+        let cart = CartMoney::assess(&inputs.lines, self.settings.unknown_cost);
+        campaign::offers(campaigns, inputs, &cart, free_minor)
     }
 
     /// The file's own version.

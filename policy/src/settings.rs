@@ -66,7 +66,7 @@ impl Arm {
 }
 
 /// What an arm gives.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq)]
 pub(crate) enum Terms {
     None,
     Percent { off: Share, max_minor: i64 },
