@@ -7,12 +7,14 @@ use crate::cart::CartMoney;
 use crate::decision::{Considered, Decision, Offer, RunnerUp};
 use crate::eligibility::Gate;
 use crate::flips::flips_when;
+use crate::money::as_f64;
+use crate::propensity::Drawn;
 use crate::reasons::Story;
 use crate::rules::{Moment, Rules};
 use crate::settings::{Settings, Terms};
 use crate::weigh::{Situation, Weighed};
 
-pub(crate) fn decide(settings: &Settings, rules: &Rules, inputs: &Inputs) -> Decision {
+pub(crate) fn decide(settings: &Settings, rules: &Rules, inputs: &Inputs, seed: u64) -> Decision {
     let channel = match inputs.channel.as_str() {
         "" => settings.default_channel.as_str(),
         given => given,
@@ -46,7 +48,7 @@ pub(crate) fn decide(settings: &Settings, rules: &Rules, inputs: &Inputs) -> Dec
         situation: &situation,
         cart: &cart,
     };
-    conclude(&weighed, &story, channel)
+    conclude(&weighed, &story, channel, seed)
 }
 
 /// From 0 to 1 without a negative zero; a risk that is not a number is no risk, for which nothing
@@ -81,13 +83,28 @@ fn preferred(weighed: &[Weighed<'_>]) -> Vec<usize> {
     order
 }
 
-fn conclude(weighed: &[Weighed<'_>], story: &Story<'_>, channel: &str) -> Decision {
+/// Draws among the arms in the order of preference, so that without exploring the first is taken.
+fn draw(ranked: &[&Weighed<'_>], story: &Story<'_>, seed: u64) -> Option<Drawn> {
+    let value = |arm: &&Weighed<'_>| arm.eligible.is_ok().then(|| as_f64(arm.value_minor));
+    let values: Vec<Option<f64>> = ranked.iter().map(value).collect();
+    story.settings.exploration.draw(&values, seed)
+}
+
+fn conclude(weighed: &[Weighed<'_>], story: &Story<'_>, channel: &str, seed: u64) -> Decision {
     let order = preferred(weighed);
-    let ranked = |rank: usize| order.get(rank).and_then(|place| weighed.get(*place));
-    let Some(chosen) = ranked(0) else {
+    let ranked: Vec<&Weighed<'_>> = order.iter().filter_map(|at| weighed.get(*at)).collect();
+    let drawn = draw(&ranked, story, seed).unwrap_or_default();
+    let Some(chosen) = ranked.get(drawn.chosen).copied() else {
         return no_arms(story);
     };
-    let runner_up = ranked(1);
+    let next = if drawn.chosen == 0 { 1 } else { 0 };
+    let runner_up = ranked.get(next).copied();
+    let propensity = |arm: &Weighed<'_>| {
+        let rank = ranked.iter().position(|other| std::ptr::eq(*other, arm));
+        rank.and_then(|rank| drawn.propensities.get(rank))
+            .copied()
+            .unwrap_or(0.0)
+    };
     let currency = &story.inputs.currency;
     Decision {
         action: chosen.arm.action,
@@ -100,7 +117,7 @@ fn conclude(weighed: &[Weighed<'_>], story: &Story<'_>, channel: &str) -> Decisi
         offer: offer(chosen),
         value_minor: chosen.value_minor,
         value: chosen.value,
-        propensity: 1.0,
+        propensity: propensity(chosen),
         risk: story.situation.risk,
         currency: currency.clone(),
         reasons: story.reasons(chosen, runner_up),
@@ -108,17 +125,25 @@ fn conclude(weighed: &[Weighed<'_>], story: &Story<'_>, channel: &str) -> Decisi
             action: next.arm.action,
             arm: next.arm.name.clone(),
             value_minor: next.value_minor,
-            flips_when: flips_when(chosen, next, story.situation, currency),
+            flips_when: match drawn.explored {
+                true => "wins whenever the decision does not explore".to_owned(),
+                false => flips_when(chosen, next, story.situation, currency),
+            },
         }),
         considered: weighed
             .iter()
-            .map(|arm| considered(arm, chosen, story))
+            .map(|arm| considered(arm, chosen, propensity(arm), story))
             .collect(),
         items_shown: story.settings.items_shown,
     }
 }
 
-fn considered(weighed: &Weighed<'_>, chosen: &Weighed<'_>, story: &Story<'_>) -> Considered {
+fn considered(
+    weighed: &Weighed<'_>,
+    chosen: &Weighed<'_>,
+    propensity: f64,
+    story: &Story<'_>,
+) -> Considered {
     let is_chosen = std::ptr::eq(weighed, chosen);
     Considered {
         arm: weighed.arm.name.clone(),
@@ -130,6 +155,7 @@ fn considered(weighed: &Weighed<'_>, chosen: &Weighed<'_>, story: &Story<'_>) ->
             story.why_not(weighed, chosen)
         },
         value_minor: weighed.value_minor,
+        propensity,
         uplift: weighed.uplift,
         cost_minor: weighed.cost_minor,
     }

@@ -71,6 +71,9 @@ pub struct Considered {
     /// Why the arm was not chosen, in plain words; empty for the chosen one.
     pub why_not: String,
     pub value_minor: i64,
+    /// Probability with which the arm was to be chosen, after all filters; 0 when it could not be.
+    #[serde(default)]
+    pub propensity: f64,
     /// Probability that the arm wins the cart back and that nothing else would have.
     pub uplift: f64,
     /// What the arm costs when the shopper takes it: discount or shipping, and contact.

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use crate::Problem;
-use crate::money::Share;
+use crate::money::{Share, as_f64};
+use crate::propensity::Exploration;
 use crate::rules::Rules;
 use crate::settings::{Arm, CHANNELS, Settings, UnknownCost};
 use section::{Problems, Section};
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "version",
     "items_shown",
     "default_channel",
@@ -22,6 +23,7 @@ const KEYS: [&str; 8] = [
     "unknown_cost",
     "contact_cost_minor",
     "caps",
+    "exploration",
     "arm",
 ];
 /// No amount of a policy file is meant to be larger.
@@ -72,6 +74,7 @@ fn settings(top: &Section<'_, '_>, rules: &mut Rules, problems: &mut Problems<'_
         unknown_cost: unknown_cost(top, problems),
         contact_cost_minor: contact_cost(top, problems),
         max_messages_7d: max_messages(top, problems),
+        exploration: exploration(top, problems),
         arms: arms(top, rules, problems),
     }
 }
@@ -113,6 +116,20 @@ fn max_messages(top: &Section<'_, '_>, problems: &mut Problems<'_>) -> u32 {
         .and_then(|section| section.integer("max_messages_7d", 0..=MAX_MESSAGES, problems))
         .and_then(|most| u32::try_from(most).ok())
         .unwrap_or(DEFAULT_MAX_MESSAGES)
+}
+
+fn exploration(top: &Section<'_, '_>, problems: &mut Problems<'_>) -> Exploration {
+    let Some(section) = top.table("exploration", &["epsilon", "max_regret_minor"], problems) else {
+        return Exploration::NONE;
+    };
+    let epsilon_is = "the share of decisions that explore, e.g. 0.05";
+    section.require("epsilon", epsilon_is, problems);
+    let regret_is = "how much less than the best an arm may be worth to be explored";
+    section.require("max_regret_minor", regret_is, problems);
+    let epsilon = section.share("epsilon", 0.0..=1.0, problems).unwrap_or(0.0);
+    let regret = section.integer("max_regret_minor", 0..=MAX_MINOR, problems);
+    // Both are in range here, so there is no error to report.
+    Exploration::new(epsilon, as_f64(regret.unwrap_or(0))).unwrap_or(Exploration::NONE)
 }
 
 fn arms(top: &Section<'_, '_>, rules: &mut Rules, problems: &mut Problems<'_>) -> Vec<Arm> {

@@ -39,11 +39,11 @@ impl Policy {
     /// Chooses what to do about the cart. A pure function that cannot fail: inputs that make no
     /// sense, such as a risk that is not a number, make doing nothing the best.
     ///
-    /// The choice is the best eligible arm with probability 1, so the seed does not matter yet;
-    /// it is an argument, and logged, because a policy that explores draws from it.
+    /// The choice is the best eligible arm, or, with the probability that the file's `exploration`
+    /// says, another one that is drawn from the seed.
     #[must_use]
-    pub fn decide(&self, inputs: &Inputs, _seed: u64) -> Decision {
-        decide::decide(&self.settings, &self.rules, inputs)
+    pub fn decide(&self, inputs: &Inputs, seed: u64) -> Decision {
+        decide::decide(&self.settings, &self.rules, inputs, seed)
     }
 
     /// What each line of the cart gets from the campaigns that run at [`Inputs::now_ms`], in the

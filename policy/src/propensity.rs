@@ -26,7 +26,7 @@ pub enum ExplorationError {
 }
 
 /// What was drawn, with the probabilities it was drawn by.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Drawn {
     /// Position of the arm.
     pub chosen: usize,

@@ -40,6 +40,11 @@ impl Story<'_> {
             Ok(()) if weighed.value_minor == chosen.value_minor => {
                 "it is worth the same, and the cheaper one goes first".to_owned()
             }
+            Ok(()) if weighed.value_minor > chosen.value_minor => {
+                let ahead = weighed.value_minor.saturating_sub(chosen.value_minor);
+                let ahead = self.money(ahead);
+                format!("it is worth {ahead} more, and this decision explores another")
+            }
             Ok(()) => {
                 let behind = chosen.value_minor.saturating_sub(weighed.value_minor);
                 format!("it is worth {} less", self.money(behind))
@@ -60,6 +65,17 @@ impl Story<'_> {
     }
 
     fn headline(&self, chosen: &Weighed<'_>, runner_up: Option<&Weighed<'_>>) -> String {
+        if let Some(best) = runner_up.filter(|next| next.value_minor > chosen.value_minor)
+            && best.eligible.is_ok()
+        {
+            return format!(
+                "this decision explores {}: {} is expected to be worth {} more ({})",
+                chosen.arm.phrase(),
+                best.arm.phrase(),
+                self.money(best.value_minor.saturating_sub(chosen.value_minor)),
+                self.stake()
+            );
+        }
         if chosen.arm.action.sends_message() {
             let worth = self.money(chosen.value_minor);
             let arm = chosen.arm.phrase();
@@ -133,7 +149,7 @@ impl Story<'_> {
 
     fn next_best(&self, chosen: &Weighed<'_>, runner_up: Option<&Weighed<'_>>) -> Option<String> {
         let next = runner_up.filter(|next| next.eligible.is_ok())?;
-        if !chosen.arm.action.sends_message() {
+        if !chosen.arm.action.sends_message() || next.value_minor > chosen.value_minor {
             return None;
         }
         let behind = chosen.value_minor.saturating_sub(next.value_minor);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::Action;
 use crate::money::Share;
+use crate::propensity::Exploration;
 
 /// The channels a message can go out on.
 pub(crate) const CHANNELS: [&str; 4] = ["email", "sms", "push", "onsite"];
@@ -18,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) unknown_cost: UnknownCost,
     pub(crate) contact_cost_minor: BTreeMap<String, i64>,
     pub(crate) max_messages_7d: u32,
+    pub(crate) exploration: Exploration,
     /// `nothing` is always among them.
     pub(crate) arms: Vec<Arm>,
 }
