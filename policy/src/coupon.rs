@@ -9,8 +9,8 @@
 //! | 8 | serial: a keyed hash of shop, person, cart version and decision |
 //! | 8 | MAC over shop and all before |
 //!
-//! Nothing about the person can be read from it. The same decision gives the same code, so that a
-//! repeat after a crash issues no second one; two people get the same serial with a probability of
+//! Nothing about the person can be read from it. While one key signs, the same decision gives
+//! the same code, so that a repeat after a crash issues no second one; two people get the same serial with a probability of
 //! about 10⁻⁸ among a million. A forged code is right once in 2^64 tries. What the code is worth, and
 //! that it is redeemed once, the store knows under the serial; the exact expiry as well, as the
 //! one in the code is rounded up to the hour.

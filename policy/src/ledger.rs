@@ -13,7 +13,7 @@
 //! writes it and is replaced by compare-and-set, so whoever loses a race reads and applies again.
 //! Settled decisions are remembered so that repeats are recognised, until [`Ledger::forget`] drops
 //! those decided before a moment; from then on whatever was decided before it is refused as too
-//! late, known or not.
+//! late, known or not. That moment lies before everything that may still be sent.
 
 mod encoding;
 

@@ -36,8 +36,8 @@ pub struct Link<'a> {
     pub expires_at_ms: i64,
 }
 
-/// The token of a link, and the reference to store the cart under. The same decision gives the
-/// same token.
+/// The token of a link, and the reference to store the cart under. While one key signs,
+/// the same decision gives the same token.
 #[must_use]
 pub fn issue(keys: &Keyring, link: Link<'_>) -> (String, Reference) {
     let number = keys.current();

@@ -231,10 +231,23 @@ impl Sequence {
             Some(due) if due.key == key && due.at_ms <= now_ms => {
                 self.taken_attempt = self.attempt;
                 (self.step, self.attempt) = (self.step + 1, 0);
-                self.not_before_ms = i64::MIN;
+                self.not_before_ms = self.spaced_ms(plan, pace, now_ms);
                 true
             }
             Some(_) | None => false,
+        }
+    }
+
+    /// A step that came late does not have the next one on its heels: between the two lies what the
+    /// plan puts between them.
+    fn spaced_ms(&self, plan: &Plan, pace: Pace, taken_ms: i64) -> i64 {
+        let before = self
+            .step
+            .checked_sub(1)
+            .and_then(|step| plan.delay_ms(step, pace));
+        match (before, plan.delay_ms(self.step, pace)) {
+            (Some(before), Some(next)) => taken_ms.saturating_add(next.saturating_sub(before)),
+            (None, _) | (_, None) => i64::MIN,
         }
     }
 

@@ -125,6 +125,20 @@ fn a_message_that_was_put_off_is_decided_again_as_the_same_message() {
 }
 
 #[test]
+fn a_step_that_came_late_does_not_have_the_next_on_its_heels() {
+    let mut sequence = Sequence::begin(Kind::Cart, 4, 0);
+    assert!(take(&mut sequence, key(4, 0, 0), HOUR));
+    sequence.put_off(key(4, 0, 0), 26 * HOUR);
+    assert!(take(&mut sequence, key(4, 0, 1), 26 * HOUR));
+    let next = due(&sequence).unwrap();
+    assert_eq!(
+        (next.key.step, next.at_ms / HOUR),
+        (1, 49),
+        "a day less half an hour after it"
+    );
+}
+
+#[test]
 fn whoever_acts_quickly_is_idle_sooner_and_a_buyer_lapses_by_their_own_rhythm() {
     let cart = Plan::usual(Kind::Cart).rhythm;
     let quick = cart.idle_ms(Pace::of_mean(20, 60.0));
