@@ -6,6 +6,7 @@
 //! | `gate.rs` | places, the queue, and who is refused |
 //! | `limit.rs` | the formula of the limit, with its sources |
 //! | `meter.rs`, `histogram.rs` | what calls take now |
+//! | `starvation.rs` | whether this process gets the cores it asks for |
 //! | `layer.rs` | the tower layer, in front of decoding |
 //! | `refusal.rs` | RESOURCE_EXHAUSTED with a hint when to try again |
 //! | `standing.rs` | when a role counts as overloaded, and what its health says then |
@@ -24,9 +25,10 @@ mod methods;
 mod numbers;
 mod refusal;
 mod standing;
+mod starvation;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -78,19 +80,37 @@ impl Settings {
     }
 }
 
-/// What the roles behind this one say of their load. A refusal of theirs means that we hand on
-/// more than they can take, so our own limit gives way.
+/// What a role hears of load that is not its own calls': the roles behind it, and the machine.
+/// Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Pressure(Arc<AtomicU32>);
+pub struct Pressure(Arc<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// Calls that a role behind this one had no room for, since the limit last asked.
+    felt: AtomicU32,
+    starved: AtomicBool,
+}
 
 impl Pressure {
-    /// A role behind this one refused a call because it is overloaded.
+    /// A role behind this one has more to do than it can: our own limit gives way.
     pub fn felt(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.felt.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether this process lately waited for cores: then whoever shares them is slow as well, and
+    /// an answer that does not come in time says that there is too much to do.
+    #[must_use]
+    pub fn is_starved(&self) -> bool {
+        self.0.starved.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_starved(&self, starved: bool) {
+        self.0.starved.store(starved, Ordering::Relaxed);
     }
 
     pub(crate) fn take(&self) -> u32 {
-        self.0.swap(0, Ordering::Relaxed)
+        self.0.felt.swap(0, Ordering::Relaxed)
     }
 }
 

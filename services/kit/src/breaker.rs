@@ -10,7 +10,10 @@
 //!
 //! The states are those of Nygard, "Release It!" (2nd edition, "Circuit Breaker"); the ramp is there
 //! so that whoever comes back is not met by everybody at once. A failure is no answer in time,
-//! UNAVAILABLE, or a fault of the peer's. A refusal by load is none: the peer lives.
+//! UNAVAILABLE, or a fault of the peer's. A refusal by load is none: the peer lives. Nor is silence
+//! towards one call of a peer that meanwhile answers others, while this process itself waits for
+//! cores: there is too much to do on this machine, and to answer more calls from fallbacks is not
+//! what helps.
 
 mod numbers;
 mod state;
@@ -199,12 +202,22 @@ impl Breaker {
             Outcome::Answer => state.answered(pass, now, true),
             Outcome::Lives => state.answered(pass, now, false),
             Outcome::Fault => state.failed(pass, now),
+            Outcome::Late if self.is_crowded(&state, pass) => {
+                self.pressure.felt();
+                state.forget(pass, now);
+            }
             Outcome::Late if given >= SHORT => state.failed(pass, now),
             Outcome::Late | Outcome::Dropped => state.forget(pass, now),
         }
         let after = state.phase(now);
         drop(state);
         self.say(before, after);
+    }
+
+    /// Whether a late answer is for want of cores, which all roles of a machine share: the peer has
+    /// answered others since it was asked.
+    fn is_crowded(&self, state: &State, pass: Pass) -> bool {
+        self.pressure.is_starved() && state.has_answered_since(pass)
     }
 
     fn say(&self, before: Phase, after: Phase) {
@@ -325,6 +338,37 @@ mod tests {
         }
         assert_eq!(breaker.phase(), Phase::Closed);
         assert_eq!(pressure.take(), 100);
+    }
+
+    /// A call that stays without an answer while `meanwhile` another gets one.
+    async fn silence(breaker: &Breaker, meanwhile: bool) {
+        let silence = async {
+            if meanwhile {
+                ask(breaker, Ok(())).await.unwrap();
+            }
+            std::future::pending::<Result<Response<()>, Status>>().await
+        };
+        let deadline = Deadline::after(SHORT * 2);
+        let asked = breaker.ask(deadline, silence).await;
+        assert!(matches!(asked, Err(Trouble::Late(_))), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn late_for_want_of_cores_is_pressure_and_silence_towards_all_is_not() {
+        for (starved, meanwhile, phase, felt) in [
+            (true, true, Phase::Closed, 5),
+            (true, false, Phase::Open, 0),
+            (false, false, Phase::Open, 0),
+        ] {
+            let pressure = Pressure::default();
+            pressure.set_starved(starved);
+            let breaker = Breaker::new("features", pressure.clone());
+            for _ in 0..IN_A_ROW {
+                silence(&breaker, meanwhile).await;
+            }
+            let what = format!("starved {starved}, others answered {meanwhile}");
+            assert_eq!((breaker.phase(), pressure.take()), (phase, felt), "{what}");
+        }
     }
 
     #[tokio::test]

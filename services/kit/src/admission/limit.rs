@@ -11,9 +11,10 @@
 //!
 //! Three things differ from it.
 //!
-//! - The limit holds, and gives way to slowness, only while calls wait for a thread of ours. The
-//!   time to the first poll of a call's task is queueing in this process and nothing else; where it
-//!   is short, the calls are slow because they wait for something else, which costs nothing here.
+//! - The limit holds, and gives way to slowness, only while calls wait for a thread of ours, or our
+//!   threads for a core. The time to the first poll of a call's task is queueing in this process and
+//!   nothing else; where both are short, the calls are slow because they wait for something else,
+//!   which costs nothing here.
 //!   WeChat's DAGOR takes the same signal for the same reason ("Overload Control for Scaling WeChat
 //!   Microservices", SoCC 2018, section 4.1).
 //! - `base` falls fast and rises slowly, sixty times more slowly while the limit holds calls back: a
@@ -49,6 +50,8 @@ pub(super) struct Seen {
     pub(super) lag: Duration,
     /// Share of the calls for which a role behind this one said that it is overloaded, 0 to 1.
     pub(super) pressed: f64,
+    /// Our threads waited for cores that others had.
+    pub(super) starved: bool,
     /// Most calls under way at a time.
     pub(super) peak: usize,
     /// How long the window was.
@@ -95,7 +98,8 @@ impl Limit {
             let cut = seen.pressed.clamp(LEAST_CUT, STEEPEST);
             self.value.min(2.0 * peak) * (1.0 - cut)
         } else if used {
-            let gradient = if seen.lag < BUSY { 1.0 } else { gradient };
+            let ours = seen.lag >= BUSY || seen.starved;
+            let gradient = if ours { gradient } else { 1.0 };
             let wanted = gradient * self.value + self.value.sqrt();
             self.value + SMOOTHING * (wanted - self.value)
         } else {
@@ -141,6 +145,7 @@ mod tests {
             methods: vec![(Duration::from_secs_f64(ms / 1e3), 100)],
             lag: Duration::from_millis(lag_ms),
             pressed: 0.0,
+            starved: false,
             peak: limit.get(),
             length: WINDOW,
         }
@@ -200,6 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn slowness_for_want_of_cores_shrinks_it() {
+        let mut limit = Limit::new(16, 1_000, 1);
+        let quiet = Seen {
+            peak: 1,
+            ..window(&limit, 1.0, 0)
+        };
+        limit.update(&quiet);
+        for _ in 0..100 {
+            limit.update(&Seen {
+                starved: true,
+                ..window(&limit, 20.0, 0)
+            });
+        }
+        assert_eq!(limit.get(), 16);
+    }
+
+    #[test]
     fn a_role_behind_that_refuses_cuts_it_at_once() {
         let mut limit = Limit::new(16, 1_000, 1);
         for (pressed, allowed) in [(0.01, 61), (0.9, 32)] {
@@ -236,15 +258,16 @@ mod tests {
         fn stays_within_its_bounds_whatever_it_sees(
             least in 1_u32..200,
             more in 0_u32..2_000,
-            windows in prop::collection::vec((0_u64..5_000_000, 0_u32..500, 0_u64..50, 0.0..1.0_f64, 0_usize..5_000), 1..100),
+            windows in prop::collection::vec((0_u64..5_000_000, 0_u32..500, 0_u64..50, 0.0..1.0_f64, any::<bool>(), 0_usize..5_000), 1..100),
         ) {
             let most = least + more;
             let mut limit = Limit::new(least, most, 1);
-            for (micros, count, lag_ms, pressed, peak) in windows {
+            for (micros, count, lag_ms, pressed, starved, peak) in windows {
                 limit.update(&Seen {
                     methods: vec![(Duration::from_micros(micros), count)],
                     lag: Duration::from_millis(lag_ms),
                     pressed,
+                    starved,
                     peak,
                     length: WINDOW,
                 });

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Pressure;
 use super::histogram::{Counts, Histogram};
 use super::limit::{BUSY, Limit, Seen};
+use super::starvation;
 
 const WINDOW: Duration = Duration::from_millis(100);
 /// A window with fewer calls is kept open, up to the longest.
@@ -23,6 +24,9 @@ const LAG_WEIGHT: u64 = 16;
 const LAG_LASTS: Duration = Duration::from_millis(50);
 /// How long after a role behind this one refused the limit holds.
 const PRESSED_LASTS: Duration = Duration::from_secs(1);
+/// How long after a window in which this process was starved the limit holds: while it holds, there is
+/// less to do, and the next windows may look better than the load is.
+const STARVED_LASTS: Duration = Duration::from_secs(1);
 /// How long after its window a need is believed. Without that, a method whose every call is
 /// refused would never be tried again.
 const NEED_LASTS: Duration = Duration::from_secs(1);
@@ -51,6 +55,8 @@ pub(super) struct Meter {
     mean_lag_at: AtomicU64,
     /// Until when the roles behind this one count as pressed, in ns since the start.
     pressed_until: AtomicU64,
+    /// Until when this process counts as starved, in ns since the start.
+    starved_until: AtomicU64,
     came: AtomicU32,
     done: AtomicU32,
     peak: AtomicUsize,
@@ -75,6 +81,7 @@ impl Meter {
             mean_lag: AtomicU64::new(0),
             mean_lag_at: AtomicU64::new(0),
             pressed_until: AtomicU64::new(0),
+            starved_until: AtomicU64::new(0),
             came: AtomicU32::new(0),
             done: AtomicU32::new(0),
             peak: AtomicUsize::new(0),
@@ -103,13 +110,14 @@ impl Meter {
             .store(self.since_start(now), Ordering::Relaxed);
     }
 
-    /// Whether the limit holds: only while calls wait for a thread of ours, or a role behind this
-    /// one is pressed. Calls that wait for something else cost nothing.
+    /// Whether the limit holds: only while calls wait for a thread of ours or our threads for a
+    /// core, or a role behind this one is pressed. Calls that wait for something else cost nothing.
     pub(super) fn holds(&self, now: Instant) -> bool {
         let now = self.since_start(now);
         let known = now.saturating_sub(self.mean_lag_at.load(Ordering::Relaxed)) < nanos(LAG_LASTS);
         known && self.mean_lag.load(Ordering::Relaxed) >= nanos(BUSY)
             || now < self.pressed_until.load(Ordering::Relaxed)
+            || now < self.starved_until.load(Ordering::Relaxed)
     }
 
     /// A call has come.
@@ -155,7 +163,13 @@ impl Meter {
         }
         window.opened = now;
         self.came.store(0, Ordering::Relaxed);
-        let seen = self.close(length);
+        let seen = self.close(length, now);
+        if seen.starved {
+            let until = since_start + nanos(STARVED_LASTS);
+            self.starved_until.store(until, Ordering::Relaxed);
+        }
+        let starved = since_start < self.starved_until.load(Ordering::Relaxed);
+        self.pressure.set_starved(starved);
         if seen.pressed > 0.0 {
             let until = since_start + nanos(PRESSED_LASTS);
             self.pressed_until.store(until, Ordering::Relaxed);
@@ -169,7 +183,7 @@ impl Meter {
     }
 
     /// Reads the window and empties it.
-    fn close(&self, length: Duration) -> Seen {
+    fn close(&self, length: Duration, now: Instant) -> Seen {
         let done = self.done.swap(0, Ordering::Relaxed).max(1);
         let pressed = f64::from(self.pressure.take()) / f64::from(done);
         let methods = self.methods.iter().map(|method| {
@@ -181,6 +195,7 @@ impl Meter {
             methods: methods.collect(),
             lag: self.lag.take().percentile(50),
             pressed: pressed.min(1.0),
+            starved: starvation::is_starved(now),
             peak: self.peak.swap(0, Ordering::Relaxed),
             length,
         }

@@ -90,7 +90,7 @@ pub(super) struct State {
     asked: u64,
     /// When the peer was last given up.
     given_up: Option<Instant>,
-    /// Seconds, and when that was last moved.
+    /// Seconds, and when that was last moved: with the last whole answer.
     usual: Option<(f64, Instant)>,
 }
 
@@ -183,6 +183,11 @@ impl State {
             }
             Some(_) | None => Duration::ZERO,
         }
+    }
+
+    /// Whether the peer gave anybody a whole answer since this call was let through.
+    pub(super) fn has_answered_since(&self, pass: Pass) -> bool {
+        self.usual.is_some_and(|(_, at)| at >= pass.since)
     }
 
     /// Whether the peer was given up a moment ago.
