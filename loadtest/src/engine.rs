@@ -15,6 +15,7 @@ use crate::cpu;
 use crate::measured::{Answer, Measured, Timing};
 use crate::pacer::Pacer;
 use crate::schedule::Schedule;
+use crate::server_timing;
 
 /// What is sent: one call, or a few that belong together, checked.
 pub(crate) trait Operation: Send + Sync + 'static {
@@ -104,6 +105,7 @@ async fn one<O: Operation>(run: Arc<Run<O>>, request: u64, intended: Duration) {
         sent,
         done: run.started.elapsed(),
     };
+    server_timing::note(timing.done.saturating_sub(timing.intended));
     lock(&run.measured).record(&timing, answer);
     let before = run.in_flight.fetch_sub(1, Ordering::AcqRel);
     if before == 1 && run.draining.load(Ordering::Acquire) {

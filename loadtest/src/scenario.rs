@@ -16,7 +16,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 
 use crate::engine::Operation;
@@ -225,7 +224,7 @@ impl Shop {
             metadata.insert("traceparent", header);
         }
         if self.ask_timing {
-            metadata.insert(server_timing::ASK, MetadataValue::from_static("1"));
+            metadata.insert(server_timing::ASK, server_timing::ask());
         }
         message
     }

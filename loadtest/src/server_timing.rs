@@ -1,11 +1,13 @@
 //! What the server says its time went to.
 //!
-//! Asked with the metadata `cartwright-timing: 1`, a server answers with `server-timing`, in the
+//! Asked with the metadata `cartwright-timing: over=2`, a server whose answer took more than 2 ms adds
+//! `server-timing`, in the
 //! syntax of the W3C draft "Server Timing": `total;dur=2.1, features;dur=0.2, features.hop;dur=1.1`,
 //! in milliseconds. Each name is the time of its own, without that of the parts whose names go on
 //! after a dot, so that all but `total` add up to the server's time, and the difference to `total` is
 //! in no stage. A decision also carries its stages in itself.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proto::v1 as pb;
@@ -32,6 +34,70 @@ pub(crate) struct Stage {
 /// Asks for the answer below.
 pub(crate) const ASK: &str = "cartwright-timing";
 const ANSWER: &str = "server-timing";
+
+/// From which time on servers are asked, in ms. Few values: a header that hardly ever changes is sent
+/// as a number.
+const LEVELS: [(f64, &str); 13] = [
+    (0.125, "over=0.125"),
+    (0.25, "over=0.25"),
+    (0.5, "over=0.5"),
+    (1.0, "over=1"),
+    (2.0, "over=2"),
+    (4.0, "over=4"),
+    (8.0, "over=8"),
+    (16.0, "over=16"),
+    (32.0, "over=32"),
+    (64.0, "over=64"),
+    (128.0, "over=128"),
+    (256.0, "over=256"),
+    (512.0, "over=512"),
+];
+
+/// What a slow request takes in this process's run, so that only such are asked where their time went:
+/// if all answers told, that would be a load of its own, and not a small one.
+static SLOW: Slow = Slow(AtomicU64::new(0));
+
+/// The latency that a twentieth of the requests exceeds, in µs, followed request by request: up by a
+/// step when one took longer, down by a nineteenth of it when not.
+#[derive(Debug)]
+struct Slow(AtomicU64);
+
+impl Slow {
+    /// Steps are this share of the value.
+    const STEP: u64 = 20;
+    const TWENTIETH: u64 = 19;
+
+    fn note(&self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let slow = self.0.load(Ordering::Relaxed);
+        let step = slow / Self::STEP + Self::TWENTIETH;
+        let next = if micros > slow {
+            slow + step
+        } else {
+            slow - (step / Self::TWENTIETH).min(slow)
+        };
+        // Two at once: one of them is not counted.
+        self.0.store(next, Ordering::Relaxed);
+    }
+
+    /// A server's own time is less than what its client waits.
+    fn ask(&self) -> &'static str {
+        let micros = u32::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        let half = f64::from(micros) / 2_000.0;
+        let level = LEVELS.iter().rev().find(|(ms, _)| *ms <= half);
+        level.map_or("1", |(_, ask)| ask)
+    }
+}
+
+/// A request took this long.
+pub(crate) fn note(latency: Duration) {
+    SLOW.note(latency);
+}
+
+/// What servers are asked with now.
+pub(crate) fn ask() -> MetadataValue<Ascii> {
+    MetadataValue::from_static(SLOW.ask())
+}
 
 impl ServerTiming {
     /// What the metadata of an answer says.
@@ -136,6 +202,18 @@ mod tests {
         stages
             .map(|s| (s.name.as_str(), s.took.as_micros()))
             .collect()
+    }
+
+    #[test]
+    fn about_a_twentieth_is_slow() {
+        let slow = Slow(AtomicU64::new(0));
+        assert_eq!(slow.ask(), "1", "nothing is known: all are asked");
+        for at in 0..40_000_u64 {
+            slow.note(Duration::from_micros(at * 7_919 % 10_000));
+        }
+        let micros = slow.0.load(Ordering::Relaxed);
+        assert!((9_000..=10_500).contains(&micros), "{micros}");
+        assert_eq!(slow.ask(), "over=4");
     }
 
     #[test]

@@ -43,7 +43,10 @@ impl Tracing {
         let span = Random::of(self.salt ^ SPANS, !request).next() | 1;
         let flags = u8::from(self.sampled(request));
         let text = format!("00-{}-{span:016x}-{flags:02x}", self.id(request));
-        MetadataValue::try_from(text).ok()
+        let mut value = MetadataValue::try_from(text).ok()?;
+        // No two are the same: in the table of header compression they would only push others out.
+        value.set_sensitive(true);
+        Some(value)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -108,8 +108,8 @@ fn begin<B>(recording: &mut Recording, peer: &Peer, request: &mut Request<B>) ->
     if let Some(value) = peer.asks.header() {
         headers.insert(KEEP, value);
     }
-    if recording.wants_timing {
-        headers.insert(timing::ASK, HeaderValue::from_static("1"));
+    if let Some(asked) = &recording.timing {
+        headers.insert(timing::ASK, asked.header.clone());
     }
     let knows = |asks: &Arc<Asks>| Arc::ptr_eq(asks, &peer.asks);
     if !place.sampled() && !recording.asks.iter().any(knows) {

@@ -11,6 +11,7 @@ use tonic::Code;
 use super::attribute::{Attribute, Note, Value};
 use super::context::{Context, SpanId};
 use super::ring::Asks;
+use super::timing::Asked;
 use super::tracer::Tracer;
 
 /// Spans that one request may have open or keep.
@@ -77,7 +78,7 @@ pub(super) struct Recording {
     entered: Vec<usize>,
     pub(super) is_degraded: bool,
     /// The caller wants to know the stages.
-    pub(super) wants_timing: bool,
+    pub(super) timing: Option<Asked>,
     /// What called roles said of their stages, by the position of the hop.
     pub(super) heard: Vec<(usize, HeaderValue)>,
     /// Whom to ask for their part when the trace is kept after all.
@@ -100,7 +101,7 @@ impl Recording {
             method: 0..0,
             entered: Vec::with_capacity(8),
             is_degraded: false,
-            wants_timing: false,
+            timing: None,
             heard: Vec::new(),
             asks: Vec::new(),
             lost: 0,
@@ -120,7 +121,7 @@ impl Recording {
         self.method = 0..0;
         self.entered.clear();
         self.is_degraded = false;
-        self.wants_timing = false;
+        self.timing = None;
         self.heard.clear();
         self.asks.clear();
         self.lost = 0;

@@ -138,7 +138,8 @@ impl<F> Drop for Answering<F> {
 
 /// Tells the caller that asked what took how long, and in which trace.
 fn tell(recording: &Recording, headers: &mut HeaderMap) {
-    if !recording.wants_timing {
+    let asked = recording.timing.as_ref();
+    if !asked.is_some_and(|asked| asked.wants(recording.took())) {
         return;
     }
     if let Some(value) = timing::header(recording) {

@@ -1,4 +1,6 @@
-//! `server-timing`: a caller that sends `cartwright-timing: 1` is told the stages of its request.
+//! `server-timing`: a caller that sends `cartwright-timing: 1` is told the stages of its request; one
+//! that sends `cartwright-timing: over=2.5` is told them when that took more than 2.5 ms. To tell takes
+//! more than to record: texts that are made, compressed, sent and read at every hop.
 //!
 //! The answer's initial metadata then carries `server-timing: features;dur=1.204,
 //! features.hop;dur=1.151, …` (the syntax of the W3C's Server Timing) in milliseconds: `total`, then
@@ -25,8 +27,35 @@ const NAMED: usize = 64;
 /// Longest text of a called role that is passed on.
 const HEARD: usize = 4_096;
 
-pub(super) fn is_asked(headers: &HeaderMap) -> bool {
-    headers.get(ASK).is_some_and(|value| value == "1")
+/// What a caller asked with, and what it means. Called roles are asked with the same.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) header: HeaderValue,
+    over: Duration,
+}
+
+impl Asked {
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let header = headers.get(ASK)?;
+        let over = match header.to_str().ok()? {
+            "1" => Duration::ZERO,
+            text => over(text)?,
+        };
+        Some(Self {
+            header: header.clone(),
+            over,
+        })
+    }
+
+    /// Whether a request that took so long is worth telling of.
+    pub(super) fn wants(&self, took: Duration) -> bool {
+        took > self.over
+    }
+}
+
+fn over(text: &str) -> Option<Duration> {
+    let ms: f64 = text.strip_prefix("over=")?.parse().ok()?;
+    Duration::try_from_secs_f64(ms / 1_000.0).ok()
 }
 
 /// The stages so far, as the header says them.
@@ -114,6 +143,20 @@ fn parse(text: &HeaderValue) -> Vec<(String, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_caller_may_ask_for_slow_answers_only() {
+        let asks = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ASK, HeaderValue::from_static(value));
+            Asked::of(&headers).map(|asked| asked.over)
+        };
+        assert_eq!(asks("1"), Some(Duration::ZERO));
+        assert_eq!(asks("over=2.5"), Some(Duration::from_micros(2_500)));
+        for none in ["", "0", "over=", "over=-1", "over=NaN", "over=1e300", "2.5"] {
+            assert_eq!(asks(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn reads_what_a_role_says_and_leaves_out_nonsense() {

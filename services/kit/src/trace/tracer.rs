@@ -7,13 +7,14 @@ use http::{HeaderMap, Request};
 use tonic::Code;
 
 use super::context::{self, Context, SpanId, TraceId};
+use super::current;
 use super::export::Exporter;
 use super::keep::{Allowance, Counts, Lost, Share, Why, is_failure};
 use super::recording::Recording;
 use super::ring::{self, Ring};
 use super::settings::Settings;
 use super::shopper::ShopperKey;
-use super::{current, timing};
+use super::timing::Asked;
 use crate::deadline;
 use crate::metrics::Registry;
 
@@ -120,7 +121,7 @@ impl Tracer {
         };
         recording.parent = caller.map(|caller| caller.span_id);
         recording.state = caller.and_then(|_| context::state(headers));
-        recording.wants_timing = timing::is_asked(headers);
+        recording.timing = Asked::of(headers);
         let now = Instant::now();
         recording.deadline = deadline::given(headers).and_then(|left| now.checked_add(left));
         recording.begin(method, now);

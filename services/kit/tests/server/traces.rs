@@ -238,6 +238,12 @@ async fn a_caller_that_asks_is_told_the_stages_and_the_trace() {
         "the parts are no more than all: {timing}"
     );
     assert!(said("traceresponse").contains(TRACE));
+    let quick = [("cartwright-timing", "over=60000")];
+    let answer = client
+        .get_status(asked(told("call"), &quick))
+        .await
+        .unwrap();
+    assert!(answer.metadata().get("server-timing").is_none());
     let malformed = [("traceparent", "00-oh-no-01"), ("cartwright-timing", "1")];
     let answer = client
         .get_status(asked(told("work"), &malformed))
