@@ -52,8 +52,8 @@ impl Format {
             [0x08, 1..=64, ..] => Ok(Self::Onnx),
             _ => Err(Error::Refused {
                 what: "a file of an unknown format".to_owned(),
-                instead: "LightGBM's text (model.save_model), XGBoost's JSON, ONNX and Cartwright's \
-                          JSON are read",
+                instead: "LightGBM's text (model.save_model), XGBoost's JSON and Cartwright's JSON \
+                          are read",
             }),
         }
     }
@@ -96,7 +96,7 @@ pub fn load(bytes: &[u8], format: Option<Format>) -> Result<Box<dyn Model>, Erro
         Format::Onnx => {
             return Err(Error::Refused {
                 what: "an ONNX model".to_owned(),
-                instead: "this build reads none",
+                instead: "networks are not read yet; trees of LightGBM and XGBoost are",
             });
         }
     })

@@ -17,7 +17,7 @@ use crate::failure::OrFail as _;
 use crate::output;
 use rows::Rows;
 
-/// Looks into a model of LightGBM, XGBoost, ONNX or our trainer, scores rows with it, times it
+/// Looks into a model of LightGBM, XGBoost or our trainer, scores rows with it, times it
 ///
 /// What is printed is what a server that has the model in its snapshot would compute.
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ enum Command {
     /// over. A value is a number; empty, NA, null or nan is a missing one.
     #[command(after_help = "Examples:
   cartwright model score --model model.txt --csv rows.csv
-  cartwright model score --model model.onnx --csv rows.csv --by-position
+  cartwright model score --model model.txt --csv rows.csv --by-position
   head -100 rows.csv | cartwright model score --model model.json --csv - --json")]
     Score {
         #[command(flatten)]
@@ -90,7 +90,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct File {
-    /// The model: LightGBM's text, XGBoost's JSON, ONNX, or a file of our trainer
+    /// The model: LightGBM's text, XGBoost's JSON, or a file of our trainer
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// What it is; without, the file is looked at

@@ -120,7 +120,7 @@ fn by_name(header: &csv::StringRecord, features: &[String]) -> anyhow::Result<Ve
         let unread = header.len() - features.len().min(header.len());
         if unread > 0 {
             let columns = output::counted(unread, "column");
-            output::note(format!("{columns} of the file are not read by the model"));
+            output::note(format!("not read by the model: {columns} of the file"));
         }
         return Ok(features.iter().filter_map(place).collect());
     }
