@@ -11,6 +11,7 @@ use crate::period;
 use crate::plan::{Chosen, parse_rate};
 use crate::schedule::Arrival;
 use crate::slo::Slo;
+use crate::swap::SwapArgs;
 use crate::targets::{Role, parse_url};
 
 /// Measures whether Cartwright's latency objectives hold
@@ -54,6 +55,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Diff(DiffArgs),
     Shop(ShopFileArgs),
+    Swap(Box<SwapArgs>),
 }
 
 /// Names what got worse from one report to another, beyond the noise

@@ -10,6 +10,7 @@
 //! - `scenario`, `check`, `status`, `trace`, `server_timing`: what is sent, and whether the answer
 //!   is right
 //! - `fault`, `find_max`, `compare`, `ceiling`: what a run can do besides
+//! - `swap`: a load under which snapshots are swapped
 //! - `timings`, `slowest`, `measured`, `cpu`, `stats`, `live`: what was measured
 //! - `report`, `machine`, `diff`: table, JSON and page, and two reports side by side
 //! - `shop_file`: the made-up shop as a file to train from
@@ -48,6 +49,7 @@ mod slo;
 mod slowest;
 mod stats;
 mod status;
+mod swap;
 mod targets;
 mod timings;
 mod trace;
@@ -93,6 +95,7 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
     match &cli.command {
         None => command::run(&cli.run),
         Some(Command::Diff(diff)) => diff::run(diff),
+        Some(Command::Swap(args)) => swap::run(args),
         Some(Command::Shop(shop)) => shop_file::run(shop).map(|()| true),
     }
 }

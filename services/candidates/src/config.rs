@@ -21,9 +21,17 @@ pub struct Config {
     /// Address of `/live`, `/ready` and `/metrics`; `none` for no admin port.
     #[serde(with = "socket::optional")]
     pub admin: Option<SocketAddr>,
-    /// Folder of the snapshot to answer from. Required to serve.
+    /// Folder of the snapshot to answer from. Required to serve, unless a registry is followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<PathBuf>,
+    /// URL of the registry to follow: a folder, `file://`, `s3://bucket/prefix`, `gs://`, `az://`.
+    /// What its newest record names goes live, and goes before `snapshot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// Where snapshots of the registry are kept on this machine; roles may share it.
+    pub cache: PathBuf,
+    /// How the registry is followed, and when a new generation is taken back.
+    pub swap: generations::Settings,
     /// URL of the features role: recent items of a shopper, stock and prices. Empty = none: then
     /// requests name the recent items, and every item of the snapshot counts as sellable.
     pub features: String,
@@ -51,6 +59,9 @@ impl Default for Config {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 7102)),
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7112))),
             snapshot: None,
+            registry: None,
+            cache: PathBuf::from("cache"),
+            swap: generations::Settings::default(),
             features: "http://127.0.0.1:7101".to_owned(),
             default_deadline_ms: 250,
             drain: Period::seconds(10),
@@ -67,6 +78,7 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
+        report.within("swap", |swap| self.swap.check(swap));
         report.within("log", |log| self.log.check(log));
         report.within("telemetry", |traces| self.telemetry.check(traces));
         if !(1..=60_000).contains(&self.default_deadline_ms) {
@@ -88,6 +100,16 @@ impl Settings for Config {
 }
 
 impl Config {
+    /// What the role follows. `fingerprint` is of the features that it computes, if any.
+    pub(crate) fn following(&self, fingerprint: Option<&str>) -> generations::Setup {
+        generations::Setup {
+            registry: self.registry.clone(),
+            cache: self.cache.clone(),
+            settings: self.swap.clone(),
+            fingerprint: fingerprint.map(str::to_owned),
+        }
+    }
+
     /// Where the role listens and how it stops.
     #[must_use]
     pub fn listen(&self) -> Listen {

@@ -1,7 +1,6 @@
 //! Why the role does not start, and how the library's errors are answered.
 
-use std::path::PathBuf;
-
+use generations::{LoadError, StartError};
 use kit::Problem;
 use kit::client::PeerError;
 use kit::shell::ShellError;
@@ -17,19 +16,19 @@ pub enum Error {
     #[error(transparent)]
     Peer(#[from] PeerError),
     /// No snapshot was named.
-    #[error("snapshot is missing: name the folder to answer from, as `train` writes it")]
+    #[error(
+        "snapshot is missing: name the folder to answer from, as `train` writes it, or a registry to follow"
+    )]
     NoSnapshot,
     /// The snapshot cannot be served.
-    #[error("cannot load the snapshot in {dir:?}: {source}")]
-    Load {
-        /// The folder.
-        dir: PathBuf,
-        /// Why.
-        source: retrieval::Error,
-    },
-    /// Loading panicked or was aborted.
-    #[error("loading the snapshot failed: {0}")]
-    Loader(#[from] tokio::task::JoinError),
+    #[error(transparent)]
+    Load(#[from] LoadError<retrieval::Error>),
+    /// The registry, or the thread that loads.
+    #[error(transparent)]
+    Keeper(#[from] StartError),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// The one place where an error of the library becomes an answer.

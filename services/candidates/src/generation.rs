@@ -1,12 +1,16 @@
 //! Loaded snapshots.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kit::{Clock, Live, Problem};
+use generations::Role;
+use kit::{Clock, Live};
 use retrieval::{Gate, Kind, Model, Query, Recent};
-use snapshot::Snapshot;
+use snapshot::{Snapshot, Verdict};
+
+use crate::gates;
+use crate::overlay::Overlay;
+use crate::role::ROLE;
 
 /// Items that the warm-up query pretends a shopper to have seen.
 const WARM_UP_ITEMS: u32 = 5;
@@ -23,9 +27,8 @@ pub(crate) struct Generation {
 
 impl Generation {
     /// Loads and warms up. Takes seconds for a large snapshot: not for a thread of the runtime.
-    pub(crate) fn load(dir: &Path, clock: &Clock) -> Result<Self, retrieval::Error> {
-        let snapshot = Snapshot::open(dir)?;
-        let model = Model::load(&snapshot)?;
+    pub(crate) fn load(snapshot: &Snapshot, clock: &Clock) -> Result<Self, retrieval::Error> {
+        let model = Model::load(snapshot)?;
         let gate = Gate::open(model.catalogue().len());
         let generation = Self {
             id: snapshot.id().to_owned(),
@@ -37,16 +40,11 @@ impl Generation {
         let took = generation.warm_up()?;
         tracing::info!(
             generation = generation.id,
-            items = generation.items(),
+            items = generation.model.catalogue().len(),
             ?took,
             "warmed up"
         );
         Ok(generation)
-    }
-
-    /// Items of the generation.
-    pub(crate) fn items(&self) -> usize {
-        self.model.catalogue().len()
     }
 
     /// A first query touches every source, so that the first shopper does not pay for it.
@@ -70,37 +68,62 @@ impl Generation {
     }
 }
 
-/// The generations that can be asked.
+impl generations::Generation for Generation {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn loaded_at_ms(&self) -> i64 {
+        self.loaded_at_ms
+    }
+
+    fn items(&self) -> usize {
+        self.model.catalogue().len()
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
+}
+
+/// How this role makes a generation.
 #[derive(Debug)]
-pub(crate) struct Generations(Live<Option<Arc<Generation>>>);
+pub(crate) struct Candidates {
+    pub(crate) clock: Clock,
+    pub(crate) overlay: Overlay,
+}
 
-impl Generations {
-    /// None, until the first is loaded.
-    pub(crate) fn none() -> Self {
-        Self(Live::new(None))
+impl Role for Candidates {
+    type Generation = Generation;
+    type Error = retrieval::Error;
+
+    fn name(&self) -> &'static str {
+        ROLE
     }
 
-    /// From now on `generation` answers requests that pin none.
-    pub(crate) fn activate(&self, generation: Arc<Generation>) {
-        self.0.store(Arc::new(Some(generation)));
+    fn load(&self, snapshot: &Snapshot) -> Result<Generation, retrieval::Error> {
+        Generation::load(snapshot, &self.clock)
     }
 
-    /// The generation that `pinned` names, or the live one when it is empty.
-    pub(crate) fn get(&self, pinned: &str) -> Result<Arc<Generation>, Problem> {
-        let Some(live) = self.live() else {
-            return Err(Problem::Unavailable(
-                "the snapshot is still being loaded".to_owned(),
-            ));
-        };
-        if pinned.is_empty() || pinned == live.id {
-            return Ok(live);
-        }
-        let said = format!("generation {pinned:?} is not held; held: {}", live.id);
-        Err(Problem::Precondition(said))
+    fn refusal(&self, error: &retrieval::Error) -> Verdict {
+        gates::refusal(error)
     }
 
-    /// The live generation.
-    pub(crate) fn live(&self) -> Option<Arc<Generation>> {
-        Option::clone(&self.0.load())
+    fn inspect(&self, snapshot: &Snapshot) -> Vec<Verdict> {
+        gates::inspect(snapshot)
+    }
+
+    fn examine(
+        &self,
+        new: &Generation,
+        snapshot: &Snapshot,
+        live: Option<&Generation>,
+    ) -> Vec<Verdict> {
+        gates::examine(new, snapshot, live)
+    }
+
+    /// What is sold out when it goes live was sold out before.
+    fn warm(&self, generation: &Arc<Generation>) {
+        self.overlay.lay_over(generation);
     }
 }

@@ -6,8 +6,8 @@
 //! | [`role`] | [`run`]: bind, load off the runtime, warm up, be ready |
 //! | [`error`] | why the role does not start, and the gRPC code of each of the library's errors |
 //! | [`gates`] | what is measured of a snapshot before it may go live |
-//! | `generation` | a loaded snapshot and the one that is live |
-//! | `overlay` | stock and prices, followed from `features` and swapped in as a gate |
+//! | `generation` | a loaded snapshot, and how this role makes one |
+//! | `overlay`, `follow` | stock and prices, followed from `features` and laid over generations as gates |
 //! | `shopper` | a shopper's recent items, read from `features` under the caller's deadline |
 //! | `grpc`, `convert` | one thin adapter per service; protobuf to domain and back |
 //! | [`metrics`] | what the role counts |
@@ -18,6 +18,7 @@
 pub mod config;
 mod convert;
 pub mod error;
+mod follow;
 pub mod gates;
 mod generation;
 mod grpc;

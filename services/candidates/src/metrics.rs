@@ -2,8 +2,8 @@
 
 use kit::Clock;
 use kit::metrics::{
-    Counter, Declared, Family, Gauge, GenerationMetrics, Group, Histogram, ItemTableMetrics, Label,
-    Registry, StageTimes, serving,
+    Counter, Declared, Family, Gauge, Group, Histogram, ItemTableMetrics, Label, Registry,
+    StageTimes, serving,
 };
 use retrieval::{Answer, PlanKind, Source};
 
@@ -55,6 +55,7 @@ pub static GROUPS: &[&Group] = &[
         metrics: &[&STAGES.declaration],
     },
     &serving::GENERATION_GROUP,
+    &generations::metrics::GROUP,
     &serving::ITEM_TABLE_GROUP,
     &Group {
         title: "Gate",
@@ -74,7 +75,6 @@ pub struct Metrics {
     answers: Family<Counter>,
     lists: Histogram,
     degraded: Family<Counter>,
-    pub(crate) generation: GenerationMetrics,
     pub(crate) items: ItemTableMetrics,
     pub(crate) blocked_items: Gauge,
 }
@@ -86,7 +86,6 @@ impl Metrics {
             answers: registry.family(&ANSWERS),
             lists: registry.one(&LISTS),
             degraded: registry.family(&DEGRADED),
-            generation: GenerationMetrics::register(registry),
             items: ItemTableMetrics::register(registry, clock),
             blocked_items: registry.one(&BLOCKED),
         }

@@ -1,156 +1,224 @@
-//! Stock and prices, followed from `features` and laid over the generation as a gate.
+//! Stock and prices as the shop states them, laid over every generation that is held as its gate.
+//!
+//! They outlive generations: a table by item id is kept beside them, and a generation gets its gate
+//! from it before it can be asked for. One thread owns the table and does one thing after another,
+//! so that no change falls between filling a gate and following it.
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
-use kit::client::PeerChannel;
-use kit::{CancellationToken, MAX_MESSAGE_BYTES, timestamp};
+use generations::loader::lower_priority;
 use proto::v1 as pb;
-use proto::v1::catalog_service_client::CatalogServiceClient;
 use retrieval::Gate;
-use tonic::{Status, Streaming};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::generation::Generation;
 use crate::metrics::Metrics;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The sender speaks every second, changes or not; this much silence is a dead connection.
-const SILENCE: Duration = Duration::from_secs(10);
+/// A quarter of a core when there is much to do: filling the gate of a million items takes a while,
+/// and a change is to be seen within a second.
+const NICE: i32 = 5;
+/// Messages that wait for the thread before whoever reads the stream waits too.
+const AHEAD: usize = 8;
 
-/// Follows `StreamItemUpdates` for as long as the role lives. While it cannot, the last gate
-/// stays in force, and the lag grows where it can be seen.
+/// What the shop said of one item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Word {
+    blocked: bool,
+    /// 0: the catalogue's.
+    price_minor: i64,
+}
+
+impl Word {
+    fn of(item: &pb::Item) -> Self {
+        Self {
+            blocked: item.unsellable || item.stock.is_some_and(|units| units <= 0),
+            price_minor: item.price_minor.max(0),
+        }
+    }
+}
+
+type Table = HashMap<Box<str>, Word>;
+
 #[derive(Debug)]
-pub(crate) struct Overlay {
-    client: CatalogServiceClient<PeerChannel>,
-    generation: Arc<Generation>,
+enum Message {
+    /// A stream begins: what follows is a whole table.
+    Begin,
+    Updates(Box<pb::ItemUpdates>),
+    LayOver(Arc<Generation>, oneshot::Sender<()>),
+}
+
+/// A handle to the overlay. Cloning shares it; its thread ends with the last handle.
+#[derive(Clone, Debug)]
+pub(crate) struct Overlay(mpsc::Sender<Message>);
+
+impl Overlay {
+    /// Starts the thread.
+    pub(crate) fn start(metrics: Metrics) -> std::io::Result<Self> {
+        let (sender, mut messages) = mpsc::channel(AHEAD);
+        let mut desk = Desk {
+            table: Table::new(),
+            incoming: Table::new(),
+            complete: false,
+            laid: Vec::new(),
+            metrics,
+        };
+        std::thread::Builder::new()
+            .name("candidates-overlay".to_owned())
+            .spawn(move || {
+                lower_priority(NICE);
+                while let Some(message) = messages.blocking_recv() {
+                    desk.take(message);
+                }
+            })?;
+        Ok(Self(sender))
+    }
+
+    /// A new stream of updates begins; what it says counts once its table is complete, because half
+    /// a table would open what the one before had blocked.
+    pub(crate) async fn begin(&self) {
+        // The thread ends after all handles, so it is there.
+        let _ = self.0.send(Message::Begin).await;
+    }
+
+    /// Takes in what the stream said.
+    pub(crate) async fn updates(&self, updates: pb::ItemUpdates) {
+        let _ = self.0.send(Message::Updates(Box::new(updates))).await;
+    }
+
+    /// Fills the gate of a generation that was just loaded and keeps it filled from then on. Waits
+    /// for that: not for a thread of the runtime.
+    pub(crate) fn lay_over(&self, generation: &Arc<Generation>) {
+        let (told, done) = oneshot::channel();
+        let message = Message::LayOver(generation.clone(), told);
+        if self.0.blocking_send(message).is_ok() {
+            // An end without a word leaves the gate open, as it was.
+            let _ = done.blocking_recv();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Desk {
+    table: Table,
+    /// The table of the stream that just began.
+    incoming: Table,
+    /// Whether the stream has brought its whole table.
+    complete: bool,
+    laid: Vec<Laid>,
     metrics: Metrics,
 }
 
-impl Overlay {
-    pub(crate) fn new(channel: PeerChannel, generation: Arc<Generation>, metrics: Metrics) -> Self {
-        let client = CatalogServiceClient::new(channel);
-        let client = client.max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Self {
-            client,
-            generation,
-            metrics,
-        }
-    }
-
-    /// Follows until `shutdown`.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        tokio::select! {
-            () = self.follow_for_ever() => {}
-            () = shutdown.cancelled() => {}
-        }
-    }
-
-    async fn follow_for_ever(&mut self) {
-        let mut pause = FIRST_PAUSE;
-        let mut lost = false;
-        loop {
-            let (got_table, ended) = self.follow_once().await;
-            self.metrics.items.connected.set(0);
-            if got_table {
-                pause = FIRST_PAUSE;
-                lost = false;
-            }
-            match ended {
-                Ok(()) => tracing::debug!("the stream of item updates ended"),
-                Err(status) if lost => tracing::debug!(%status, "no stream of item updates yet"),
-                Err(status) => {
-                    lost = true;
-                    tracing::warn!(%status, "lost the item updates; the gate stays as it is");
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    /// One stream from its whole table on. Says whether it brought the table, and how it ended.
-    async fn follow_once(&mut self) -> (bool, Result<(), Status>) {
-        let mut draft = Draft::new(self.generation.clone());
-        let ended = self.follow(&mut draft).await;
-        (draft.complete, ended)
-    }
-
-    async fn follow(&mut self, draft: &mut Draft) -> Result<(), Status> {
-        let request = pb::StreamItemUpdatesRequest {};
-        let mut updates = self.client.stream_item_updates(request).await?.into_inner();
-        self.metrics.items.connected.set(1);
-        while let ControlFlow::Continue(message) = next(&mut updates).await? {
-            let sent_at = message
-                .sent_at
-                .as_ref()
-                .and_then(|at| timestamp::decode(at).ok());
-            if draft.apply(&message) {
-                self.metrics.blocked_items.set(draft.blocked());
-            }
-            if let (true, Some(ms)) = (draft.complete, sent_at) {
-                self.metrics.items.heard.heard(ms);
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn next(
-    updates: &mut Streaming<pb::ItemUpdates>,
-) -> Result<ControlFlow<(), pb::ItemUpdates>, Status> {
-    let message = tokio::time::timeout(SILENCE, updates.message()).await;
-    let message = message.map_err(|_| Status::deadline_exceeded("no item updates for 10 s"))??;
-    Ok(message.map_or(ControlFlow::Break(()), ControlFlow::Continue))
-}
-
-/// The gate that one stream builds. It goes live with the whole table, not before: a half-told
-/// table would open what an older one had blocked.
-struct Draft {
-    generation: Arc<Generation>,
+/// A gate in the making, and whose it is.
+struct Laid {
+    generation: Weak<Generation>,
     gate: Gate,
-    complete: bool,
 }
 
-impl Draft {
-    fn new(generation: Arc<Generation>) -> Self {
-        Self {
-            gate: Gate::open(generation.items()),
-            generation,
-            complete: false,
+impl Desk {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Begin => {
+                self.incoming = Table::new();
+                self.complete = false;
+            }
+            Message::Updates(updates) => self.hear(&updates),
+            Message::LayOver(generation, told) => {
+                let laid = Laid::fill(&generation, &self.table);
+                laid.publish(&generation);
+                self.show(&laid.gate);
+                self.laid.push(laid);
+                drop(generation);
+                // Nobody may be waiting any more.
+                let _ = told.send(());
+            }
         }
     }
 
-    /// Takes a message in; true when that changed the live gate.
-    fn apply(&mut self, message: &pb::ItemUpdates) -> bool {
-        for item in &message.items {
-            self.lay_over(item);
-        }
-        let completes = message.table_complete && !self.complete;
-        self.complete |= message.table_complete;
-        let goes_live = completes || (self.complete && !message.items.is_empty());
-        if goes_live {
-            self.generation.gate.store(Arc::new(self.gate.clone()));
-        }
-        goes_live
-    }
-
-    fn lay_over(&mut self, item: &pb::Item) {
-        let Some(ordinal) = self.generation.model.catalogue().ordinal(&item.item_id) else {
+    fn hear(&mut self, updates: &pb::ItemUpdates) {
+        let words = updates.items.iter();
+        let words = words.map(|item| (item.item_id.as_str(), Word::of(item)));
+        if self.complete {
+            let words: Vec<_> = words.collect();
+            for (id, word) in &words {
+                self.table.insert((*id).into(), *word);
+            }
+            if !words.is_empty() {
+                self.follow(|laid, generation| laid.change(generation, &words));
+            }
             return;
-        };
-        if item.unsellable || item.stock.is_some_and(|units| units <= 0) {
-            self.gate.block(ordinal);
-        } else {
-            self.gate.unblock(ordinal);
         }
-        if item.price_minor > 0 {
-            self.gate.set_price(ordinal, item.price_minor);
+        self.incoming
+            .extend(words.map(|(id, word)| (Box::from(id), word)));
+        if updates.table_complete {
+            self.complete = true;
+            self.table = std::mem::take(&mut self.incoming);
+            let table = std::mem::take(&mut self.table);
+            self.follow(|laid, generation| *laid = Laid::fill(generation, &table));
+            self.table = table;
         }
     }
 
-    fn blocked(&self) -> i64 {
-        i64::try_from(self.gate.blocked_count()).unwrap_or(i64::MAX)
+    /// Changes the gates of the generations that are still held.
+    fn follow(&mut self, change: impl Fn(&mut Laid, &Arc<Generation>)) {
+        let mut blocked = None;
+        self.laid.retain_mut(|laid| {
+            let Some(generation) = laid.generation.upgrade() else {
+                return false;
+            };
+            change(laid, &generation);
+            laid.publish(&generation);
+            blocked = Some(laid.gate.blocked_count());
+            true
+        });
+        if let Some(blocked) = blocked {
+            self.metrics
+                .blocked_items
+                .set(i64::try_from(blocked).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn show(&self, gate: &Gate) {
+        let blocked = i64::try_from(gate.blocked_count()).unwrap_or(i64::MAX);
+        self.metrics.blocked_items.set(blocked);
+    }
+}
+
+impl Laid {
+    fn fill(generation: &Arc<Generation>, table: &Table) -> Self {
+        let catalogue = generation.model.catalogue();
+        let mut gate = Gate::open(catalogue.len());
+        for (id, word) in table {
+            lay(&mut gate, catalogue.ordinal(id), *word);
+        }
+        Self {
+            generation: Arc::downgrade(generation),
+            gate,
+        }
+    }
+
+    fn change(&mut self, generation: &Generation, words: &[(&str, Word)]) {
+        for (id, word) in words {
+            let ordinal = generation.model.catalogue().ordinal(id);
+            lay(&mut self.gate, ordinal, *word);
+        }
+    }
+
+    fn publish(&self, generation: &Generation) {
+        generation.gate.store(Arc::new(self.gate.clone()));
+    }
+}
+
+fn lay(gate: &mut Gate, ordinal: Option<u32>, word: Word) {
+    let Some(ordinal) = ordinal else {
+        return;
+    };
+    if word.blocked {
+        gate.block(ordinal);
+    } else {
+        gate.unblock(ordinal);
+    }
+    if word.price_minor > 0 {
+        gate.set_price(ordinal, word.price_minor);
     }
 }

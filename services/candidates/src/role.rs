@@ -1,8 +1,8 @@
 //! The role's life.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use generations::Keeper;
 use kit::auth::Scope;
 use kit::breaker::{self, Breaker};
 use kit::client::{PeerChannel, channel};
@@ -11,7 +11,8 @@ use proto::v1::{candidate_service_server, snapshot_service_server};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::generation::{Generation, Generations};
+use crate::follow::Follower;
+use crate::generation::Candidates;
 use crate::grpc::{self, Context};
 use crate::metrics::{self, Metrics};
 use crate::overlay::Overlay;
@@ -35,42 +36,51 @@ pub async fn run(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<Running, Error> {
-    let dir = config.snapshot.clone().ok_or(Error::NoSnapshot)?;
+    if config.snapshot.is_none() && config.registry.is_none() {
+        return Err(Error::NoSnapshot);
+    }
     let features = features_channel(&config)?;
     let mut shell = Shell::bind(ROLE, config.listen(), shutdown.clone()).await?;
     let breaker = Breaker::new("features", shell.pressure().clone());
     breaker::register(shell.registry(), std::slice::from_ref(&breaker));
     let stages = metrics::stages(shell.registry());
     shell.tracer().observe_stages(Arc::new(stages));
+    let metrics = Metrics::register(shell.registry(), clock.clone());
+    let overlay = Overlay::start(metrics.clone())?;
+    let role = Candidates {
+        clock: clock.clone(),
+        overlay: overlay.clone(),
+    };
     let context = Context {
-        generations: Arc::new(Generations::none()),
+        keeper: Keeper::start(
+            role,
+            config.following(None),
+            shell.registry(),
+            clock.clone(),
+        )?,
         shoppers: Shoppers::new(features.clone(), breaker),
-        metrics: Metrics::register(shell.registry(), clock.clone()),
+        metrics: metrics.clone(),
         default_deadline: config.default_deadline(),
         clock,
     };
-    // All methods read; publishing has methods of its own.
     let mut running = shell
-        .start(grpc::routes(&context), &SERVICES, |_| Scope::Read)
+        .start(grpc::routes(&context), &SERVICES, scope_of)
         .await?;
-    let generation = match load(dir, context.clock.clone()).await {
-        Ok(generation) => Arc::new(generation),
+    if let Some(channel) = features {
+        let follower = Follower::new(channel, overlay, metrics);
+        running.attach(tokio::spawn(follower.run(shutdown.clone())));
+    }
+    match context.keeper.begin(config.snapshot.as_deref()).await {
+        Ok(true) => running.ready().await,
+        // The first record of the registry makes it ready.
+        Ok(false) => {}
         Err(error) => {
             running.stop();
             running.wait().await?;
-            return Err(error);
+            return Err(error.into());
         }
-    };
-    context
-        .metrics
-        .generation
-        .live(&generation.id, generation.loaded_at_ms, generation.items());
-    context.generations.activate(generation.clone());
-    if let Some(channel) = features {
-        let overlay = Overlay::new(channel, generation, context.metrics);
-        running.attach(tokio::spawn(overlay.run(shutdown)));
     }
-    running.ready().await;
+    context.keeper.attach(&mut running, &shutdown);
     Ok(running)
 }
 
@@ -81,8 +91,7 @@ fn features_channel(config: &Config) -> Result<Option<PeerChannel>, Error> {
     Ok(Some(channel(&config.features, &config.peer)?))
 }
 
-async fn load(dir: PathBuf, clock: Clock) -> Result<Generation, Error> {
-    let folder = dir.clone();
-    let loaded = tokio::task::spawn_blocking(move || Generation::load(&folder, &clock)).await?;
-    loaded.map_err(|source| Error::Load { dir, source })
+/// Publishing has methods of its own; the rest reads.
+fn scope_of(path: &str) -> Scope {
+    generations::scope_of(path).unwrap_or(Scope::Read)
 }

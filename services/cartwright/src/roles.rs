@@ -69,8 +69,7 @@ const STORE_HINT: &str =
     "`cartwright doctor --redis URL` looks at a Redis; an embedded store has one owner at a time";
 const START_HINT: &str =
     "`cartwright doctor --snapshot DIR --redis URL` looks at what a role needs";
-const TRAIN_HINT: &str =
-    "`cartwright train --events FILE --out DIR` makes a snapshot; then add --snapshot DIR";
+const TRAIN_HINT: &str = "`cartwright train --events FILE --out DIR` makes a snapshot; then add --snapshot DIR, or follow a registry with --registry URL";
 
 /// Runs the features role until it is told to stop.
 pub(crate) async fn features(
@@ -87,7 +86,10 @@ pub(crate) async fn candidates(
     config: candidates::Config,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    needs_snapshot("candidates", config.snapshot.is_some())?;
+    needs_snapshot(
+        "candidates",
+        config.snapshot.is_some() || config.registry.is_some(),
+    )?;
     let clock = config.clock.start();
     finish(started(candidates::run(config, clock, stop).await)?).await
 }
@@ -97,14 +99,20 @@ pub(crate) async fn recovery(
     config: recovery::Config,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    needs_snapshot("recovery", config.snapshot.is_some())?;
+    needs_snapshot(
+        "recovery",
+        config.snapshot.is_some() || config.registry.is_some(),
+    )?;
     let clock = config.clock.start();
     finish(started(recovery::run(config, None, clock, stop).await)?).await
 }
 
 /// Runs all three roles in this process until they are told to stop.
 pub(crate) async fn all(settings: All, stop: CancellationToken) -> anyhow::Result<()> {
-    needs_snapshot("all", settings.snapshot.is_some())?;
+    needs_snapshot(
+        "all",
+        settings.snapshot.is_some() || settings.registry.is_some(),
+    )?;
     let together = Together::start(settings, stop.clone()).await?;
     together.say();
     stop.cancelled().await;

@@ -44,7 +44,14 @@ const DOMAIN: &[&str] = &[
     "trainer",
     "simulator",
 ];
-const SERVICES: &[&str] = &["kit", "features", "candidates", "recovery", "cartwright"];
+const SERVICES: &[&str] = &[
+    "kit",
+    "generations",
+    "features",
+    "candidates",
+    "recovery",
+    "cartwright",
+];
 /// Programs beside the product that know it by its contract only. They have their place in the
 /// table before they have a folder.
 const TOOLS: &[&str] = &["loadtest"];
@@ -136,9 +143,27 @@ const RULES: &[Rule] = &[
         why: "the contract is for clients too; it must not drag the domain along",
     },
     Never {
-        crates: &["proto", "kit"],
+        crates: &["proto", "kit", "generations"],
         on: ROLES,
         why: "what all roles share cannot depend on one of them",
+    },
+    Never {
+        crates: &["kit"],
+        on: &["generations"],
+        why: "a service can be one without snapshots",
+    },
+    Never {
+        crates: &["generations"],
+        on: &[
+            "feature-store",
+            "ann-index",
+            "retrieval",
+            "ranking",
+            "policy",
+            "trainer",
+            "simulator",
+        ],
+        why: "how a generation comes and goes does not depend on what is in it",
     },
     Never {
         crates: &["kit"],
@@ -429,7 +454,8 @@ fn only_who_serves_or_operates_compiles_the_registry_in() {
         });
         for dependency in shipped {
             let registry = dependency.features.iter().any(|one| one == "registry");
-            let may = ["candidates", "recovery", "cartwright"].contains(&package.name.as_str());
+            let may = ["generations", "candidates", "recovery", "cartwright"]
+                .contains(&package.name.as_str());
             assert!(may || !registry, "{} enables the registry", package.name);
         }
     }

@@ -40,6 +40,14 @@ pub struct Config {
     pub data: PathBuf,
     /// What the embedded store's acknowledgement survives.
     pub durability: Durability,
+    /// URL of the registry to follow: a folder, `file://`, `s3://bucket/prefix`, `gs://`, `az://`.
+    /// This role fetches no files of it: it checks that snapshots fit the features it computes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// Where snapshots of the registry are kept on this machine; roles may share it.
+    pub cache: PathBuf,
+    /// How the registry is followed, and when the other roles take one back.
+    pub swap: generations::Settings,
     /// How long a cart with lines rests before it comes due.
     pub idle: Period,
     /// How long requests in flight may take to finish after SIGTERM.
@@ -65,6 +73,9 @@ impl Default for Config {
             key_prefix: String::new(),
             data: PathBuf::from("data"),
             durability: Durability::Process,
+            registry: None,
+            cache: PathBuf::from("cache"),
+            swap: generations::Settings::default(),
             idle: Period::seconds(30 * 60),
             drain: Period::seconds(10),
             admission: admission::Settings::default(),
@@ -79,6 +90,7 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
+        report.within("swap", |swap| self.swap.check(swap));
         report.within("log", |log| self.log.check(log));
         report.within("telemetry", |traces| self.telemetry.check(traces));
         let (shortest, longest) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3_600));
@@ -112,6 +124,16 @@ fn is_prefix_character(c: char) -> bool {
 }
 
 impl Config {
+    /// What the role follows. `fingerprint` is of the features that it computes, if any.
+    pub(crate) fn following(&self, fingerprint: Option<&str>) -> generations::Setup {
+        generations::Setup {
+            registry: self.registry.clone(),
+            cache: self.cache.clone(),
+            settings: self.swap.clone(),
+            fingerprint: fingerprint.map(str::to_owned),
+        }
+    }
+
     /// Where the role listens and how it stops.
     #[must_use]
     pub fn listen(&self) -> Listen {

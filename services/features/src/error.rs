@@ -19,6 +19,9 @@ pub enum Error {
         /// Why.
         source: store::Error,
     },
+    /// The registry, or the thread that looks at it.
+    #[error(transparent)]
+    Keeper(#[from] generations::StartError),
 }
 
 /// The one place where an error of the store becomes an answer.

@@ -4,14 +4,13 @@ mod catalog;
 mod events;
 mod features;
 mod shoppers;
-mod snapshots;
 
-use feature_store::{FeatureStore, Millis};
+use feature_store::{FeatureStore, Millis, Registry};
+use generations::{Identity, Keeper, Schema};
 use kit::{CancellationToken, Clock, MAX_MESSAGE_BYTES};
 use proto::v1::{
     catalog_service_server::CatalogServiceServer, event_service_server::EventServiceServer,
     feature_service_server::FeatureServiceServer, shopper_service_server::ShopperServiceServer,
-    snapshot_service_server::SnapshotServiceServer,
 };
 use tonic::service::Routes;
 
@@ -47,15 +46,19 @@ impl Context {
 }
 
 /// The role's services.
-pub(crate) fn routes(context: &Context) -> Routes {
+pub(crate) fn routes(context: &Context, keeper: &Keeper<Schema>) -> Routes {
     let events = EventServiceServer::new(events::Events(context.clone()));
     let features = FeatureServiceServer::new(features::Features::new(context.clone()));
     let shoppers = ShopperServiceServer::new(shoppers::Shoppers(context.clone()));
     let catalog = CatalogServiceServer::new(catalog::Catalog(context.clone()));
-    let snapshots = SnapshotServiceServer::new(snapshots::Snapshots(context.clone()));
+    let identity = Identity {
+        schema_fingerprint: Registry::standard().fingerprint().to_owned(),
+        store: context.store.store().name().to_owned(),
+    };
+    let snapshots = generations::routes(keeper, identity, context.clock.clone());
     Routes::new(events.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(features.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(shoppers.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(catalog.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(snapshots.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(snapshots)
 }

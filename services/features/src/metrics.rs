@@ -7,7 +7,7 @@ use feature_store::{ItemTable, Millis, Outcome};
 use kit::Clock;
 use kit::metrics::{
     Counter, Declared, Family, Gauge, Group, Histogram, Label, Registry, StageTimes, Unit, age,
-    count, store,
+    count, serving, store,
 };
 
 static EVENTS: Declared<Counter> =
@@ -82,6 +82,8 @@ pub static GROUPS: &[&Group] = &[
         ],
     },
     &kit::breaker::STORE_GROUP,
+    &serving::GENERATION_GROUP,
+    &generations::metrics::GROUP,
 ];
 
 /// Registers the times of the role's stages.

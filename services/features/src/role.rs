@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use feature_store::{FeatureStore, Millis};
+use feature_store::{FeatureStore, Millis, Registry};
+use generations::{Keeper, Schema};
 use kit::auth::Scope;
 use kit::metrics::StoreMetrics;
 use kit::{CancellationToken, Clock, Running, Shell, breaker};
@@ -49,8 +50,14 @@ pub async fn run(
     let calls = StoreMetrics::register(shell.registry());
     let store = store.observed(Arc::new(StoreCalls(calls)));
     let context = Context::new(store.clone(), clock.clone(), metrics, shutdown.clone());
+    let schema = Schema {
+        role: ROLE,
+        clock: clock.clone(),
+    };
+    let following = config.following(Some(Registry::standard().fingerprint()));
+    let keeper = Keeper::start(schema, following, shell.registry(), clock.clone())?;
     let mut running = shell
-        .start(grpc::routes(&context), &SERVICES, scope_of)
+        .start(grpc::routes(&context, &keeper), &SERVICES, scope_of)
         .await?;
     let (followed, time) = (store.clone(), clock.clone());
     let stop = shutdown.clone().cancelled_owned();
@@ -68,6 +75,12 @@ pub async fn run(
         () = table_loaded(&store, &clock) => running.ready().await,
         () = shutdown.cancelled() => {}
     }
+    // What it answers does not depend on what is live: nothing to wait for, nothing to judge.
+    tokio::select! {
+        _ = keeper.begin(None) => {}
+        () = shutdown.cancelled() => {}
+    }
+    keeper.attach_follower(&mut running, &shutdown);
     Ok(running)
 }
 
@@ -84,6 +97,9 @@ async fn check(store: &FeatureStore) -> Result<(), Error> {
 
 /// What changes something needs `write`; the rest reads.
 fn scope_of(path: &str) -> Scope {
+    if let Some(scope) = generations::scope_of(path) {
+        return scope;
+    }
     let method = path.rsplit('/').next().unwrap_or_default();
     let writes = ["Push", "Set", "Upsert", "Link", "Unlink"];
     if method.starts_with("Erase") {

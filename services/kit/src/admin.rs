@@ -68,7 +68,9 @@ async fn readiness(State(port): State<Arc<Port>>) -> impl IntoResponse {
                 (false, false) => "not ready",
                 (false, true) => "not ready, overloaded",
             };
-            format!("{}: {state}\n", role.role)
+            let detail = role.health.detail();
+            let remark = if detail.is_empty() { "" } else { "; " };
+            format!("{}: {state}{remark}{detail}\n", role.role)
         })
         .collect();
     let code = if all {

@@ -36,6 +36,7 @@ use crate::config::Report;
 
 pub use gate::Gate;
 pub use layer::{Admission, AdmissionLayer};
+pub(crate) use methods::limited;
 pub use numbers::GROUP;
 pub(crate) use refusal::unit;
 pub use refusal::{PUSHBACK, Reason, hinted};

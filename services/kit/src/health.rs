@@ -7,6 +7,8 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use crate::Live;
+
 /// Services that every role has.
 pub(crate) const ALWAYS_SERVED: [&str; 3] = [
     "grpc.health.v1.Health",
@@ -28,6 +30,8 @@ pub struct Health {
     /// The whole server (`""`) and each service.
     names: Arc<[&'static str]>,
     state: Arc<watch::Sender<State>>,
+    /// What is amiss although the role serves; empty when nothing is.
+    detail: Arc<Live<String>>,
     /// One tells at a time, so that the last word is of the last state.
     telling: Arc<Mutex<()>>,
 }
@@ -49,6 +53,7 @@ impl Health {
                 .chain(services.iter().copied())
                 .collect(),
             state: Arc::default(),
+            detail: Arc::new(Live::new(String::new())),
             telling: Arc::default(),
         };
         health.tell().await;
@@ -69,6 +74,18 @@ impl Health {
     pub(crate) async fn follow(&self, overloaded: bool, resting: bool) {
         self.change(|state| (state.overloaded, state.resting) = (overloaded, resting))
             .await;
+    }
+
+    /// Says what is amiss although the role serves, such as a snapshot that was refused; nothing is
+    /// when empty. Shown beside readiness, and no part of it.
+    pub fn remark(&self, detail: String) {
+        self.detail.store(Arc::new(detail));
+    }
+
+    /// What is amiss although the role serves.
+    #[must_use]
+    pub fn detail(&self) -> Arc<String> {
+        self.detail.load()
     }
 
     /// True while SERVING.

@@ -11,7 +11,7 @@
 //! | [`health`] | gRPC health and reflection |
 //! | [`status`], [`problem`] | refusing a bad request by its fields; few error kinds, one table to gRPC codes |
 //! | [`deadline`], [`client`], [`breaker`] | what is left of a caller's time, channels to other roles, and when not to ask them |
-//! | [`clock`], [`timestamp`], [`live`] | time that can be simulated, times on the wire, state that is swapped |
+//! | [`clock`], [`timestamp`], [`live`], [`pin`] | time that can be simulated, times on the wire, state that is swapped, and asking for one of it |
 //! | [`shutdown`], [`panics`], [`undecodable`] | SIGTERM as a token, a panic as INTERNAL, garbage as INVALID_ARGUMENT |
 //!
 //! A role is five steps: load a config, [`Shell::bind`], register metrics, [`Shell::start`] with its
@@ -30,6 +30,7 @@ pub mod listen;
 pub mod live;
 pub mod metrics;
 pub mod panics;
+pub mod pin;
 pub mod problem;
 pub mod security;
 pub mod shell;
@@ -43,6 +44,7 @@ pub mod undecodable;
 pub use clock::{Clock, ClockSettings};
 pub use deadline::Deadline;
 pub use live::Live;
+pub use pin::NotHeld;
 pub use problem::Problem;
 pub use shell::{Running, Shell};
 pub use status::Violations;

@@ -7,7 +7,7 @@
 //! | [`family`] | the cells of one metric, one for each combination of its labels' values |
 //! | [`registry`] | what one role exposes; a scrape, a push and the reference read the same list |
 //! | [`text`], [`push`], `otlp`, [`mod@reference`] | the Prometheus text format; pushes over OTLP; `docs/metrics.md` |
-//! | [`requests`] | rate, errors and duration of every method, as a tower layer |
+//! | [`requests`], [`traffic`] | rate, errors and duration of every method, as a tower layer |
 //! | [`serving`] | the generation that answers, the item table that is followed |
 //! | [`stages`], [`store`] | the stages of a request, the calls to a store |
 //! | [`process`] | figures of the process, shown once however many roles share it |
@@ -43,6 +43,7 @@ pub mod serving;
 pub mod stages;
 pub mod store;
 pub mod text;
+pub mod traffic;
 
 pub use age::Age;
 pub use declaration::{Declaration, Declared, Group, Kind, Label, Unit, Values};

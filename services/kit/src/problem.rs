@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use crate::admission::hinted;
+use crate::pin::NotHeld;
 use crate::status::bad_request;
 
 /// When to try again what cannot be done now: a breaker lets a probe through about that soon.
@@ -25,6 +26,9 @@ pub enum Problem {
     /// The server is in a state in which it cannot do this, whoever asks.
     #[error("{0}")]
     Precondition(String),
+    /// The generation that the request pins is not held; the detail says which are.
+    #[error("{0}")]
+    NotHeld(NotHeld),
     /// Something that the server needs cannot be reached now. Try again.
     #[error("{0}")]
     Unavailable(String),
@@ -46,6 +50,7 @@ impl From<Problem> for Status {
             Problem::NotFound(message) => Self::not_found(message),
             Problem::Conflict(message) => Self::already_exists(message),
             Problem::Precondition(message) => Self::failed_precondition(message),
+            Problem::NotHeld(refused) => refused.into(),
             Problem::Unavailable(message) => hinted(Code::Unavailable, message, RETRY),
             Problem::Overloaded(message) => hinted(Code::ResourceExhausted, message, RETRY),
             Problem::Deadline(message) => Self::deadline_exceeded(message),

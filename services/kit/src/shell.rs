@@ -191,6 +191,7 @@ impl Shell {
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
         let signal = stop.clone().cancelled_owned();
         let serving = tokio::spawn(router.serve_with_incoming_shutdown(nodelay(self.grpc), signal));
+        let measured = requests.clone();
         let drain = Drain {
             role: self.role,
             health: health.clone(),
@@ -210,6 +211,7 @@ impl Shell {
             admin: None,
             health,
             registry,
+            requests: measured,
             shutdown: self.shutdown,
             task,
             background: vec![watch, push],
@@ -280,6 +282,7 @@ pub struct Running {
     pub admin: Option<SocketAddr>,
     health: Health,
     registry: Arc<Registry>,
+    requests: RequestMetrics,
     shutdown: CancellationToken,
     task: JoinHandle<Result<(), ShellError>>,
     background: Vec<JoinHandle<()>>,
@@ -302,6 +305,12 @@ impl Running {
     #[must_use]
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// What was asked of the role, and what came of it.
+    #[must_use]
+    pub fn requests(&self) -> &RequestMetrics {
+        &self.requests
     }
 
     /// What an admin port shared by several roles shows of this one.

@@ -30,6 +30,14 @@ pub struct Config {
     /// Folder of the snapshot to serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<PathBuf>,
+    /// URL of the registry to follow: a folder, `file://`, `s3://bucket/prefix`, `gs://`, `az://`.
+    /// What its newest record names goes live, and goes before `snapshot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// Where snapshots of the registry are kept on this machine; roles may share it.
+    pub cache: PathBuf,
+    /// How the registry is followed, and when a new generation is taken back.
+    pub swap: generations::Settings,
     /// Policy file to decide by, in place of the snapshot's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PathBuf>,
@@ -66,6 +74,9 @@ impl Default for Config {
             features: "http://127.0.0.1:7101".to_owned(),
             candidates: "http://127.0.0.1:7102".to_owned(),
             snapshot: None,
+            registry: None,
+            cache: PathBuf::from("cache"),
+            swap: generations::Settings::default(),
             policy: None,
             redis: None,
             key_prefix: String::new(),
@@ -84,6 +95,7 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
+        report.within("swap", |swap| self.swap.check(swap));
         report.within("log", |log| self.log.check(log));
         report.within("telemetry", |traces| self.telemetry.check(traces));
         if !(1..=LONGEST_DEADLINE_MS).contains(&self.default_deadline_ms) {
@@ -125,6 +137,16 @@ impl Settings for Config {
 }
 
 impl Config {
+    /// What the role follows. `fingerprint` is of the features that it computes, if any.
+    pub(crate) fn following(&self, fingerprint: Option<&str>) -> generations::Setup {
+        generations::Setup {
+            registry: self.registry.clone(),
+            cache: self.cache.clone(),
+            settings: self.swap.clone(),
+            fingerprint: fingerprint.map(str::to_owned),
+        }
+    }
+
     pub(crate) fn listen(&self) -> Listen {
         Listen {
             addr: self.addr,

@@ -6,7 +6,7 @@ mod requests;
 
 use std::time::Duration;
 
-pub(crate) use answers::{decision, generation_info, ordered, record, results};
+pub(crate) use answers::{decision, ordered, record, results};
 pub(crate) use questions::{
     cart_line, features_request, found, item_updates, own_found, retrieve_request, shopper,
 };

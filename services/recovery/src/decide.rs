@@ -7,6 +7,7 @@ mod inputs;
 mod miss;
 mod notes;
 mod order;
+mod question;
 pub(crate) mod rank;
 mod stages;
 
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt as _};
+use generations::Generations;
 use kit::trace::{self, STAGE};
-use kit::{Clock, Deadline, Live, Problem};
+use kit::{Clock, Deadline, Problem};
 use policy::Inputs;
 use proto::v1 as pb;
 use ranking::Standing;
@@ -31,6 +33,7 @@ use crate::shopper::Shopper;
 pub(crate) use miss::Miss;
 pub(crate) use notes::{Notes, Reason, Stage};
 pub(crate) use order::Ordered;
+use question::{Opened, Question};
 use rank::{Moment, Ranked};
 pub(crate) use stages::Stages;
 
@@ -42,8 +45,7 @@ const AT_A_TIME: usize = 32;
 /// Makes decisions.
 #[derive(Debug)]
 pub(crate) struct Decider {
-    /// `None` until the first generation is loaded.
-    pub(crate) live: Arc<Live<Option<Arc<Generation>>>>,
+    pub(crate) generations: Arc<Generations<Generation>>,
     pub(crate) stages: Stages,
     /// `None`: previews only.
     pub(crate) ledger: Option<Ledger>,
@@ -66,22 +68,6 @@ pub(crate) struct Decided {
     pub(crate) cart_version: u64,
 }
 
-/// A request on its way.
-#[derive(Debug)]
-struct Question {
-    request: Request,
-    now_ms: i64,
-    notes: Notes,
-    shopper: Result<Shopper, Miss>,
-}
-
-/// A request after its first look.
-enum Opened {
-    /// Refused, or committed before.
-    Done(Box<Answer>),
-    Asked(Box<Question>),
-}
-
 type Answer = Result<pb::Decision, Problem>;
 
 impl Decider {
@@ -101,41 +87,36 @@ impl Decider {
         requests: Vec<Result<Request, Problem>>,
         deadline: Deadline,
     ) -> Vec<Answer> {
-        let generation = match self.generation() {
-            Ok(generation) => generation,
+        let live = match self.generations.get("") {
+            Ok(live) => live,
             Err(problem) => return requests.iter().map(|_| Err(problem.clone())).collect(),
         };
-        trace::note("generation", generation.id());
+        trace::note("generation", live.id());
         let clock_ms = self.clock.now_ms();
         let mut opened: Vec<Opened> = stream::iter(requests)
-            .map(|request| self.open(request, &generation, clock_ms, deadline))
+            .map(|request| self.open(request, &live, clock_ms, deadline))
             .buffered(AT_A_TIME)
             .collect()
             .await;
-        self.read(&mut opened, &generation, deadline).await;
+        let asked = opened.iter_mut().filter_map(Opened::asked).collect();
+        self.read(asked, deadline).await;
         stream::iter(opened)
-            .map(|one| self.finish(one, &generation, deadline))
+            .map(|one| self.finish(one, deadline))
             .buffered(AT_A_TIME)
             .collect()
             .await
-    }
-
-    /// The generation that a request is answered from, whatever is activated meanwhile.
-    pub(crate) fn generation(&self) -> Result<Arc<Generation>, Problem> {
-        Option::clone(&self.live.load())
-            .ok_or_else(|| Problem::Unavailable("no generation is loaded yet".to_owned()))
     }
 
     /// A committed request is answered from the log, before anything else is asked of it.
     async fn open(
         &self,
         request: Result<Request, Problem>,
-        generation: &Generation,
+        live: &Arc<Generation>,
         clock_ms: i64,
         deadline: Deadline,
     ) -> Opened {
         let opened = match request {
-            Ok(request) => self.look_up(request, generation, clock_ms, deadline).await,
+            Ok(request) => self.look_up(request, live, clock_ms, deadline).await,
             Err(problem) => Err(problem),
         };
         opened.unwrap_or_else(|problem| Opened::Done(Box::new(Err(problem))))
@@ -144,7 +125,7 @@ impl Decider {
     async fn look_up(
         &self,
         request: Request,
-        generation: &Generation,
+        live: &Arc<Generation>,
         clock_ms: i64,
         deadline: Deadline,
     ) -> Result<Opened, Problem> {
@@ -159,10 +140,14 @@ impl Decider {
             }
             notes.took(Stage::Commit, started);
         }
-        held(generation, &request.generation)?;
+        let generation = match request.generation.as_str() {
+            "" => live.clone(),
+            pinned => self.generations.get(pinned)?,
+        };
         Ok(Opened::Asked(Box::new(Question {
             now_ms: request.now_ms.unwrap_or(clock_ms),
             request,
+            generation,
             notes,
             shopper: Err(Miss::Odd("no row".to_owned())),
         })))
@@ -176,10 +161,23 @@ impl Decider {
         })
     }
 
-    /// Reads the shoppers of all questions.
-    async fn read(&self, opened: &mut [Opened], generation: &Generation, deadline: Deadline) {
+    /// Reads the shoppers of all questions: one call for those that share a generation, which is
+    /// nearly always all of them.
+    async fn read(&self, asked: Vec<&mut Question>, deadline: Deadline) {
+        let groups = question::by_generation(asked).into_iter();
+        let reading = groups.map(|(generation, group)| async move {
+            self.read_group(group, &generation, deadline).await;
+        });
+        futures::future::join_all(reading).await;
+    }
+
+    async fn read_group(
+        &self,
+        mut asked: Vec<&mut Question>,
+        generation: &Generation,
+        deadline: Deadline,
+    ) {
         let started = Instant::now();
-        let mut asked: Vec<&mut Question> = opened.iter_mut().filter_map(Opened::asked).collect();
         let wanted: Vec<(&str, i64)> = asked
             .iter()
             .map(|question| (question.request.shopper_id.as_str(), question.now_ms))
@@ -196,12 +194,37 @@ impl Decider {
         }
     }
 
-    async fn finish(&self, opened: Opened, generation: &Generation, deadline: Deadline) -> Answer {
+    /// A decision is of one generation from its features to its policy. When the candidates role
+    /// does not hold that one, all of it is done once more with one that both hold.
+    async fn finish(&self, opened: Opened, deadline: Deadline) -> Answer {
         let mut question = match opened {
             Opened::Done(answer) => return *answer,
             Opened::Asked(question) => question,
         };
-        let shopper = self.shopper_or_request(&mut question);
+        let other = match self.attempt(&mut question, deadline, true).await {
+            Ok(answer) => return answer,
+            Err(other) => other,
+        };
+        trace::note("generation.retried", other.id());
+        self.stages.metrics.repinned();
+        question.begin_again(other);
+        self.read(vec![&mut question], deadline).await;
+        match self.attempt(&mut question, deadline, false).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Problem::Internal("a second other generation".to_owned())),
+        }
+    }
+
+    /// Decides with the question's generation, or names the one to begin again with.
+    async fn attempt(
+        &self,
+        question: &mut Question,
+        deadline: Deadline,
+        may_repin: bool,
+    ) -> Result<Answer, Arc<Generation>> {
+        let generation = question.generation.clone();
+        let generation = &*generation;
+        let shopper = self.shopper_or_request(question);
         let given = !question.request.cart.is_empty();
         let lines = if given {
             &question.request.cart
@@ -218,7 +241,17 @@ impl Decider {
                 .stages
                 .find(&query, generation, now_ms, deadline, notes);
             let stage = info_span!(target: STAGE, "candidates", recent = query.recent.len());
-            finding.instrument(stage).await
+            match finding.instrument(stage).await {
+                Ok(found) => found,
+                Err(miss) => {
+                    let may_repin = may_repin && question.request.generation.is_empty();
+                    if let Some(other) = self.other(&miss, may_repin) {
+                        return Err(other);
+                    }
+                    let found = self.stages.fall_back(&miss, &query, generation, notes);
+                    (found, Standing::default())
+                }
+            }
         };
         let moment = Moment {
             cart: &cart.lines,
@@ -230,14 +263,16 @@ impl Decider {
         let ranked = self
             .stages
             .rank(generation, moment, candidates, deadline, notes);
-        let decided = self.choose(
-            &mut question,
-            (&shopper, &cart, &standing),
-            ranked,
-            generation,
-        );
-        self.answer(&question.request, &decided, generation, deadline)
-            .await
+        let decided = self.choose(question, (&shopper, &cart, &standing), ranked, generation);
+        Ok(self
+            .answer(&question.request, &decided, generation, deadline)
+            .await)
+    }
+
+    /// The generation to begin again with, when the other role named those that it holds.
+    fn other(&self, miss: &Miss, may_repin: bool) -> Option<Arc<Generation>> {
+        let held = miss.held().filter(|_| may_repin)?;
+        self.generations.among(held)
     }
 
     /// No features: the cart of the request is all there is, and no consent is known.
@@ -329,15 +364,6 @@ impl Decider {
     }
 }
 
-impl Opened {
-    fn asked(&mut self) -> Option<&mut Question> {
-        match self {
-            Self::Done(_) => None,
-            Self::Asked(question) => Some(question),
-        }
-    }
-}
-
 /// Without the log no promise can be kept, and the caller is told in time.
 async fn within<T>(
     deadline: Deadline,
@@ -349,16 +375,4 @@ async fn within<T>(
                 .to_owned(),
         ))
     })
-}
-
-/// Whether the generation asked for, if any, is this one.
-fn held(generation: &Generation, asked: &str) -> Result<(), Problem> {
-    if asked.is_empty() || asked == generation.id() {
-        Ok(())
-    } else {
-        Err(Problem::Precondition(format!(
-            "generation {asked} is not held; held: {}",
-            generation.id()
-        )))
-    }
 }

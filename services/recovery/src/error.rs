@@ -9,14 +9,16 @@ use crate::generation::LoadError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No snapshot was named.
-    #[error("snapshot is not set: name the folder of a snapshot, as `cartwright train` writes one")]
+    #[error(
+        "snapshot is not set: name the folder of a snapshot, as `cartwright train` writes one, or a registry to follow"
+    )]
     NoSnapshot,
     /// The snapshot or the policy cannot be served.
     #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The thread that loads the snapshot ended badly.
-    #[error("loading the snapshot failed")]
-    Loading(#[source] tokio::task::JoinError),
+    Load(Box<generations::LoadError<LoadError>>),
+    /// The registry, or the thread that loads.
+    #[error(transparent)]
+    Keeper(#[from] generations::StartError),
     /// The URL of another role cannot be used.
     #[error("{key} cannot be used")]
     Peer {

@@ -1,13 +1,21 @@
 //! One generation of models: everything that a decision is made with, loaded as a whole.
 
+mod features;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use feature_store::{Plan, Registry};
+use generations::Role;
+use kit::Clock;
 use policy::Policy;
-use ranking::{Columns, Ranker, RiskModel, Standing};
+use ranking::{Columns, Ranker, RiskModel};
 use retrieval::Model;
-use snapshot::{Catalogue, CatalogueItem, Snapshot, files};
+use snapshot::{Catalogue, CatalogueItem, Snapshot, Verdict, files};
+
+use crate::gates;
+
+pub(crate) use features::Features;
 
 /// What is loaded from one snapshot. Never changed, only replaced.
 #[derive(Debug)]
@@ -30,8 +38,8 @@ pub(crate) struct Generation {
 /// Why a snapshot cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The folder is no complete snapshot.
-    #[error("the snapshot in {dir} cannot be opened")]
+    /// A file of the snapshot cannot be read.
+    #[error("the snapshot in {dir} cannot be read")]
     Snapshot {
         /// The folder.
         dir: PathBuf,
@@ -89,12 +97,15 @@ pub enum LoadError {
 impl Generation {
     /// Loads a snapshot, with the policy of `policy` in place of its own when given. Reads files
     /// and takes its time: not for a thread that answers requests.
-    pub(crate) fn load(dir: &Path, policy: Option<&Path>, now_ms: i64) -> Result<Self, LoadError> {
-        let opened = open(dir)?;
-        let fallback = Model::load_without_index(&opened)?;
-        let risk = load_risk(&opened)?;
-        let policy = load_policy(&opened, policy)?;
-        let ranker = load_ranker(&opened)?;
+    pub(crate) fn load(
+        opened: &Snapshot,
+        policy: Option<&Path>,
+        now_ms: i64,
+    ) -> Result<Self, LoadError> {
+        let fallback = Model::load_without_index(opened)?;
+        let risk = load_risk(opened)?;
+        let policy = load_policy(opened, policy)?;
+        let ranker = load_ranker(opened)?;
         let columns = ranker.as_ref().map(Ranker::columns);
         let of_items = columns.map_or(&[][..], Columns::item_features);
         Ok(Self {
@@ -115,14 +126,6 @@ impl Generation {
         &self.id
     }
 
-    pub(crate) fn loaded_at_ms(&self) -> i64 {
-        self.loaded_at_ms
-    }
-
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        self.resident_bytes
-    }
-
     pub(crate) fn features(&self) -> &Features {
         &self.features
     }
@@ -138,97 +141,63 @@ impl Generation {
     }
 }
 
-/// In the registry, the features that a rule reads as `shopper.…` carry this before their name.
-const SHOPPER: &str = "shopper.";
+impl generations::Generation for Generation {
+    fn id(&self) -> &str {
+        &self.id
+    }
 
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq)]
-enum Read {
-    /// A place among the names.
-    Feature(usize),
-    /// What the candidates say of the cart, by name.
-    Standing(String),
+    fn loaded_at_ms(&self) -> i64 {
+        self.loaded_at_ms
+    }
+
+    fn items(&self) -> usize {
+        self.catalogue().len()
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
 }
 
-/// Which features to ask for, and who reads them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Features {
-    /// Every feature of the registry once.
-    names: Vec<String>,
-    /// What the risk model reads, in its order.
-    risk: Vec<Read>,
-    /// Features of rules: place in `names`, and the name that rules know.
-    rules: Vec<(usize, String)>,
-    /// Features that the ranker reads, in its order: places in `names`.
-    ranked: Vec<usize>,
+/// How this role makes a generation. What the shop says of items lies in a table of its own, which
+/// no generation replaces.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    /// Policy file to decide by, in place of a snapshot's own.
+    pub(crate) policy: Option<PathBuf>,
+    pub(crate) clock: Clock,
 }
 
-impl Features {
-    fn plan(
-        risk: &RiskModel,
-        policy: &Policy,
-        ranked: Option<&Columns>,
-    ) -> Result<Self, LoadError> {
-        let ranked = ranked.map_or(&[][..], Columns::shopper_features);
-        let features = Self::of(risk.feature_names(), policy.shopper_features(), ranked);
-        plan(&features.names)?;
-        Ok(features)
+impl Role for Recovery {
+    type Generation = Generation;
+    type Error = LoadError;
+
+    fn name(&self) -> &'static str {
+        crate::ROLE
     }
 
-    fn of(risk: &[String], rules: &[String], ranked: &[String]) -> Self {
-        let mut features = Self::default();
-        for name in risk {
-            let read = if Standing::is_name(name) {
-                Read::Standing(name.clone())
-            } else {
-                Read::Feature(features.place(name))
-            };
-            features.risk.push(read);
-        }
-        for rule in rules {
-            let place = features.place(&format!("{SHOPPER}{rule}"));
-            features.rules.push((place, rule.clone()));
-        }
-        for name in ranked {
-            let place = features.place(name);
-            features.ranked.push(place);
-        }
-        features
+    fn load(&self, snapshot: &Snapshot) -> Result<Generation, LoadError> {
+        let now_ms = self.clock.now_ms();
+        let generation = Generation::load(snapshot, self.policy.as_deref(), now_ms)?;
+        tracing::info!(
+            generation = generation.id(),
+            risk = generation.risk.describe(),
+            "models are loaded"
+        );
+        Ok(generation)
     }
 
-    fn place(&mut self, name: &str) -> usize {
-        let known = self.names.iter().position(|one| one == name);
-        known.unwrap_or_else(|| {
-            self.names.push(name.to_owned());
-            self.names.len() - 1
-        })
+    fn refusal(&self, error: &LoadError) -> Verdict {
+        gates::refusal(error)
     }
 
-    pub(crate) fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// The values that the risk model reads, in its order.
-    pub(crate) fn of_risk(&self, values: &[Option<f64>], standing: &Standing) -> Vec<Option<f64>> {
-        let value = |read: &Read| match read {
-            Read::Feature(place) => values.get(*place).copied().flatten(),
-            Read::Standing(name) => standing.value(name),
-        };
-        self.risk.iter().map(value).collect()
-    }
-
-    /// The values that the ranker reads, in its order.
-    pub(crate) fn of_ranker(&self, values: &[Option<f64>]) -> Vec<Option<f64>> {
-        let value = |place: &usize| values.get(*place).copied().flatten();
-        self.ranked.iter().map(value).collect()
-    }
-
-    /// The values that rules read, by the names that rules know; those without a value are absent.
-    pub(crate) fn of_rules(&self, values: &[Option<f64>]) -> impl Iterator<Item = (String, f64)> {
-        self.rules.iter().filter_map(|(place, rule)| {
-            let value = values.get(*place).copied().flatten()?;
-            Some((rule.clone(), value))
-        })
+    fn examine(
+        &self,
+        new: &Generation,
+        snapshot: &Snapshot,
+        live: Option<&Generation>,
+    ) -> Vec<Verdict> {
+        gates::examine(new, snapshot, live)
     }
 }
 
@@ -242,10 +211,6 @@ fn plan(names: &[String]) -> Result<Plan, LoadError> {
         },
         name: unknown.name,
     })
-}
-
-fn open(dir: &Path) -> Result<Snapshot, LoadError> {
-    Snapshot::open(dir).map_err(|source| unreadable(dir, source))
 }
 
 fn unreadable(dir: &Path, source: snapshot::Error) -> LoadError {
@@ -318,52 +283,4 @@ fn categories(catalogue: &Catalogue) -> Vec<String> {
         .iter()
         .map(|item| item.category_path.join("."))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn asks_for_each_feature_once() {
-        let features = Features::of(
-            &names(&["shopper.a", "item.b"]),
-            &names(&["a", "c"]),
-            &names(&["shopper.d", "shopper.a"]),
-        );
-        assert_eq!(
-            features.names(),
-            names(&["shopper.a", "item.b", "shopper.c", "shopper.d"])
-        );
-        let values = [Some(1.0), None, Some(3.0), Some(4.0)];
-        let standing = Standing::new([0.5], Some(0.75));
-        assert_eq!(features.of_ranker(&values), [Some(4.0), Some(1.0)]);
-        assert_eq!(features.of_risk(&values, &standing), [Some(1.0), None]);
-        let rules: Vec<_> = features.of_rules(&values).collect();
-        assert_eq!(rules, [("a".to_owned(), 1.0), ("c".to_owned(), 3.0)]);
-    }
-
-    #[test]
-    fn what_candidates_say_of_the_cart_is_asked_of_no_store() {
-        let risk = names(&["shopper.a", Standing::MARGIN, "shopper.b"]);
-        let features = Features::of(&risk, &names(&["b"]), &[]);
-        assert_eq!(features.names(), names(&["shopper.a", "shopper.b"]));
-        let values = [Some(1.0), Some(2.0)];
-        let known = Standing::new([0.5], Some(0.75));
-        let expected = [Some(1.0), Some(0.25), Some(2.0)];
-        assert_eq!(features.of_risk(&values, &known), expected);
-        let missing = [Some(1.0), None, Some(2.0)];
-        assert_eq!(features.of_risk(&values, &Standing::default()), missing);
-    }
-
-    #[test]
-    fn without_values_there_is_nothing_to_read() {
-        let features = Features::of(&names(&["shopper.a"]), &names(&["b"]), &[]);
-        assert_eq!(features.of_risk(&[], &Standing::default()), [None]);
-        assert_eq!(features.of_rules(&[Some(1.0)]).count(), 0);
-    }
 }

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feature_store::Registry;
 use kit::admission::Degraded;
 use kit::auth::Scope;
-use kit::{Clock, Deadline, Violations, timestamp, trace};
+use kit::{Deadline, Violations, trace};
 use proto::v1 as pb;
 use proto::v1::recovery_service_server::RecoveryService;
-use proto::v1::snapshot_service_server::SnapshotService;
 use tonic::{Request, Response, Status};
 
 use crate::convert;
@@ -84,47 +82,11 @@ fn check_batch(count: usize) -> Result<(), Status> {
     found.into_result()
 }
 
-/// `SnapshotService` of this role.
-#[derive(Clone, Debug)]
-pub(crate) struct Snapshots {
-    pub(crate) decider: Arc<Decider>,
-    pub(crate) clock: Clock,
-}
-
-#[tonic::async_trait]
-impl SnapshotService for Snapshots {
-    async fn get_status(
-        &self,
-        _request: Request<pb::GetStatusRequest>,
-    ) -> Result<Response<pb::GetStatusResponse>, Status> {
-        let held = self.decider.generation().ok();
-        let store = self
-            .decider
-            .ledger
-            .as_ref()
-            .map_or("none", |one| one.store_name());
-        Ok(Response::new(pb::GetStatusResponse {
-            role: crate::ROLE.to_owned(),
-            live_generation: held
-                .as_ref()
-                .map(|one| one.id().to_owned())
-                .unwrap_or_default(),
-            generations: held
-                .iter()
-                .map(|one| convert::generation_info(one))
-                .collect(),
-            schema_fingerprint: Registry::standard().fingerprint().to_owned(),
-            version: kit::VERSION.to_owned(),
-            now: Some(timestamp::encode(self.clock.now_ms())),
-            store: store.to_owned(),
-        }))
-    }
-}
-
 /// Deciding may write the decision log; the rest only reads.
 pub(crate) fn scope_of(method: &str) -> Scope {
-    match method.rsplit('/').next() {
+    let of_snapshots = generations::scope_of(method);
+    of_snapshots.unwrap_or_else(|| match method.rsplit('/').next() {
         Some("Decide" | "DecideBatch") => Scope::Write,
         Some(_) | None => Scope::Read,
-    }
+    })
 }

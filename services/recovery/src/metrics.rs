@@ -5,8 +5,8 @@ use std::sync::Arc;
 use feature_store::ItemTable;
 use kit::Clock;
 use kit::metrics::{
-    Counter, Declared, Family, Gauge, GenerationMetrics, Group, Histogram, ItemTableMetrics, Label,
-    Registry, StageTimes, count, serving, store,
+    Counter, Declared, Family, Gauge, Group, Histogram, ItemTableMetrics, Label, Registry,
+    StageTimes, count, serving, store,
 };
 use policy::Action;
 
@@ -31,6 +31,10 @@ static DEGRADED: Declared<Counter> = Declared::counter(
 static DEGRADED_DECISIONS: Declared<Counter> = Declared::counter(
     "degraded_decisions",
     "Decisions in which at least one stage answered from a fallback.",
+);
+static REPINNED: Declared<Counter> = Declared::counter(
+    "repinned_decisions",
+    "Decisions made anew with a generation that the candidates role holds, because it did not hold the first.",
 );
 static STAGE_DURATION: Declared<Histogram> = Declared::latency(
     "stage_duration",
@@ -65,6 +69,7 @@ pub static GROUPS: &[&Group] = &[
             &DECISIONS.declaration,
             &DEGRADED_DECISIONS.declaration,
             &DEGRADED.declaration,
+            &REPINNED.declaration,
             &STAGE_DURATION.declaration,
         ],
     },
@@ -72,6 +77,7 @@ pub static GROUPS: &[&Group] = &[
     &kit::breaker::STORE_GROUP,
     &store::GROUP,
     &serving::GENERATION_GROUP,
+    &generations::metrics::GROUP,
     &serving::ITEM_TABLE_GROUP,
     &Group {
         title: "Items",
@@ -91,7 +97,7 @@ pub(crate) struct Metrics {
     decisions: Family<Counter>,
     degraded: Family<Counter>,
     degraded_decisions: Counter,
-    pub(crate) generation: GenerationMetrics,
+    repinned: Counter,
     pub(crate) items: ItemTableMetrics,
 }
 
@@ -102,7 +108,7 @@ impl Metrics {
             decisions: registry.family(&DECISIONS),
             degraded: registry.family(&DEGRADED),
             degraded_decisions: registry.one(&DEGRADED_DECISIONS),
-            generation: GenerationMetrics::register(registry),
+            repinned: registry.one(&REPINNED),
             items: ItemTableMetrics::register(registry, clock),
         }
     }
@@ -112,6 +118,10 @@ impl Metrics {
         if degraded {
             self.degraded_decisions.inc();
         }
+    }
+
+    pub(crate) fn repinned(&self) {
+        self.repinned.inc();
     }
 
     pub(crate) fn degraded(&self, stage: Stage, reason: Reason) {

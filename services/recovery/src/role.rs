@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feature_store::store::{Redis, RedisSettings};
-use feature_store::{FeatureStore, ItemTable, Settings};
+use feature_store::{FeatureStore, ItemTable, Registry, Settings};
+use generations::{Identity, Keeper};
 use kit::breaker::{self, Breaker};
 use kit::client::{PeerChannel, channel};
 use kit::metrics::StoreMetrics;
-use kit::{CancellationToken, Clock, Live, Running, Shell};
+use kit::{CancellationToken, Clock, Running, Shell};
 use proto::v1::recovery_service_server::{self, RecoveryServiceServer};
-use proto::v1::snapshot_service_server::{self, SnapshotServiceServer};
+use proto::v1::snapshot_service_server;
 use tonic::service::Routes;
 
 use crate::commit::Ledger;
@@ -18,8 +19,8 @@ use crate::decide::candidates::CandidatesClient;
 use crate::decide::features::FeaturesClient;
 use crate::decide::{Decider, Stages};
 use crate::follow::Follower;
-use crate::generation::Generation;
-use crate::grpc::{Recovery, Snapshots, scope_of};
+use crate::generation::Recovery;
+use crate::grpc::{self, scope_of};
 use crate::items::Items;
 use crate::metrics::{self, Metrics};
 use crate::store_calls::StoreCalls;
@@ -57,8 +58,14 @@ pub async fn run(
     );
     let table = Arc::new(ItemTable::new());
     let metrics = Metrics::register(shell.registry(), table.clone(), clock.clone());
+    let role = Recovery {
+        policy: config.policy.clone(),
+        clock: clock.clone(),
+    };
+    let following = config.following(Some(Registry::standard().fingerprint()));
+    let keeper = Keeper::start(role, following, shell.registry(), clock.clone())?;
     let decider = Arc::new(Decider {
-        live: Arc::new(Live::new(None)),
+        generations: keeper.generations().clone(),
         stages: Stages {
             items: Items::new(table.clone()),
             features: FeaturesClient::new(features.clone(), to_features),
@@ -72,30 +79,26 @@ pub async fn run(
     breaker::watch_store(shell.registry(), move || {
         watched.ledger.as_ref().is_some_and(Ledger::is_away)
     });
-    let routes = routes(&decider, &config);
+    let routes = routes(&decider, &keeper, &config);
     let mut running = shell.start(routes, &SERVICES, scope_of).await?;
     let follower = Follower::new(features, table, metrics.clone());
     running.attach(tokio::spawn(follower.run(stop.clone())));
-    let generation = match load(&config, &clock).await {
-        Ok(generation) => generation,
+    let folder = config.snapshot.as_deref();
+    let begun = match (folder, &config.registry) {
+        (None, None) => Err(Error::NoSnapshot),
+        _ => (keeper.begin(folder).await).map_err(|error| Error::Load(Box::new(error))),
+    };
+    match begun {
+        Ok(true) => running.ready().await,
+        // The first record of the registry makes it ready.
+        Ok(false) => {}
         Err(error) => {
             running.stop();
             running.wait().await?;
             return Err(error);
         }
-    };
-    tracing::info!(
-        generation = generation.id(),
-        risk = generation.risk.describe(),
-        "loaded"
-    );
-    metrics.generation.live(
-        generation.id(),
-        generation.loaded_at_ms(),
-        generation.catalogue().len(),
-    );
-    decider.live.store(Arc::new(Some(Arc::new(generation))));
-    running.ready().await;
+    }
+    keeper.attach(&mut running, &stop);
     Ok(running)
 }
 
@@ -139,27 +142,17 @@ async fn connect(url: &str, key_prefix: &str) -> Result<FeatureStore, Error> {
     Ok(FeatureStore::new(Arc::new(redis), Settings::default()))
 }
 
-fn routes(decider: &Arc<Decider>, config: &Config) -> Routes {
-    let recovery = Recovery {
+fn routes(decider: &Arc<Decider>, keeper: &Keeper<Recovery>, config: &Config) -> Routes {
+    let recovery = grpc::Recovery {
         decider: decider.clone(),
         default_deadline: Duration::from_millis(config.default_deadline_ms),
     };
-    let snapshots = Snapshots {
-        decider: decider.clone(),
-        clock: decider.clock.clone(),
+    let ledger = decider.ledger.as_ref();
+    let identity = Identity {
+        schema_fingerprint: Registry::standard().fingerprint().to_owned(),
+        store: ledger.map_or("none", Ledger::store_name).to_owned(),
     };
+    let snapshots = generations::routes(keeper, identity, decider.clock.clone());
     let recovery = RecoveryServiceServer::new(recovery);
-    Routes::new(recovery.max_decoding_message_size(kit::MAX_MESSAGE_BYTES))
-        .add_service(SnapshotServiceServer::new(snapshots))
-}
-
-/// Reads files and builds tables, which is not for a thread that answers requests.
-async fn load(config: &Config, clock: &Clock) -> Result<Generation, Error> {
-    let dir = config.snapshot.clone().ok_or(Error::NoSnapshot)?;
-    let policy = config.policy.clone();
-    let now_ms = clock.now_ms();
-    let load = move || Generation::load(&dir, policy.as_deref(), now_ms);
-    Ok(tokio::task::spawn_blocking(load)
-        .await
-        .map_err(Error::Loading)??)
+    Routes::new(recovery.max_decoding_message_size(kit::MAX_MESSAGE_BYTES)).add_service(snapshots)
 }

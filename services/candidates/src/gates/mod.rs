@@ -89,9 +89,10 @@ pub fn examine_folder(dir: &Path, live: Option<&Path>) -> Vec<Verdict> {
         return verdicts;
     }
     let clock = Clock::real();
-    match Generation::load(dir, &clock) {
+    match Generation::load(&snapshot, &clock) {
         Ok(new) => {
-            let live = live.and_then(|live| Generation::load(live, &clock).ok());
+            let live = live.and_then(|live| Snapshot::open(live).ok());
+            let live = live.and_then(|live| Generation::load(&live, &clock).ok());
             verdicts.extend(examine(&new, &snapshot, live.as_ref()));
         }
         Err(error) => verdicts.push(refusal(&error)),

@@ -22,7 +22,7 @@ impl CandidateService for Candidates {
     ) -> Result<Response<pb::RetrieveResponse>, Status> {
         let deadline = Deadline::from_request(request.metadata(), self.0.default_deadline);
         let mut wanted = convert::decode_retrieve(request.into_inner(), &self.0.clock)?;
-        let generation = self.0.generations.get(&wanted.generation)?;
+        let generation = self.0.keeper.generations().get(&wanted.generation)?;
         trace::budget(deadline.remaining());
         if !wanted.shopper_id.is_empty() {
             trace::shopper(&wanted.shopper_id);
@@ -46,7 +46,7 @@ impl CandidateService for Candidates {
         request: Request<pb::SimilarItemsRequest>,
     ) -> Result<Response<pb::RetrieveResponse>, Status> {
         let wanted = convert::decode_similar(request.into_inner())?;
-        let generation = self.0.generations.get(&wanted.generation)?;
+        let generation = self.0.keeper.generations().get(&wanted.generation)?;
         let gate = generation.gate.load();
         let model = &generation.model;
         let answer = model.similar(&wanted.item_id, wanted.k, &wanted.filter, &gate);

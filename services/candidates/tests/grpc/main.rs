@@ -13,3 +13,4 @@ mod overlay;
 mod retrieving;
 mod server;
 mod support;
+mod swap;

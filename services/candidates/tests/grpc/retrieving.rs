@@ -148,6 +148,11 @@ async fn a_pinned_generation_answers_or_the_held_ones_are_named() {
     let refusal = server.retrieve(pinned("another")).await.unwrap_err();
     assert_eq!(refusal.code(), Code::FailedPrecondition);
     assert!(refusal.message().contains("another") && refusal.message().contains(&held));
+    let detail = kit::NotHeld::of(&refusal).unwrap();
+    assert_eq!(
+        (detail.asked.as_str(), detail.held),
+        ("another", vec![held])
+    );
 }
 
 fn of_shopper() -> pb::RetrieveRequest {

@@ -24,7 +24,7 @@ pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) channel: Channel,
     pub(crate) shutdown: CancellationToken,
-    _snapshot: TempDir,
+    pub(crate) _snapshot: TempDir,
 }
 
 /// A server that knows no features role.
@@ -77,11 +77,16 @@ pub(crate) fn item_id(ordinal: u32) -> String {
 /// Items on a ring: each shares sessions with the next two, and lies near them in the space. The
 /// first half are phones at 100 to 1000, the second half shoes at 1100 to 2000.
 pub(crate) fn write_snapshot(folder: &Path) -> PathBuf {
-    let dir = folder.join("snapshot");
+    write_named(folder, "snapshot", "Item")
+}
+
+/// The same, with items that are called otherwise: another generation.
+pub(crate) fn write_named(folder: &Path, name: &str, called: &str) -> PathBuf {
+    let dir = folder.join(name);
     let mut builder = Builder::new(&dir).unwrap();
     let items = (0..ITEMS).map(|ordinal| CatalogueItem {
         item_id: item_id(ordinal),
-        name: format!("Item {ordinal}"),
+        name: format!("{called} {ordinal}"),
         category_path: vec![if ordinal < 10 { "phones" } else { "shoes" }.to_owned()],
         brand: "acme".to_owned(),
         price_minor: i64::from(ordinal + 1) * 100,

@@ -32,6 +32,12 @@ pub(crate) struct Args {
     /// Snapshot to answer from (candidates, recovery, all)
     #[arg(long, value_name = "DIR")]
     snapshot: Option<PathBuf>,
+    /// Registry to follow: what its newest activation names goes live. A folder, s3://, gs://, az://
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
+    /// Where snapshots of the registry are kept on this machine
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Store that several processes share; without it state is embedded (features, all)
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
@@ -160,6 +166,8 @@ fn flags(args: &Args) -> anyhow::Result<Vec<(String, String)>> {
         .map(|_| args.clock_speed.unwrap_or(1.0).to_string());
     let given = [
         ("snapshot", path(&args.snapshot)),
+        ("registry", args.registry.clone()),
+        ("cache", path(&args.cache)),
         ("redis", args.redis.clone()),
         ("log.filter", args.log.clone()),
         ("log.format", args.log_json.then(|| "json".to_owned())),

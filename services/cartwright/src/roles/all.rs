@@ -24,6 +24,13 @@ pub(crate) struct All {
     /// Folder of the snapshot to serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot: Option<PathBuf>,
+    /// URL of the registry to follow; what its newest record names goes before `snapshot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registry: Option<String>,
+    /// Where snapshots of the registry are kept on this machine.
+    pub(crate) cache: PathBuf,
+    /// How the registry is followed, and when a new generation is taken back.
+    pub(crate) swap: generations::Settings,
     /// Redis that all share. Without one the embedded store in `data` is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redis: Option<Secret>,
@@ -52,6 +59,9 @@ impl Default for All {
         Self {
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7100))),
             snapshot: None,
+            registry: None,
+            cache: PathBuf::from("cache"),
+            swap: generations::Settings::default(),
             redis: None,
             key_prefix: String::new(),
             data: PathBuf::from("data"),
@@ -68,6 +78,7 @@ impl Default for All {
 
 impl Settings for All {
     fn check(&self, report: &mut Report) {
+        report.within("swap", |swap| self.swap.check(swap));
         report.within("log", |log| self.log.check(log));
         report.within("telemetry", |traces| self.telemetry.check(traces));
         self.features.check(report);
@@ -83,6 +94,9 @@ impl All {
             redis: self.redis.clone(),
             key_prefix: self.key_prefix.clone(),
             data: self.data.clone(),
+            registry: self.registry.clone(),
+            cache: self.cache.clone(),
+            swap: self.swap.clone(),
             clock: self.clock.clone(),
             security: self.security.clone(),
             telemetry: self.telemetry.clone(),
@@ -94,6 +108,9 @@ impl All {
         candidates::Config {
             admin: None,
             snapshot: self.snapshot.clone(),
+            registry: self.registry.clone(),
+            cache: self.cache.clone(),
+            swap: self.swap.clone(),
             features: url(features),
             clock: self.clock.clone(),
             security: self.security.clone(),
@@ -106,6 +123,9 @@ impl All {
         recovery::Config {
             admin: None,
             snapshot: self.snapshot.clone(),
+            registry: self.registry.clone(),
+            cache: self.cache.clone(),
+            swap: self.swap.clone(),
             features: url(features),
             candidates: url(candidates),
             clock: self.clock.clone(),

@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 const NEVER_LIMITED: &str = "cartwright.v1.SnapshotService";
 
 /// The unary methods of `services`, by the path of their requests.
-pub(super) fn limited(services: &[&'static str]) -> HashMap<String, usize> {
+pub(crate) fn limited(services: &[&str]) -> HashMap<String, usize> {
     let files = FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap_or_default();
     let mut paths = Vec::new();
     for file in &files.file {

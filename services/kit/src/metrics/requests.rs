@@ -19,6 +19,8 @@ use tower::{Layer, Service};
 use super::declaration::{Declared, Group, Label};
 use super::instrument::{Counter, Gauge, Histogram};
 use super::registry::Registry;
+use super::traffic::Traffic;
+use crate::admission::{Degraded, limited};
 use crate::health::{ALWAYS_SERVED, Health};
 
 /// Codes of gRPC, `OK` first; a request whose caller went away is `CANCELLED`.
@@ -87,16 +89,27 @@ pub struct RequestMetrics {
     /// By path as requests carry it, with the leading slash.
     methods: Arc<HashMap<String, Arc<Method>>>,
     unknown: Arc<Method>,
+    /// The unary methods of the role's own.
+    own: Arc<[Arc<Method>]>,
     in_flight: Gauge,
 }
 
 /// The cells of one method, looked up once.
 #[derive(Debug)]
-struct Method {
+pub(super) struct Method {
     name: String,
     /// In the order of [`CODES`].
     answered: Vec<Counter>,
-    duration: Histogram,
+    pub(super) duration: Histogram,
+    /// Answered from a fallback. Roles show these in metrics of their own.
+    pub(super) degraded: Counter,
+}
+
+impl Method {
+    /// Requests answered with this code.
+    pub(super) fn answered(&self, code: Code) -> u64 {
+        self.answered.get(code_place(code)).map_or(0, Counter::get)
+    }
 }
 
 impl RequestMetrics {
@@ -117,15 +130,17 @@ impl RequestMetrics {
                     .map(|code| requests.with([name, code]).clone())
                     .collect(),
                 duration: duration.with([name]).clone(),
+                degraded: Counter::default(),
             })
         };
+        let methods: HashMap<_, _> = names
+            .iter()
+            .map(|name| (format!("/{name}"), method(name)))
+            .collect();
+        let own = limited(services).into_keys();
         Self {
-            methods: Arc::new(
-                names
-                    .iter()
-                    .map(|name| (format!("/{name}"), method(name)))
-                    .collect(),
-            ),
+            own: own.filter_map(|path| methods.get(&path).cloned()).collect(),
+            methods: Arc::new(methods),
             unknown: method(&UNKNOWN.to_owned()),
             in_flight,
         }
@@ -135,6 +150,12 @@ impl RequestMetrics {
     #[must_use]
     pub fn in_flight(&self) -> i64 {
         self.in_flight.get()
+    }
+
+    /// What callers of the role's own unary methods got so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        Traffic::of(self.own.iter().map(|method| &**method))
     }
 
     fn method(&self, path: &str) -> &Arc<Method> {
@@ -206,6 +227,9 @@ where
         Box::pin(async move {
             let response = answer.await?;
             running.note(response.headers());
+            if response.extensions().get::<Degraded>().is_some() {
+                running.method.degraded.inc();
+            }
             Ok(response.map(|inner| Body::new(MeasuredBody { inner, running })))
         })
     }

@@ -44,6 +44,34 @@ impl SnapshotService for Toy {
         }
         Ok(Response::new(pb::GetStatusResponse::default()))
     }
+
+    async fn list_snapshots(
+        &self,
+        _request: Request<pb::ListSnapshotsRequest>,
+    ) -> Result<Response<pb::ListSnapshotsResponse>, Status> {
+        Err(Status::unimplemented("a toy has no snapshots"))
+    }
+
+    async fn prepare(
+        &self,
+        _request: Request<pb::PrepareRequest>,
+    ) -> Result<Response<pb::PrepareResponse>, Status> {
+        Err(Status::unimplemented("a toy has no snapshots"))
+    }
+
+    async fn activate(
+        &self,
+        _request: Request<pb::ActivateRequest>,
+    ) -> Result<Response<pb::ActivateResponse>, Status> {
+        Err(Status::unimplemented("a toy has no snapshots"))
+    }
+
+    async fn rollback(
+        &self,
+        _request: Request<pb::RollbackRequest>,
+    ) -> Result<Response<pb::RollbackResponse>, Status> {
+        Err(Status::unimplemented("a toy has no snapshots"))
+    }
 }
 
 #[tonic::async_trait]

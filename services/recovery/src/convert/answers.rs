@@ -8,7 +8,6 @@ use proto::v1 as pb;
 use crate::decide::candidates::SourceScore;
 use crate::decide::rank::Ranked;
 use crate::decide::{Decided, Ordered};
-use crate::generation::Generation;
 use crate::record::{FORMAT, Record, fingerprint};
 use crate::request::Request;
 
@@ -137,14 +136,5 @@ pub(crate) fn ordered(ordered: Ordered) -> pb::RankResponse {
         items: ordered.items.into_iter().map(item).collect(),
         generation: ordered.generation,
         degraded: ordered.degraded,
-    }
-}
-
-pub(crate) fn generation_info(generation: &Generation) -> pb::GenerationInfo {
-    pb::GenerationInfo {
-        id: generation.id().to_owned(),
-        loaded_at: Some(timestamp::encode(generation.loaded_at_ms())),
-        items: u64::try_from(generation.catalogue().len()).unwrap_or(u64::MAX),
-        resident_bytes: generation.resident_bytes(),
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use kit::NotHeld;
 use kit::breaker::Trouble;
 use tonic::{Code, Status};
 
@@ -23,6 +24,8 @@ pub(crate) enum Miss {
     Overloaded,
     /// It refused, in its own words.
     Refused(String),
+    /// It does not hold the generation asked for, but these.
+    NotHeld(NotHeld),
     /// It answered from another generation.
     Generation(String),
     /// Its answer does not fit the question.
@@ -39,12 +42,24 @@ impl Miss {
             Self::Unreachable(_) => Reason::Unreachable,
             Self::Overloaded => Reason::Overloaded,
             Self::Refused(_) => Reason::Refused,
-            Self::Generation(_) => Reason::OtherGeneration,
+            Self::NotHeld(_) | Self::Generation(_) => Reason::OtherGeneration,
             Self::Odd(_) => Reason::OddAnswer,
         }
     }
 
+    /// The generations that the other role holds, when it does not hold the one asked for.
+    pub(crate) fn held(&self) -> Option<&[String]> {
+        if let Self::NotHeld(refused) = self {
+            Some(&refused.held)
+        } else {
+            None
+        }
+    }
+
     fn of(status: &Status) -> Self {
+        if let Some(refused) = NotHeld::of(status) {
+            return Self::NotHeld(refused);
+        }
         match status.code() {
             Code::Unavailable => Self::Unreachable(status.message().to_owned()),
             Code::ResourceExhausted => Self::Overloaded,
@@ -90,6 +105,7 @@ impl fmt::Display for Miss {
             Self::Unreachable(said) => write!(f, "cannot be reached ({said})"),
             Self::Overloaded => f.write_str("overloaded"),
             Self::Refused(message) => write!(f, "refused ({message})"),
+            Self::NotHeld(refused) => write!(f, "{refused}"),
             Self::Generation(other) => write!(f, "answered from generation {other}"),
             Self::Odd(what) => write!(f, "answered oddly ({what})"),
         }

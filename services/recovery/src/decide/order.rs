@@ -1,14 +1,15 @@
 //! `Rank`: in which order to show items that the caller chose.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kit::{Deadline, Problem};
 use retrieval::{Filter, Query};
 
+use super::Decider;
 use super::candidates::{self, Candidate};
 use super::notes::{Notes, Stage};
 use super::rank::{self, Moment, Ranked};
-use super::{Decider, held};
 use crate::cart;
 use crate::generation::Generation;
 use crate::request::{CartLine, RankRequest};
@@ -23,26 +24,54 @@ pub(crate) struct Ordered {
 }
 
 impl Decider {
-    /// Orders the items given, with what the sources say of them for this shopper or cart.
+    /// Orders the items given, with what the sources say of them for this shopper or cart; with
+    /// another generation from the start when the candidates role does not hold the first.
     pub(crate) async fn rank(
         &self,
         request: RankRequest,
         deadline: Deadline,
     ) -> Result<Ordered, Problem> {
-        let generation = self.generation()?;
-        held(&generation, &request.generation)?;
+        let generation = self.generations.get(&request.generation)?;
+        let may_repin = request.generation.is_empty();
+        match self
+            .rank_with(&request, &generation, deadline, may_repin)
+            .await
+        {
+            Ok(ordered) => Ok(ordered),
+            Err(other) => {
+                self.stages.metrics.repinned();
+                let again = self.rank_with(&request, &other, deadline, false).await;
+                again.map_err(|_| Problem::Internal("a second other generation".to_owned()))
+            }
+        }
+    }
+
+    async fn rank_with(
+        &self,
+        request: &RankRequest,
+        generation: &Generation,
+        deadline: Deadline,
+        may_repin: bool,
+    ) -> Result<Ordered, Arc<Generation>> {
         let now_ms = request.now_ms.unwrap_or_else(|| self.clock.now_ms());
         let mut notes = Notes::default();
         let shopper = self
-            .ranked_for(&request, &generation, now_ms, deadline, &mut notes)
+            .ranked_for(request, generation, now_ms, deadline, &mut notes)
             .await;
-        let lines = lines(&request, &shopper);
-        let cart = cart::price(lines, &generation, &self.stages.items);
-        let query = query(&request, lines, &shopper, now_ms);
-        let (found, _) = self
+        let lines = lines(request, &shopper);
+        let cart = cart::price(lines, generation, &self.stages.items);
+        let query = query(request, lines, &shopper, now_ms);
+        let found = self
             .stages
-            .find(&query, &generation, now_ms, deadline, &mut notes)
+            .find(&query, generation, now_ms, deadline, &mut notes)
             .await;
+        let found = match found {
+            Ok((found, _)) => found,
+            Err(miss) => match self.other(&miss, may_repin) {
+                Some(other) => return Err(other),
+                None => self.stages.fall_back(&miss, &query, generation, &mut notes),
+            },
+        };
         let mut found = found.candidates;
         found.extend(not_among(&found, query.filter.allow));
         let moment = Moment {
@@ -53,8 +82,8 @@ impl Decider {
         };
         let mut items = self
             .stages
-            .rank(&generation, moment, found, deadline, &mut notes);
-        rank::unknown_last(&generation, &mut items);
+            .rank(generation, moment, found, deadline, &mut notes);
+        rank::unknown_last(generation, &mut items);
         Ok(Ordered {
             items,
             generation: generation.id().to_owned(),

@@ -80,7 +80,8 @@ impl Stages {
     }
 
     /// Items that may be shown: from the candidates role, else from our own tables; and how the cart
-    /// stands against them, which only the role's sources can say.
+    /// stands against them, which only the role's sources can say. A role that holds other
+    /// generations is the caller's to deal with.
     pub(crate) async fn find(
         &self,
         query: &Query,
@@ -88,7 +89,7 @@ impl Stages {
         now_ms: i64,
         deadline: Deadline,
         notes: &mut Notes,
-    ) -> (Found, Standing) {
+    ) -> Result<(Found, Standing), Miss> {
         let started = Instant::now();
         let stage = deadline
             .share(CANDIDATES_SHARE)
@@ -107,18 +108,20 @@ impl Stages {
             }
             answer
         };
-        let mut found =
-            answer.unwrap_or_else(|miss| self.fall_back(&miss, query, generation, notes));
-        // A source may lag behind the item table, or answer oddly: what is shown is checked here.
-        let shown = &mut found.candidates;
-        shown.retain(|one| !query.exclude.contains(&one.item_id));
-        shown.retain(|one| !self.items.is_blocked(&one.item_id));
-        shown.truncate(query.k);
+        let found = match answer {
+            Err(miss) if miss.held().is_some() => {
+                notes.took(Stage::Candidates, started);
+                return Err(miss);
+            }
+            Err(miss) => self.fall_back(&miss, query, generation, notes),
+            Ok(found) => self.showable(found, query),
+        };
         notes.took(Stage::Candidates, started);
-        (found, standing)
+        Ok((found, standing))
     }
 
-    fn fall_back(
+    /// From our own tables, because the candidates role did not help.
+    pub(crate) fn fall_back(
         &self,
         miss: &Miss,
         query: &Query,
@@ -135,6 +138,15 @@ impl Stages {
             &format!("{miss}; {instead}"),
             &self.metrics,
         );
+        self.showable(found, query)
+    }
+
+    /// A source may lag behind the item table, or answer oddly: what is shown is checked here.
+    fn showable(&self, mut found: Found, query: &Query) -> Found {
+        let shown = &mut found.candidates;
+        shown.retain(|one| !query.exclude.contains(&one.item_id));
+        shown.retain(|one| !self.items.is_blocked(&one.item_id));
+        shown.truncate(query.k);
         found
     }
 

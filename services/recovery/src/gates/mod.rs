@@ -87,9 +87,10 @@ pub fn examine_folder(dir: &Path, live: Option<&Path>) -> Vec<Verdict> {
         Ok(snapshot) => snapshot,
         Err(verdict) => return vec![*verdict],
     };
-    match Generation::load(dir, None, 0) {
+    match Generation::load(&snapshot, None, 0) {
         Ok(new) => {
-            let live = live.and_then(|live| Generation::load(live, None, 0).ok());
+            let live = live.and_then(|live| Snapshot::open(live).ok());
+            let live = live.and_then(|live| Generation::load(&live, None, 0).ok());
             examine(&new, &snapshot, live.as_ref())
         }
         Err(error) => vec![refusal(&error)],

@@ -10,5 +10,6 @@ mod foreign;
 mod peers;
 #[cfg(test)]
 mod start;
+mod swap;
 #[cfg(test)]
 mod world;

@@ -91,7 +91,7 @@ fn generation(dir: &Path) -> Generation {
     )
     .unwrap();
     builder.finish(Manifest::default()).unwrap();
-    Generation::load(dir, None, 0).unwrap()
+    Generation::load(&snapshot::Snapshot::open(dir).unwrap(), None, 0).unwrap()
 }
 
 /// What the features role keeps of the events: the shopper, and how items do.

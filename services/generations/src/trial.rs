@@ -1,0 +1,225 @@
+//! A new generation is watched for a while, and taken back when it does worse than the time before.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use kit::CancellationToken;
+use kit::metrics::requests::RequestMetrics;
+use kit::metrics::traffic::Traffic;
+
+use crate::keeper::{Keeper, Role};
+use crate::settings::Settings;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// A bar is broken when it is broken in so many looks on end: one bad second is a hiccup.
+const LOOKS: u32 = 3;
+
+/// A generation that went live a moment ago.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trial {
+    pub(crate) generation: String,
+    pub(crate) begun: Instant,
+}
+
+/// What breaks a bar, in words; `None` while nothing does. Nothing is said of fewer calls than the
+/// settings ask for, and nothing of the p99 without calls to compare with.
+fn broken(settings: &Settings, before: &Traffic, after: &Traffic) -> Option<String> {
+    if after.calls < settings.calls {
+        return None;
+    }
+    let shares = [
+        (
+            "failed",
+            before.failed_share(),
+            after.failed_share(),
+            settings.failed_rise,
+        ),
+        (
+            "degraded",
+            before.degraded_share(),
+            after.degraded_share(),
+            settings.degraded_rise,
+        ),
+    ];
+    for (what, was, is, rise) in shares {
+        if is > was + rise {
+            return Some(format!(
+                "{:.2} % of {} calls {what}, {:.2} % before, {:.2} % more are allowed",
+                is * 100.0,
+                after.calls,
+                was * 100.0,
+                rise * 100.0
+            ));
+        }
+    }
+    if before.calls < settings.calls {
+        return None;
+    }
+    let (was, is) = (before.p99()?, after.p99()?);
+    let bar = was
+        .mul_f64(settings.p99_times)
+        .max(was + settings.p99_rise.0);
+    (is > bar).then(|| {
+        let ms = |time: Duration| time.as_secs_f64() * 1_000.0;
+        format!(
+            "p99 of {} calls is {:.1} ms, {:.1} ms before, {:.1} ms are allowed",
+            after.calls,
+            ms(is),
+            ms(was),
+            ms(bar)
+        )
+    })
+}
+
+/// Readings of the last while, one a second.
+#[derive(Debug, Default)]
+struct Readings(VecDeque<(Instant, Traffic)>);
+
+impl Readings {
+    fn read(&mut self, now: Instant, traffic: Traffic, keep: Duration) {
+        self.0.push_back((now, traffic));
+        let old = |(at, _): &(Instant, Traffic)| now.duration_since(*at) > keep + EVERY;
+        while self.0.front().is_some_and(old) {
+            self.0.pop_front();
+        }
+    }
+
+    /// The newest reading before `moment`, and what was counted in the time before it.
+    fn before(&self, moment: Instant) -> Option<(Traffic, Traffic)> {
+        let (_, newest) = self.0.iter().rev().find(|(at, _)| *at <= moment)?;
+        let (_, oldest) = self.0.front()?;
+        Some((newest.clone(), newest.since(oldest)))
+    }
+}
+
+/// A trial under way.
+#[derive(Debug)]
+struct Comparison {
+    trial: Trial,
+    start: Traffic,
+    before: Traffic,
+    broken_in_a_row: u32,
+}
+
+impl<R: Role> Keeper<R> {
+    /// Watches what callers get, for as long as the role lives.
+    pub(crate) async fn judge(self, requests: RequestMetrics, stop: CancellationToken) {
+        let watch = self.settings().watch.0;
+        if watch.is_zero() {
+            return;
+        }
+        let mut readings = Readings::default();
+        let mut comparison: Option<Comparison> = None;
+        let mut ticks = tokio::time::interval(EVERY);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let (now, traffic) = (Instant::now(), requests.traffic());
+            let trial = self.trial();
+            if trial.as_ref() != comparison.as_ref().map(|one| &one.trial) {
+                comparison = trial.and_then(|trial| {
+                    let (start, before) = readings.before(trial.begun)?;
+                    Some(Comparison {
+                        trial,
+                        start,
+                        before,
+                        broken_in_a_row: 0,
+                    })
+                });
+            }
+            readings.read(now, traffic.clone(), watch);
+            if let Some(compared) = &mut comparison {
+                let over = now.duration_since(compared.trial.begun) > watch;
+                if let Some(why) = compared.look(self.settings(), &traffic) {
+                    self.take_back(&compared.trial.generation, why).await;
+                } else if over {
+                    self.end_trial(&compared.trial);
+                }
+            }
+        }
+    }
+}
+
+impl Comparison {
+    /// Why it must be taken back, when it must.
+    fn look(&mut self, settings: &Settings, traffic: &Traffic) -> Option<String> {
+        let why = broken(settings, &self.before, &traffic.since(&self.start));
+        self.broken_in_a_row = if why.is_some() {
+            self.broken_in_a_row + 1
+        } else {
+            0
+        };
+        why.filter(|_| self.broken_in_a_row >= LOOKS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            calls: 100,
+            ..Settings::default()
+        }
+    }
+
+    fn traffic(calls: u64, failed: u64, degraded: u64) -> Traffic {
+        Traffic::counted(calls, failed, degraded)
+    }
+
+    #[test]
+    fn a_share_that_rises_by_more_than_allowed_breaks_its_bar() {
+        let before = traffic(1_000, 10, 100);
+        assert_eq!(broken(&settings(), &before, &traffic(1_000, 19, 149)), None);
+        let failed = broken(&settings(), &before, &traffic(1_000, 21, 100)).unwrap();
+        assert!(
+            failed.contains("2.10 % of 1000 calls failed, 1.00 % before"),
+            "{failed}"
+        );
+        let degraded = broken(&settings(), &before, &traffic(1_000, 10, 151)).unwrap();
+        assert!(
+            degraded.contains("15.10 % of 1000 calls degraded"),
+            "{degraded}"
+        );
+    }
+
+    #[test]
+    fn few_calls_say_nothing() {
+        let before = traffic(1_000, 0, 0);
+        assert_eq!(broken(&settings(), &before, &traffic(99, 99, 99)), None);
+        let nothing = Traffic::default();
+        assert!(broken(&settings(), &nothing, &traffic(100, 100, 0)).is_some());
+    }
+
+    #[test]
+    fn one_bad_look_is_a_hiccup() {
+        let mut compared = Comparison {
+            trial: Trial {
+                generation: "g".to_owned(),
+                begun: Instant::now(),
+            },
+            start: Traffic::default(),
+            before: traffic(1_000, 0, 0),
+            broken_in_a_row: 0,
+        };
+        let (good, bad) = (traffic(1_000, 0, 0), traffic(1_000, 500, 0));
+        for traffic in [&bad, &bad, &good, &bad, &bad] {
+            assert_eq!(compared.look(&settings(), traffic), None);
+        }
+        assert!(compared.look(&settings(), &bad).is_some());
+    }
+
+    #[test]
+    fn the_time_before_ends_with_the_last_reading_before_the_swap() {
+        let mut readings = Readings::default();
+        let begin = Instant::now();
+        for second in 0..10_u32 {
+            let calls = u64::from(second) * 100;
+            let at = begin + EVERY * second;
+            readings.read(at, traffic(calls, 0, 0), Duration::from_secs(4));
+        }
+        let swapped = begin + Duration::from_millis(8_500);
+        let (start, before) = readings.before(swapped).unwrap();
+        assert_eq!(start.calls, 800);
+        assert_eq!(before.calls, 400, "readings from second 4 on are kept");
+    }
+}
