@@ -68,17 +68,7 @@ impl Generation {
         let embeddings = self.embeddings();
         write_embeddings(&mut builder, &embeddings)?;
         let carts = self.carts(&embeddings);
-        let options = IndexOptions {
-            seed: self.number,
-            kinds: vec![IndexKind::Codes, IndexKind::Lists],
-            tune: TuneSettings {
-                ks: vec![100],
-                bands: vec![1.0, 0.1],
-                ..TuneSettings::default()
-            },
-            ..IndexOptions::default()
-        };
-        let index = write_index(&mut builder, &embeddings, &carts, &options)?;
+        let index = write_index(&mut builder, &embeddings, &carts, &self.options())?;
         let bands = [(1.0, ann_index::MaskKind::Random)];
         let few = carts.get(..10 * self.dimension).unwrap_or(&carts);
         write_queries(
@@ -109,6 +99,19 @@ impl Generation {
             println!("{}", written.id());
         }
         Ok(())
+    }
+
+    fn options(&self) -> IndexOptions {
+        IndexOptions {
+            seed: self.number,
+            kinds: vec![IndexKind::Codes, IndexKind::Lists],
+            tune: TuneSettings {
+                ks: vec![100],
+                bands: vec![1.0, 0.1],
+                ..TuneSettings::default()
+            },
+            ..IndexOptions::default()
+        }
     }
 
     fn catalogue(&self) -> Vec<CatalogueItem> {

@@ -10,6 +10,7 @@ mod foreign;
 mod peers;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
 mod swap;
 #[cfg(test)]
 mod world;
