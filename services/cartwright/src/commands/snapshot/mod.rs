@@ -6,6 +6,7 @@ mod collect;
 mod diff;
 mod folder;
 mod gates;
+mod peers;
 mod place;
 mod published;
 mod rollback;

@@ -3,6 +3,7 @@
 use snapshot::{Action, Activation, NewActivation};
 
 use super::activate::append;
+use super::peers;
 use super::place::{Place, failed, me, resolve, short};
 use crate::commands::block_on;
 use crate::failure::Failure;
@@ -10,8 +11,8 @@ use crate::output;
 
 /// Makes the generation that was live before the live one again
 ///
-/// No gate is asked: it was live. Servers still hold it, so it is in effect as soon as they see the
-/// record. With --block the generation that is left may not go live again, unless forced.
+/// No gate is asked: it was live. Servers still hold it, so it is in effect at once on those of --peers,
+/// and on others as soon as they see the record. With --block the generation that is left may not go live again, unless forced.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cartwright snapshot rollback --registry /srv/models --why 'clicks fell by a third' --block
@@ -19,6 +20,8 @@ use crate::output;
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    peers: peers::Args,
     /// Another snapshot than the one before
     #[arg(long, value_name = "ID")]
     to: Option<String>,
@@ -54,7 +57,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             Some(to) => resolve(&registry, to).await?,
             None => before(&head)?,
         };
-        append(&registry, head.sequence, record(args, &head, to)).await
+        // Who cannot be reached does not keep the others from going back.
+        let peers = args.peers.connect_those_there().await?;
+        let record = append(&registry, head.sequence, record(args, &head, to)).await?;
+        peers.activate(&record.snapshot, record.sequence).await;
+        Ok(record)
     })?;
     if args.json {
         return output::json(&record);
