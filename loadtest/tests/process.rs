@@ -251,7 +251,7 @@ fn the_highest_rate_of_a_narrow_server_is_found_confirmed_and_relaxed() {
 fn bad_usage_is_exit_code_64_and_help_is_not() {
     for arguments in [
         &[][..],
-        &["swap"],
+        &["shop"],
         &["features", "--slo", "p99"],
         &["features", "--rate", "many"],
         &["features", "--features", "nowhere"],

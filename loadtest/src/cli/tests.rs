@@ -64,7 +64,6 @@ fn commit_is_a_flag_or_a_scenario() {
 fn mistakes_are_refused_with_what_is_allowed() {
     for (line, needed) in [
         ("x", "required"),
-        ("x swap", "allowed are features, retrieve"),
         ("x nowhere.toml", "read nowhere.toml"),
         ("x features --compare candidates", "ROLE=URL"),
         ("x features --trace-share 2", "0% to 100%"),

@@ -14,6 +14,8 @@ use crate::keeper::Role;
 pub struct Known {
     id: String,
     loaded_at_ms: i64,
+    /// Of the largest embedding space, as the manifest says.
+    items: u64,
 }
 
 impl Generation for Known {
@@ -26,7 +28,7 @@ impl Generation for Known {
     }
 
     fn items(&self) -> usize {
-        0
+        usize::try_from(self.items).unwrap_or(usize::MAX)
     }
 
     fn resident_bytes(&self) -> u64 {
@@ -44,10 +46,16 @@ pub struct Schema {
 }
 
 impl Schema {
-    fn known(&self, id: &str) -> Known {
+    fn known(&self, id: &str, manifest: &Manifest) -> Known {
         Known {
             id: id.to_owned(),
             loaded_at_ms: self.clock.now_ms(),
+            items: manifest
+                .spaces
+                .iter()
+                .map(|space| space.items)
+                .max()
+                .unwrap_or_default(),
         }
     }
 }
@@ -61,10 +69,10 @@ impl Role for Schema {
     }
 
     fn load(&self, snapshot: &Snapshot) -> Result<Known, Infallible> {
-        Ok(self.known(snapshot.id()))
+        Ok(self.known(snapshot.id(), snapshot.manifest()))
     }
 
-    fn note(&self, id: &str, _manifest: &Manifest) -> Option<Known> {
-        Some(self.known(id))
+    fn note(&self, id: &str, manifest: &Manifest) -> Option<Known> {
+        Some(self.known(id, manifest))
     }
 }

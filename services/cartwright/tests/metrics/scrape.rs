@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kit::metrics::{Declaration, Kind, PROCESS, Values};
@@ -110,6 +111,19 @@ fn use_it(features: &str, recovery: &str) {
     succeed(&[&decide[..], &["--commit", "--request-id", "r1"]].concat());
 }
 
+/// A registry with one snapshot that is live, and a place for a cache.
+fn published(folder: &Path) -> (String, String) {
+    let at = |name: &str| text(&folder.join(name)).to_owned();
+    let (registry, cache) = (at("registry"), at("cache"));
+    let shown = succeed(&["snapshot", "show", text(snapshot()), "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let id = shown["id"].as_str().unwrap();
+    let to = ["--registry", registry.as_str()];
+    succeed(&[&["snapshot", "publish", text(snapshot())], &to[..]].concat());
+    succeed(&[&["snapshot", "activate", id, "--why", "a test"], &to[..]].concat());
+    (registry, cache)
+}
+
 fn wanted(role: &str, name: &str) -> bool {
     name.starts_with(&format!("cartwright_{role}_"))
 }
@@ -117,12 +131,16 @@ fn wanted(role: &str, name: &str) -> bool {
 #[test]
 fn three_roles_in_one_process_expose_each_declared_metric_once() {
     let folder = tempfile::tempdir().unwrap();
+    let (registry, cache) = published(folder.path());
+    let data = folder.path().join("data");
     let args = [
         "all",
-        "--snapshot",
-        text(snapshot()),
+        "--registry",
+        &registry,
+        "--cache",
+        &cache,
         "--data",
-        text(folder.path()),
+        text(&data),
         "--admin",
         "127.0.0.1:0",
     ];
@@ -150,10 +168,15 @@ fn serve(role: &str, more: &[&str]) -> (Server, u16) {
 #[test]
 fn each_role_of_three_processes_exposes_its_own_and_the_process() {
     let redis = Redis::start();
-    let snapshot = text(snapshot());
-    let (features, features_admin) = serve("features", &["--redis", &redis.url]);
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, cache) = published(folder.path());
+    let follows = ["--registry", registry.as_str(), "--cache", &cache];
+    let (features, features_admin) = serve(
+        "features",
+        &[&follows[..], &["--redis", &redis.url]].concat(),
+    );
     let features_url = features.url("features");
-    let knows = ["--snapshot", snapshot, "--features", &features_url];
+    let knows = [&follows[..], &["--features", &features_url]].concat();
     let (candidates, candidates_admin) = serve("candidates", &knows);
     let candidates_url = candidates.url("candidates");
     let more = ["--candidates", &candidates_url, "--redis", &redis.url];

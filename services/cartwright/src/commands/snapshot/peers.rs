@@ -17,6 +17,7 @@ const TO_ACTIVATE: Duration = Duration::from_secs(10);
 
 /// Which servers.
 #[derive(Debug, Default, clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     /// Servers that have to be ready before any of them switches: every role and replica
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
