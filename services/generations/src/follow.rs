@@ -77,7 +77,7 @@ impl<R: Role> Keeper<R> {
                 };
                 *seen = Some(head.sequence);
                 self.note_blocked(&history);
-                self.obey(head, health, stop);
+                self.obey(head, health, stop).await;
             }
             Err(error) => self.reached(Some(&error)),
         }
@@ -85,10 +85,17 @@ impl<R: Role> Keeper<R> {
 
     /// What is held goes live at once. What is not is brought by a task of its own, so that a newer
     /// record, such as a way back, need not wait for it.
-    fn obey(&self, head: &Activation, health: &Health, stop: &CancellationToken) {
+    async fn obey(&self, head: &Activation, health: &Health, stop: &CancellationToken) {
         let (id, sequence, why) = (&head.snapshot, head.sequence, Why::of(head.action));
         match self.go_live(id, sequence, why) {
-            Ok(()) | Err(Problem::Precondition(_)) => return,
+            Ok(()) => {
+                // Whoever was told to activate before any record was there is ready by now.
+                if !stop.is_cancelled() {
+                    health.ready().await;
+                }
+                return;
+            }
+            Err(Problem::Precondition(_)) => return,
             Err(Problem::NotHeld(_)) => {}
             Err(problem) => {
                 tracing::error!(%problem, sequence, "cannot follow a record");
