@@ -67,6 +67,7 @@ pub struct NewActivation {
 
 impl NewActivation {
     /// The record that comes after `before`, or the first one.
+    #[cfg(any(test, feature = "registry"))]
     pub(crate) fn after(self, before: Option<&Activation>) -> Activation {
         Activation {
             format: RECORD,
@@ -103,6 +104,7 @@ impl Activation {
         Ok(record)
     }
 
+    #[cfg(any(test, feature = "registry"))]
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {
         let json = serde_json::to_vec_pretty(self).map_err(|e| Error::Record {
             sequence: self.sequence,

@@ -1,10 +1,11 @@
 //! The way back: in effect here first, then on record, so that the others follow.
 
 use kit::Problem;
+use kit::causes::causes;
 use snapshot::{Action, Error, NewActivation};
 
 use crate::held::Generation;
-use crate::keeper::{Keeper, Role, chain};
+use crate::keeper::{Keeper, Role};
 use crate::metrics::Why;
 
 /// Who goes back, and why.
@@ -106,7 +107,7 @@ impl<R: Role> Keeper<R> {
                 Ok(winner.sequence)
             }
             Err(error) => {
-                let said = chain(&error);
+                let said = causes(&error);
                 tracing::warn!(error = said, "the way back is not on record yet");
                 Err(said)
             }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use kit::Problem;
+use kit::causes::causes;
 
 use crate::book::Step;
 use crate::error::LoadError;
 use crate::follow::candidates;
 use crate::held::Generation;
-use crate::keeper::{Keeper, Role, chain};
+use crate::keeper::{Keeper, Role};
 use crate::metrics::Why;
 use crate::source::Source;
 
@@ -40,7 +41,7 @@ impl<R: Role> Keeper<R> {
         let asked = tokio::time::timeout(PATIENCE, source.following.history()).await;
         let history = match asked {
             Ok(Ok(history)) => history,
-            Ok(Err(error)) => return self.begin_without(source, chain(&error)).await,
+            Ok(Err(error)) => return self.begin_without(source, causes(&error)).await,
             Err(late) => return self.begin_without(source, late.to_string()).await,
         };
         for record in candidates(&history) {

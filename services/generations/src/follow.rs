@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kit::causes::causes;
 use kit::health::Health;
 use kit::{CancellationToken, Problem, Running};
 use snapshot::{Action, Activation};
@@ -153,7 +154,7 @@ impl<R: Role> Keeper<R> {
         let role = self.0.role.name();
         match error {
             Some(error) if before => {
-                let error = crate::keeper::chain(error);
+                let error = causes(error);
                 tracing::warn!(
                     role,
                     error,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use kit::causes::causes;
 use kit::metrics::{GenerationMetrics, Registry};
 use kit::{Clock, Problem};
 use snapshot::{Manifest, Snapshot, Verdict, crash, gates};
@@ -44,7 +45,7 @@ pub trait Role: Debug + Send + Sync + 'static {
     /// The verdict on a snapshot that cannot be loaded.
     fn refusal(&self, error: &Self::Error) -> Verdict {
         let bar = "a generation can be made of it";
-        Verdict::new(gates::LOAD, self.name(), chain(error), bar, false)
+        Verdict::new(gates::LOAD, self.name(), causes(error), bar, false)
     }
 
     /// What the role's own gates measure of the files, before anything is loaded.
@@ -247,7 +248,7 @@ impl<R: Role> Kept<R> {
                 let role = self.role.name();
                 tracing::info!(role, generation = generation.id(), items, ?took, "loaded");
             }
-            Err(error) => self.failed(&dir.display().to_string(), Step::Loading, chain(error)),
+            Err(error) => self.failed(&dir.display().to_string(), Step::Loading, causes(error)),
         }
         outcome
     }
@@ -312,7 +313,7 @@ impl<R: Role> Kept<R> {
         match source.tidy(&keep) {
             Ok(removed) if removed.is_empty() => {}
             Ok(removed) => tracing::info!(?removed, "removed from the cache"),
-            Err(error) => tracing::warn!(error = chain(&error), "could not tidy the cache"),
+            Err(error) => tracing::warn!(error = causes(&error), "could not tidy the cache"),
         }
     }
 
@@ -369,11 +370,4 @@ impl<R: Role> Kept<R> {
     fn trial_lock(&self) -> MutexGuard<'_, Option<Trial>> {
         self.trial.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// An error with all that caused it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }

@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use kit::Problem;
+use kit::causes::causes;
 use snapshot::{Activation, Error, Snapshot, Verdict, gates};
 use tokio::runtime::Runtime;
 
 use crate::book::Step;
 use crate::held::Generation;
-use crate::keeper::{Keeper, Kept, Role, chain};
+use crate::keeper::{Keeper, Kept, Role};
 use crate::source::Source;
 
 /// How long requests may hold on to a generation that was let go of before loading gives up: their
@@ -263,7 +264,7 @@ impl Examined<'_> {
                 return Err(fetching(error));
             }
             Error::NotPublished { .. } | Error::Id { .. } => {
-                let said = chain(&error);
+                let said = causes(&error);
                 return Err(Failed(Step::Fetching, Problem::NotFound(said)));
             }
             Error::Checksum { .. } | Error::Size { .. } | Error::Missing { .. } => gates::INTEGRITY,
@@ -284,7 +285,7 @@ impl Examined<'_> {
             | Error::Blocked { .. }
             | Error::Collecting { .. } => gates::MANIFEST,
         };
-        let (measured, bar) = (chain(&error), "what was published, readable by this build");
+        let (measured, bar) = (causes(&error), "what was published, readable by this build");
         self.pass([Verdict::new(gate, gates::FILES, measured, bar, false)]);
         Ok(())
     }
@@ -295,7 +296,7 @@ impl Examined<'_> {
     reason = "the shape that map_err takes"
 )]
 fn fetching(error: Error) -> Failed {
-    Failed(Step::Fetching, Problem::Unavailable(chain(&error)))
+    Failed(Step::Fetching, Problem::Unavailable(causes(&error)))
 }
 
 fn blocked(record: &Activation) -> Verdict {

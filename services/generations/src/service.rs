@@ -1,6 +1,7 @@
 //! `SnapshotService`, the same for every role.
 
 use kit::auth::Scope;
+use kit::causes::causes;
 use kit::{Clock, MAX_MESSAGE_BYTES, Problem, Violations, timestamp, trace};
 use proto::v1 as pb;
 use proto::v1::snapshot_service_server::{SnapshotService, SnapshotServiceServer};
@@ -9,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use crate::back::Reason;
 use crate::held::Generation;
-use crate::keeper::{Keeper, Role, chain};
+use crate::keeper::{Keeper, Role};
 use crate::metrics::Why;
 
 /// Gates that one call may name.
@@ -149,7 +150,7 @@ impl<R: Role> Keeper<R> {
     async fn published(&self) -> Result<Vec<pb::SnapshotInfo>, Problem> {
         let source = self.0.source()?;
         let registry = &source.following;
-        let unavailable = |error: snapshot::Error| Problem::Unavailable(chain(&error));
+        let unavailable = |error: snapshot::Error| Problem::Unavailable(causes(&error));
         let listed = registry.list().await.map_err(unavailable)?;
         let history = registry.history().await.map_err(unavailable)?;
         let active = history.last().map(|head| &head.snapshot);

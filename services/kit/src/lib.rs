@@ -21,6 +21,7 @@ pub mod admin;
 pub mod admission;
 pub mod auth;
 pub mod breaker;
+pub mod causes;
 pub mod client;
 pub mod clock;
 pub mod config;

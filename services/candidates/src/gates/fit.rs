@@ -1,5 +1,6 @@
 //! Index, catalogue and models speak of the same items, in as many dimensions.
 
+use kit::causes::causes;
 use retrieval::files::{SESSIONS, SPACE, space_file};
 use snapshot::{Catalogue, Error, Snapshot, TensorFile, Verdict, files, gates};
 
@@ -13,7 +14,7 @@ const PADDING: u32 = u32::MAX;
 /// Counts and places of items in every file against the catalogue, and the names that stored
 /// requests use.
 pub(super) fn items(snapshot: &Snapshot) -> Verdict {
-    let outcome = Catalogue::load(snapshot).map_err(|error| super::said(&error));
+    let outcome = Catalogue::load(snapshot).map_err(|error| causes(&error));
     let outcome =
         outcome.and_then(|catalogue| misfit(snapshot, &catalogue).map_or(Ok(catalogue.len()), Err));
     let (measured, passed) = match outcome {

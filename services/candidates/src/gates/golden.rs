@@ -1,5 +1,6 @@
 //! Requests that the snapshot holds with the answers that it gave when it was made.
 
+use kit::causes::causes;
 use std::time::Duration;
 
 use retrieval::{Gate, Kind, Model, Query, Recent};
@@ -70,7 +71,7 @@ pub(super) fn requests(snapshot: &Snapshot) -> Result<Vec<Request>, String> {
         return Ok(Vec::new());
     }
     let bytes = snapshot.read(files::GOLDEN_RETRIEVE);
-    let bytes = bytes.map_err(|error| super::said(&error))?;
+    let bytes = bytes.map_err(|error| causes(&error))?;
     let lines = bytes.split(|&byte| byte == b'\n').zip(1..);
     let lines = lines.filter(|(line, _)| !line.is_empty());
     lines
@@ -107,7 +108,7 @@ fn ask(model: &Model, requests: &[Request]) -> (String, bool) {
                 let found = found.iter().map(|one| (one.item_id.as_str(), one.score));
                 difference(request, found, &mut worst)
             }
-            Err(error) => Some(super::said(&error)),
+            Err(error) => Some(causes(&error)),
         };
         if let (None, Some(other)) = (&first_other, other) {
             first_other = Some(format!("{} line {line}: {other}", files::GOLDEN_RETRIEVE));

@@ -19,6 +19,7 @@ mod recall;
 use std::path::Path;
 
 use kit::Clock;
+use kit::causes::causes;
 use retrieval::Error;
 use snapshot::{Snapshot, Verdict, gates};
 
@@ -68,7 +69,7 @@ pub(crate) fn refusal(error: &Error) -> Verdict {
     Verdict::new(
         gate,
         ROLE,
-        said(error),
+        causes(error),
         "a generation can be made of it",
         false,
     )
@@ -98,18 +99,4 @@ pub fn examine_folder(dir: &Path, live: Option<&Path>) -> Vec<Verdict> {
         Err(error) => verdicts.push(refusal(&error)),
     }
     verdicts
-}
-
-/// An error and its causes on one line.
-fn said(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! Vectors are finite and of the lengths that their space allows, and not too many are missing.
 
+use kit::causes::causes;
 use retrieval::files::SPACE;
 use snapshot::{Snapshot, Verdict, gates};
 
@@ -54,7 +55,7 @@ pub(super) fn norms(snapshot: &Snapshot) -> Vec<Verdict> {
         let read = fit::vectors(snapshot, &space.name, &mut |row| seen.see(row));
         if let Err(error) = read {
             searchable = false;
-            numbers.push(super::said(&error));
+            numbers.push(causes(&error));
             continue;
         }
         let (name, content) = (&space.name, space.name != SPACE);

@@ -1,5 +1,6 @@
 //! The index finds the true neighbours of held-out carts.
 
+use kit::causes::causes;
 use retrieval::{BandRecall, Model, files::read_queries};
 use snapshot::{Snapshot, Verdict, files, gates};
 
@@ -20,7 +21,7 @@ pub(super) fn recall(model: &Model, snapshot: &Snapshot) -> Option<Verdict> {
     let (measured, passed) = match measured {
         Ok(bands) if bands.is_empty() => return None,
         Ok(bands) => judge(&bands),
-        Err(error) => (super::said(&error), false),
+        Err(error) => (causes(&error), false),
     };
     Some(Verdict::new(gates::RECALL, ROLE, measured, bar, passed))
 }

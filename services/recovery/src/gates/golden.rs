@@ -1,6 +1,7 @@
 //! Carts, ranked rows and decisions that the snapshot holds with what came of them when it was
 //! made.
 
+use kit::causes::causes;
 use policy::{Decision, Inputs};
 use ranking::Matrix;
 use serde::Deserialize;
@@ -152,7 +153,7 @@ fn lines<T: DeserializeOwned>(snapshot: &Snapshot, file: &str) -> Result<Vec<T>,
     if !snapshot.has(file) {
         return Ok(Vec::new());
     }
-    let bytes = snapshot.read(file).map_err(|error| super::said(&error))?;
+    let bytes = snapshot.read(file).map_err(|error| causes(&error))?;
     let lines = bytes.split(|&byte| byte == b'\n').zip(1..);
     let lines = lines.filter(|(line, _)| !line.is_empty());
     lines

@@ -13,6 +13,7 @@ mod latency;
 
 use std::path::Path;
 
+use kit::causes::causes;
 use snapshot::{Snapshot, Verdict, gates};
 
 use crate::ROLE;
@@ -64,7 +65,7 @@ pub(crate) fn refusal(error: &LoadError) -> Verdict {
         (false, true) => (gates::ITEMS, bar),
         (false, false) => (gates::LOAD, bar),
     };
-    Verdict::new(gate, ROLE, said(error), bar, false)
+    Verdict::new(gate, ROLE, causes(error), bar, false)
 }
 
 /// Names that are unknown or too many; a tree that asks for an input beyond the named ones.
@@ -95,18 +96,4 @@ pub fn examine_folder(dir: &Path, live: Option<&Path>) -> Vec<Verdict> {
         }
         Err(error) => vec![refusal(&error)],
     }
-}
-
-/// An error and its causes on one line.
-fn said(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
 }

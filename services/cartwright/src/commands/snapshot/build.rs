@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Weight of that factorisation's penalty
     #[arg(long, value_name = "X", default_value_t = 0.1)]
     regularisation: f64,
-    /// The ranker: LightGBM's text, XGBoost's JSON, ONNX, or Cartwright's
+    /// The ranker: LightGBM's text, XGBoost's JSON, or Cartwright's
     #[arg(long, value_name = "FILE")]
     ranker: Option<PathBuf>,
     /// The risk model: as the ranker, of an objective whose scores are chances
