@@ -1,10 +1,14 @@
 //! The feature store: events in, views, items and decisions out, on either store.
 
+mod budgets;
+mod deadlines;
 mod decisions;
 mod following;
 mod history;
 mod ingest;
 mod items;
+mod outbox;
+mod person;
 mod shoppers;
 
 use std::sync::Arc;
@@ -16,19 +20,24 @@ use tracing::Span;
 use crate::items::ItemTable;
 use crate::store::{Key, Observed, Observer, PARTITIONS, Partition, Store};
 
+pub use budgets::Swapped;
+pub use deadlines::Wake;
 pub use decisions::DecisionCommit;
+pub use outbox::Delivery;
+pub use person::{Changed, Look, ShopperChange, StoredShopper};
 
 /// What the feature store does by itself.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long after a shopper's last activity a cart comes due. 30 minutes.
+    /// How long after a shopper's last act somebody looks first whether they have left: as short as
+    /// the shortest idle time of any policy in use. 10 minutes.
     pub idle: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            idle: Duration::from_secs(30 * 60),
+            idle: Duration::from_secs(10 * 60),
         }
     }
 }

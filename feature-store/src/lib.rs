@@ -32,7 +32,10 @@ pub mod time;
 pub mod view;
 
 pub use event::{Event, EventKind, Outcome, RejectCode, Rejection};
-pub use facade::{DecisionCommit, FeatureStore, Settings};
+pub use facade::{
+    Changed, DecisionCommit, Delivery, FeatureStore, Look, Settings, ShopperChange, StoredShopper,
+    Swapped, Wake,
+};
 pub use features::{
     EntityKind, FeatureDef, FeatureValue, Plan, Registry, Status, UnknownFeature, Value, ValueType,
 };
@@ -42,6 +45,8 @@ pub use items::{
 pub use log::LoggedEvent;
 pub use point_in_time::{Applied, EventLog, PointInTime, Seen};
 pub use replay::Replay;
-pub use state::{ConsentRecord, DecodeError, ProfileUpdate, Shopper};
+pub use state::{ConsentRecord, DecodeError, ProfileUpdate, RecoveryTooLarge, Shopper, Standing};
 pub use time::Millis;
-pub use view::{Cart, CartLine, Portrait, Profile, Recent, ShopperView};
+pub use view::{
+    Cart, CartLine, MessageRecord, OrderGaps, Portrait, Profile, Recent, Session, ShopperView,
+};

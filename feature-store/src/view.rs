@@ -212,6 +212,14 @@ impl AddIntervals {
     }
 }
 
+/// Gaps between consecutive orders; purchases within half an hour are one order.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct OrderGaps {
+    /// Number of gaps: orders less one.
+    pub count: u32,
+    pub sum_ms: i64,
+}
+
 /// Visits: runs of activity with no pause of more than 30 minutes.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Session {

@@ -23,6 +23,7 @@ on_both_stores!(
     reads_answer_in_the_order_of_the_keys,
     a_conflict_leaves_nothing_half_done,
     a_conflict_does_not_stop_its_neighbours,
+    an_expectation_changes_nothing_and_guards_the_rest,
     a_deleted_value_is_absent,
     of_several_changes_to_one_thing_the_last_counts,
     logs_are_gapless_and_ordered,
@@ -238,6 +239,31 @@ async fn a_conflict_does_not_stop_its_neighbours(fixture: &Fixture) {
             conflicts
         );
     }
+}
+
+async fn an_expectation_changes_nothing_and_guards_the_rest(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let (a, b) = (key(1, "a"), key(1, "b"));
+    let expect = |key: &Key, expected| Op::Expect {
+        key: key.clone(),
+        expected,
+    };
+    done(&*store, 1, vec![put(&a, 0, "a"), expect(&b, 0)]).await;
+    done(&*store, 1, vec![expect(&a, 1), schedule("x", 5)]).await;
+    assert_eq!(get(&*store, &a).await, Some((1, Bytes::from("a"))));
+    let ops = vec![schedule("x", 9), append(Log::Outcomes, "o"), expect(&a, 2)];
+    assert_eq!(
+        commit(&*store, 1, ops).await,
+        CommitOutcome::Conflict { key: a.clone() }
+    );
+    let ops = vec![put(&a, 1, "a2"), expect(&b, 1), cancel("x")];
+    assert_eq!(
+        commit(&*store, 1, ops).await,
+        CommitOutcome::Conflict { key: b }
+    );
+    assert_eq!(get(&*store, &a).await, Some((1, Bytes::from("a"))));
+    assert_eq!(log(&*store, 1, Log::Outcomes).await, []);
+    assert_eq!(claim(&*store, 100, 10).await, [("x".to_owned(), 5)]);
 }
 
 async fn a_deleted_value_is_absent(fixture: &Fixture) {

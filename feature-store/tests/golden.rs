@@ -18,6 +18,7 @@ use feature_store::{
 };
 
 const GOLDEN: &str = include_str!("goldens/shopper-v1.hex");
+const WITH_RECOVERY: &str = include_str!("goldens/shopper-v2.hex");
 const LOGGED: &str = include_str!("goldens/event-v1.hex");
 const START: i64 = 1_700_000_000_000;
 /// When the last event happened.
@@ -147,6 +148,40 @@ fn a_value_of_the_first_format_loads() {
     assert_eq!(shopper.cart_deadline(idle), Some(NOW.saturating_add(idle)));
 }
 
+#[test]
+fn a_recovery_section_makes_it_the_second_format_and_is_kept_whole() {
+    let mut shopper = shopper();
+    let section: Vec<u8> = (0..=255).collect();
+    shopper.set_recovery(section.clone()).expect("fits");
+    assert_eq!(hex(&shopper.encode()), hex(&bytes(WITH_RECOVERY)));
+    let mut loaded = Shopper::decode(&bytes(WITH_RECOVERY)).expect("the golden loads");
+    check(&loaded.view(NOW));
+    let later = event(99, EventKind::View, "pan", 2 * Millis::DAY + 1, 0);
+    assert_eq!(loaded.apply(&later, NOW), Outcome::Accepted);
+    loaded.set_profile(ProfileUpdate::default());
+    let loaded = Shopper::decode(&loaded.encode()).expect("loads");
+    assert_eq!(loaded.recovery(), section);
+    shopper.set_recovery(Vec::new()).expect("fits");
+    assert_eq!(hex(&shopper.encode()), hex(&bytes(GOLDEN)));
+    let error = shopper.set_recovery(vec![0; 2_049]).expect_err("too large");
+    assert_eq!(
+        error.to_string(),
+        "the recovery section has 2049 bytes, at most 2048 are kept"
+    );
+}
+
+#[test]
+fn where_a_shopper_stands_needs_no_clock() {
+    let standing = Shopper::decode(&bytes(GOLDEN))
+        .expect("the golden loads")
+        .standing();
+    assert_eq!((standing.cart.version, standing.bought_units), (5, 2));
+    assert_eq!(standing.last_active_at, Some(NOW));
+    assert_eq!(standing.last_checkout_at, Some(NOW));
+    assert_eq!(standing.consents[0].jurisdiction, "DE");
+    assert!(standing.is_recoverable());
+}
+
 /// When the format changes, this test goes with the old one, and the golden stays.
 #[test]
 fn this_version_still_writes_the_first_format() {
@@ -163,11 +198,11 @@ fn this_version_still_writes_the_first_format() {
 fn a_value_of_a_later_format_is_refused() {
     let mut later = bytes(GOLDEN);
     assert_eq!(later[..2], [0x08, 0x01], "the format comes first");
-    later[1] = 2;
+    later[1] = 3;
     let error = Shopper::decode(&later).expect_err("the format is unknown");
     assert_eq!(
         error.to_string(),
-        "the format is 2, 1 is the newest one known"
+        "the format is 3, 2 is the newest one known"
     );
 }
 

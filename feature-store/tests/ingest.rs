@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use feature_store::store::{Commit, CommitOutcome, Key, Kind, Log, Op, Partition, Store};
 use feature_store::{
-    Availability, ConsentRecord, DecisionCommit, Event, EventKind, FeatureStore, Item, LoggedEvent,
-    Millis, Outcome, ProfileUpdate, RejectCode, Replay, Settings,
+    Availability, Changed, ConsentRecord, DecisionCommit, Event, EventKind, FeatureStore, Item,
+    LoggedEvent, Look, Millis, Outcome, ProfileUpdate, RejectCode, Replay, Settings, ShopperChange,
 };
 use support::Fixture;
 
@@ -22,6 +22,8 @@ on_both_stores!(
     answers_in_the_order_of_the_events,
     an_accepted_event_changes_state_log_and_deadline,
     a_late_event_leaves_a_claimed_deadline_alone,
+    a_late_change_of_the_cart_is_looked_at,
+    who_only_looked_is_looked_at_too,
     nothing_is_written_when_nothing_is_accepted,
     eight_callers_lose_no_event_of_one_shopper,
     the_log_replays_to_what_serving_shows,
@@ -134,10 +136,10 @@ async fn an_accepted_event_changes_state_log_and_deadline(fixture: &Fixture) {
     let logged = events_of(&**features.store(), "a").await;
     assert_eq!(logged.len(), 1);
     assert_eq!((&logged[0].event, logged[0].accepted_at), (&added, NOW));
-    let due_at = added.occurred_at.saturating_add(Duration::from_secs(1_800));
+    let due_at = added.occurred_at.saturating_add(Settings::default().idle);
     assert_eq!(
         due(&**features.store(), due_at).await,
-        [("cart:a".to_owned(), due_at)]
+        [("shop:a".to_owned(), due_at)]
     );
     let bought = event("a", 2, EventKind::Purchase, "1");
     features.ingest(&[bought], NOW).await.expect("answers");
@@ -163,6 +165,49 @@ async fn a_late_event_leaves_a_claimed_deadline_alone(fixture: &Fixture) {
         .await
         .expect("answers");
     assert_eq!(due(&**features.store(), NOW).await, []);
+}
+
+async fn a_late_change_of_the_cart_is_looked_at(fixture: &Fixture) {
+    let features = open(fixture).await;
+    let ingest = async |events: &[Event]| features.ingest(events, NOW).await.expect("answers");
+    ingest(&[event("a", 9, EventKind::View, "1")]).await;
+    let looked = features.stored_shoppers(&["a"]).await.expect("answers");
+    let never = ShopperChange {
+        look: Look::Never,
+        ..ShopperChange::default()
+    };
+    let read = looked.into_iter().next().expect("is there");
+    assert_eq!(
+        features.change("a", read, never).await,
+        Ok(Changed::Done),
+        "the look was settled"
+    );
+    ingest(&[event("a", 1, EventKind::AddToCart, "2")]).await;
+    assert_eq!(due(&**features.store(), NOW).await.len(), 1);
+}
+
+async fn who_only_looked_is_looked_at_too(fixture: &Fixture) {
+    let features = open(fixture).await;
+    let far = Millis(NOW.0 + 1_000 * Millis::DAY);
+    let ids = async |events: &[Event]| {
+        features.ingest(events, NOW).await.expect("answers");
+        let due = due(&**features.store(), far).await;
+        due.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids(&[event("a", 1, EventKind::View, "1")]).await,
+        ["shop:a"]
+    );
+    let checkout = event("b", 1, EventKind::CheckoutStart, "");
+    assert_eq!(ids(&[checkout]).await, ["shop:a"], "nothing to win back");
+    let mut orders = [1, 2].map(|n| event("c", n, EventKind::Purchase, "1"));
+    orders[0].occurred_at = Millis(NOW.0 - 20 * Millis::HOUR);
+    assert_eq!(
+        ids(&orders[..1]).await,
+        ["shop:a"],
+        "one order makes no rhythm"
+    );
+    assert_eq!(ids(&orders[1..]).await, ["shop:c", "shop:a"]);
 }
 
 async fn nothing_is_written_when_nothing_is_accepted(fixture: &Fixture) {

@@ -51,6 +51,6 @@ impl FeatureStore {
 }
 
 /// A decision lies with its shopper, so that one commit can change both.
-fn decision_key(shopper: &str, decision_id: &str) -> Key {
+pub(super) fn decision_key(shopper: &str, decision_id: &str) -> Key {
     Key::new(Partition::of(shopper), Kind::Decision, decision_id)
 }

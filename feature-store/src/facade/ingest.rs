@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tracing::Instrument as _;
 
 use super::FeatureStore;
+use super::deadlines::Wake;
 use super::shoppers::decode;
 use crate::store::{Commit, CommitOutcome, Error, Key, Log, Op, Partition, Versioned};
 use crate::{Event, LoggedEvent, Millis, Outcome, RejectCode, Rejection, Shopper};
@@ -119,7 +120,7 @@ impl Change<'_> {
             Ok(shopper) => shopper,
             Err(error) => return self.refuse(&error, outcomes),
         };
-        let before = shopper.cart_deadline(self.idle);
+        let before = shopper.earliest_look(self.idle);
         let mut appends = Vec::new();
         for position in self.positions {
             let (Some(event), Some(outcome)) =
@@ -140,7 +141,7 @@ impl Change<'_> {
             expected: stored.map_or(0, |value| value.version),
             value: Bytes::from(shopper.encode()),
         }];
-        ops.extend(self.deadline(before, shopper.cart_deadline(self.idle)));
+        ops.extend(self.deadline(before, shopper.earliest_look(self.idle)));
         ops.append(&mut appends);
         ops
     }
@@ -159,10 +160,12 @@ impl Change<'_> {
         }
     }
 
-    /// A deadline is written only when it moved: one that was claimed keeps its lease.
-    fn deadline(&self, before: Option<Millis>, after: Option<Millis>) -> Option<Op> {
-        let id = format!("cart:{}", self.key.id);
-        match after {
+    /// When somebody is to look at the shopper, by when they were last active. It is written only
+    /// when that moment or the cart changed: one that was claimed keeps its lease, and a late event
+    /// about another cart is looked at although nobody was active since.
+    fn deadline(&self, before: (Option<Millis>, u64), after: (Option<Millis>, u64)) -> Option<Op> {
+        let id = Wake::Shopper(self.key.id.clone()).to_string();
+        match after.0 {
             _ if before == after => None,
             Some(due_at) => Some(Op::Schedule { id, due_at }),
             None => Some(Op::Cancel { id }),

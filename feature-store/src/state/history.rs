@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::event::EventKind;
 use crate::state::tail::TailEvent;
 use crate::time::Millis;
-use crate::view::{AddIntervals, LastTimes, MessageRecord, Recent, Session};
+use crate::view::{AddIntervals, LastTimes, MessageRecord, OrderGaps, Recent, Session};
 
 const MAX_RECENT: usize = 50;
 pub(crate) const MAX_MESSAGES: usize = 32;
@@ -35,11 +35,15 @@ pub(crate) struct History {
     pub(crate) carted_units: u64,
     pub(crate) bought_units: u64,
     pub(crate) bought_minor: i64,
+    pub(crate) order_gaps: OrderGaps,
 }
 
 impl History {
     pub(crate) fn fold(&mut self, event: &TailEvent) {
         self.first_seen_at = self.first_seen_at.or(Some(event.at));
+        if event.kind == EventKind::Purchase {
+            self.order(event.at);
+        }
         self.last_times.set(event.kind, event.at);
         self.see_device(event.device);
         if event.kind.is_message() {
@@ -90,6 +94,15 @@ impl History {
             .saturating_add(u32::from(event.kind == EventKind::View));
     }
 
+    /// The items of one order come as purchases of their own, close together.
+    fn order(&mut self, at: Millis) {
+        let last = self.last_times.get(EventKind::Purchase);
+        if let Some(last) = last.filter(|_| is_another_order(last, at)) {
+            self.order_gaps.count = self.order_gaps.count.saturating_add(1);
+            self.order_gaps.sum_ms = self.order_gaps.sum_ms.saturating_add(at.since(last));
+        }
+    }
+
     fn see_device(&mut self, device: u64) {
         if device == 0 || self.devices.len() >= MAX_DEVICES {
             return;
@@ -128,6 +141,11 @@ impl History {
         };
         newest_first.map(view).collect()
     }
+}
+
+/// Whether a purchase belongs to another order than the one before.
+pub(crate) fn is_another_order(last: Option<Millis>, at: Millis) -> bool {
+    last.is_some_and(|last| at.since(last) > SESSION_GAP_MS)
 }
 
 fn push_bounded<T>(list: &mut Vec<T>, entry: T, max: usize) {

@@ -11,6 +11,7 @@ mod codec;
 mod history;
 mod profile;
 mod reading;
+mod standing;
 mod tail;
 mod tiles;
 mod wire;
@@ -25,11 +26,14 @@ use crate::view::Profile;
 
 pub(crate) use history::MAX_MESSAGES;
 pub use profile::{ConsentRecord, ProfileUpdate};
+pub use standing::Standing;
 
 /// How far ahead of the clock an event may claim to be.
 const EARLINESS: Duration = Duration::from_secs(5 * 60);
 /// Largest encoded value.
 const MAX_BYTES: usize = 64 * 1024;
+/// Largest section of the recovery role.
+const MAX_RECOVERY: usize = 2 * 1024;
 /// Most bytes beside texts that an event adds to a value, once in the tail and again when folded.
 const EVENT_OVERHEAD: usize = 256;
 
@@ -44,6 +48,13 @@ pub enum DecodeError {
     Corrupt(&'static str),
 }
 
+/// A recovery section that does not fit.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the recovery section has {bytes} bytes, at most {MAX_RECOVERY} are kept")]
+pub struct RecoveryTooLarge {
+    pub bytes: usize,
+}
+
 /// All that is known of a shopper in real time.
 #[derive(Clone, Debug, Default)]
 pub struct Shopper {
@@ -52,6 +63,8 @@ pub struct Shopper {
     profile: Profile,
     /// Sorted by (purpose, channel), one record each.
     consents: Vec<ConsentRecord>,
+    /// What the recovery role keeps of the shopper. Nobody reads it here.
+    recovery: Vec<u8>,
     /// No less than the encoded size; made exact when it reaches the limit.
     size_bound: usize,
 }
@@ -158,6 +171,29 @@ impl Shopper {
             self.size_bound = self.encode().len();
         }
         changed
+    }
+
+    /// What the recovery role keeps of the shopper, as it was set; empty when it never was.
+    #[must_use]
+    pub fn recovery(&self) -> &[u8] {
+        &self.recovery
+    }
+
+    /// Keeps the recovery role's section whole. It outlives events, settings and consent.
+    ///
+    /// # Errors
+    /// A section above 2 KiB; nothing has changed then.
+    pub fn set_recovery(&mut self, section: Vec<u8>) -> Result<(), RecoveryTooLarge> {
+        if section.len() > MAX_RECOVERY {
+            return Err(RecoveryTooLarge {
+                bytes: section.len(),
+            });
+        }
+        let removed = self.recovery.len();
+        // Tag and length take at most 4 bytes.
+        self.size_bound = (self.size_bound + section.len() + 4).saturating_sub(removed);
+        self.recovery = section;
+        Ok(())
     }
 
     /// When the cart will have been idle for this long; `None` while it is empty.

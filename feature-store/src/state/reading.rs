@@ -62,7 +62,7 @@ fn read(
 }
 
 /// A record without a jurisdiction stands under the profile's.
-fn in_force(mut consents: Vec<ConsentRecord>, profile: &Profile) -> Vec<ConsentRecord> {
+pub(super) fn in_force(mut consents: Vec<ConsentRecord>, profile: &Profile) -> Vec<ConsentRecord> {
     for consent in consents
         .iter_mut()
         .filter(|consent| consent.jurisdiction.is_empty())

@@ -27,6 +27,9 @@ pub(crate) struct Shopper {
     #[prost(message, repeated, tag = "9")]
     pub(crate) consents: Vec<Consent>,
     // 10 is kept for `moved_to`, the id that a linked shopper's state moved to.
+    /// Kept whole for whoever wins carts back.
+    #[prost(bytes = "vec", tag = "11")]
+    pub(crate) recovery: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -162,6 +165,11 @@ pub(crate) struct History {
     pub(crate) bought_units: u64,
     #[prost(int64, tag = "14")]
     pub(crate) bought_minor: i64,
+    /// Gaps between two orders and their sum.
+    #[prost(uint32, tag = "15")]
+    pub(crate) order_gaps: u32,
+    #[prost(int64, tag = "16")]
+    pub(crate) order_gaps_ms: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -67,6 +67,14 @@ pub enum Op {
         /// The version that was read.
         expected: u64,
     },
+    /// Changes nothing; the commit conflicts unless the value's version is `expected` (0 =
+    /// absent). What rests on a value that was read, and leaves it as it is, names it so.
+    Expect {
+        /// What was read.
+        key: Key,
+        /// The version that was read; 0 = there is none.
+        expected: u64,
+    },
     /// Sets the deadline named `id`, whether it exists or not.
     Schedule {
         /// Names the deadline within the partition.

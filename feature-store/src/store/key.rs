@@ -57,6 +57,8 @@ pub enum Kind {
     Offset,
     /// One decision, by its id.
     Decision,
+    /// The budget of one campaign in one period.
+    Budget,
 }
 
 impl Kind {
@@ -68,6 +70,7 @@ impl Kind {
             Self::ItemTiles => "is",
             Self::Offset => "io",
             Self::Decision => "d",
+            Self::Budget => "b",
         }
     }
 
@@ -75,7 +78,7 @@ impl Kind {
     /// write for each new id, so shoppers have none.
     pub fn is_listed(self) -> bool {
         match self {
-            Self::Item | Self::ItemTiles | Self::Decision => true,
+            Self::Item | Self::ItemTiles | Self::Decision | Self::Budget => true,
             Self::Shopper | Self::Offset => false,
         }
     }
@@ -92,12 +95,20 @@ pub enum Log {
     Outbox,
     /// Decisions made.
     Decisions,
+    /// What became of actions.
+    Outcomes,
 }
 
 #[cfg(any(feature = "embedded", feature = "redis"))]
 impl Log {
     #[cfg(feature = "embedded")]
-    pub(crate) const ALL: [Self; 4] = [Self::Events, Self::Catalog, Self::Outbox, Self::Decisions];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Events,
+        Self::Catalog,
+        Self::Outbox,
+        Self::Decisions,
+        Self::Outcomes,
+    ];
 
     /// The part of the key that names the log. It is stored: never change one.
     #[cfg(feature = "redis")]
@@ -107,6 +118,7 @@ impl Log {
             Self::Catalog => "cat",
             Self::Outbox => "out",
             Self::Decisions => "dec",
+            Self::Outcomes => "oc",
         }
     }
 }

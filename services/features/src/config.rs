@@ -48,7 +48,7 @@ pub struct Config {
     pub cache: PathBuf,
     /// How the registry is followed, and when the other roles take one back.
     pub swap: generations::Settings,
-    /// How long a cart with lines rests before it comes due.
+    /// So long after a shopper's last act somebody looks first whether they have left.
     pub idle: Period,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Period,
@@ -76,7 +76,7 @@ impl Default for Config {
             registry: None,
             cache: PathBuf::from("cache"),
             swap: generations::Settings::default(),
-            idle: Period::seconds(30 * 60),
+            idle: Period::seconds(10 * 60),
             drain: Period::seconds(10),
             admission: admission::Settings::default(),
             clock: ClockSettings::Real,

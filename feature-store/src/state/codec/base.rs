@@ -12,7 +12,7 @@ use crate::state::history::{History, Interaction};
 use crate::state::tiles::{Counts, Tile, Tiles};
 use crate::state::{DecodeError, wire};
 use crate::time::Millis;
-use crate::view::{AddIntervals, LastTimes, MessageRecord, Session};
+use crate::view::{AddIntervals, LastTimes, MessageRecord, OrderGaps, Session};
 
 /// Every text of the base.
 pub(super) fn texts(base: &Base) -> impl Iterator<Item = &Arc<str>> {
@@ -214,6 +214,8 @@ pub(super) fn encode_history(history: &History, symbols: &Symbols<'_>) -> Option
         carted_units: history.carted_units,
         bought_units: history.bought_units,
         bought_minor: history.bought_minor,
+        order_gaps: history.order_gaps.count,
+        order_gaps_ms: history.order_gaps.sum_ms,
     })
 }
 
@@ -236,6 +238,10 @@ pub(super) fn decode_history(wire: wire::History, texts: &Texts) -> Result<Histo
         carted_units: wire.carted_units,
         bought_units: wire.bought_units,
         bought_minor: wire.bought_minor,
+        order_gaps: OrderGaps {
+            count: wire.order_gaps,
+            sum_ms: wire.order_gaps_ms,
+        },
     })
 }
 

@@ -13,8 +13,11 @@ use crate::state::{ConsentRecord, DecodeError, Shopper, wire};
 use crate::time::Millis;
 use crate::view::Profile;
 
-/// The layout written; older ones stay readable for ever.
-const FORMAT: u32 = 1;
+/// The newest layout; older ones stay readable for ever.
+const FORMAT: u32 = 2;
+/// The layout without a recovery section. A value that has none is still written so; one that has
+/// is not, lest a reader that does not know the section drops it.
+const WITHOUT_RECOVERY: u32 = 1;
 
 impl Shopper {
     #[must_use]
@@ -27,7 +30,7 @@ impl Shopper {
                 .chain(base::texts(&self.base)),
         );
         let wire = wire::Shopper {
-            format: FORMAT,
+            format: self.format(),
             tiles: base::encode_tiles(&self.base.tiles),
             interests: base::encode_interests(&self.base.interests, &symbols),
             cart: base::encode_cart(&self.base.cart, &symbols),
@@ -36,13 +39,14 @@ impl Shopper {
             profile: encode_profile(&self.profile),
             consents: self.consents.iter().map(encode_consent).collect(),
             symbols: symbols.into_wire(),
+            recovery: self.recovery.clone(),
         };
         wire.encode_to_vec()
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire = wire::Shopper::decode(bytes)?;
-        if wire.format != FORMAT {
+        if !(WITHOUT_RECOVERY..=FORMAT).contains(&wire.format) {
             return Err(DecodeError::Format {
                 found: wire.format,
                 known: FORMAT,
@@ -59,8 +63,17 @@ impl Shopper {
             tail: tail::decode(wire.tail.unwrap_or_default(), &texts)?,
             profile: decode_profile(wire.profile.unwrap_or_default()),
             consents: decode_consents(wire.consents)?,
+            recovery: wire.recovery,
             size_bound: bytes.len(),
         })
+    }
+
+    fn format(&self) -> u32 {
+        if self.recovery.is_empty() {
+            WITHOUT_RECOVERY
+        } else {
+            FORMAT
+        }
     }
 }
 

@@ -20,7 +20,10 @@ impl Writer {
     /// Checks all versions, then writes everything as one batch.
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<CommitOutcome, Error> {
         for op in &commit.ops {
-            if let Op::Put { key, expected, .. } | Op::Delete { key, expected } = op {
+            if let Op::Put { key, expected, .. }
+            | Op::Delete { key, expected }
+            | Op::Expect { key, expected } = op
+            {
                 let stored = self.engine.get(key)?;
                 if stored.map_or(0, |stored| stored.version) != *expected {
                     return Ok(CommitOutcome::Conflict { key: key.clone() });
@@ -50,6 +53,7 @@ impl Writer {
                 Op::Delete { key, .. } => {
                     change.values.insert(layout::value(key), None);
                 }
+                Op::Expect { .. } => {}
                 Op::Schedule { id, due_at } => {
                     change.deadlines.insert(id, Some(*due_at));
                 }

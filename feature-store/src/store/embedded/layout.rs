@@ -11,6 +11,7 @@ fn kind_code(kind: Kind) -> u8 {
         Kind::ItemTiles => b't',
         Kind::Offset => b'o',
         Kind::Decision => b'd',
+        Kind::Budget => b'b',
     }
 }
 
@@ -21,6 +22,7 @@ pub(super) fn log_code(log: Log) -> u8 {
         Log::Catalog => 1,
         Log::Outbox => 2,
         Log::Decisions => 3,
+        Log::Outcomes => 4,
     }
 }
 

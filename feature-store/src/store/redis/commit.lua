@@ -7,19 +7,20 @@
 --   P expected value id   write KEYS[k], note the id in the set KEYS[k + 1]
 --   d expected            remove KEYS[k]
 --   D expected id         remove KEYS[k], forget the id in the set KEYS[k + 1]
+--   e expected            leave KEYS[k] as it is
 --   s id due              set a deadline
 --   c id                  remove a deadline
 --   a log value           append to the stream KEYS[k], numbered by the counter of that name
 -- `expected` is the 8 bytes of the version in front of the stored value, or empty for none.
 --
 -- Returns 0, or the number of the key in KEYS whose version was another.
-local keys_of = { p = 1, P = 2, d = 1, D = 2, s = 0, c = 0, a = 1 }
-local args_of = { p = 3, P = 4, d = 2, D = 3, s = 3, c = 2, a = 3 }
+local keys_of = { p = 1, P = 2, d = 1, D = 2, e = 1, s = 0, c = 0, a = 1 }
+local args_of = { p = 3, P = 4, d = 2, D = 3, e = 2, s = 3, c = 2, a = 3 }
 
 local k, a = 3, 1
 while a <= #ARGV do
   local op = ARGV[a]
-  if op == 'p' or op == 'P' or op == 'd' or op == 'D' then
+  if op == 'p' or op == 'P' or op == 'd' or op == 'D' or op == 'e' then
     if redis.call('GETRANGE', KEYS[k], 0, 7) ~= ARGV[a + 1] then
       return k
     end

@@ -23,6 +23,11 @@ impl Names {
                     value,
                 } => self.put(&mut call, key, *expected, value),
                 Op::Delete { key, expected } => self.delete(&mut call, key, *expected),
+                Op::Expect { key, expected } => {
+                    call.keys.push(self.value(key));
+                    call.arg("e");
+                    call.args.push(stored_version(*expected));
+                }
                 Op::Schedule { id, due_at } => {
                     call.arg("s");
                     call.arg(id);
@@ -95,6 +100,12 @@ pub(super) fn outcome(commit: &Commit, answer: &Value) -> Result<CommitOutcome, 
                     return Ok(CommitOutcome::Conflict { key: key.clone() });
                 }
                 1 + usize::from(key.kind.is_listed())
+            }
+            Op::Expect { key, .. } => {
+                if usize::try_from(*number) == Ok(place) {
+                    return Ok(CommitOutcome::Conflict { key: key.clone() });
+                }
+                1
             }
             Op::Schedule { .. } | Op::Cancel { .. } => 0,
             Op::Append { .. } => 1,

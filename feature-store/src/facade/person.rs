@@ -1,0 +1,197 @@
+//! A person's change: value, decision, outbox and deadline in one commit.
+
+use bytes::Bytes;
+
+use super::FeatureStore;
+use super::deadlines::Wake;
+use super::decisions::decision_key;
+use super::shoppers::{commit_one, decode, read_one};
+use crate::store::{Commit, CommitOutcome, Error, Key, Kind, Log, Op};
+use crate::{Millis, Shopper};
+
+/// A shopper's value as it was read.
+#[derive(Clone, Debug, Default)]
+pub struct StoredShopper {
+    /// 0 for somebody never seen.
+    pub version: u64,
+    /// All that is known of them.
+    pub shopper: Shopper,
+}
+
+/// When somebody is to be looked at again.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum Look {
+    /// As it stands.
+    #[default]
+    Keep,
+    /// At this moment.
+    At(Millis),
+    /// Not until they act.
+    Never,
+}
+
+/// What changes together.
+#[derive(Clone, Debug, Default)]
+pub struct ShopperChange {
+    /// The new recovery section; the rest of the value stays. `None` leaves the value as it is.
+    pub recovery: Option<Vec<u8>>,
+    /// A decision's id and record, for its log and to be found by its id.
+    pub decision: Option<(String, Bytes)>,
+    /// Rows for the outbox.
+    pub outbox: Vec<Bytes>,
+    /// Entries of the log of outcomes.
+    pub outcomes: Vec<Bytes>,
+    /// When to look again.
+    pub look: Look,
+}
+
+/// What became of a change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Changed {
+    /// All of it is stored.
+    Done,
+    /// The value changed since it was read; nothing was written.
+    Conflict,
+    /// A decision with this id was made before, and its record is this; nothing was written.
+    Decided(Bytes),
+}
+
+impl FeatureStore {
+    /// Shoppers with the versions of their values, in the order asked. One round trip.
+    pub async fn stored_shoppers(&self, ids: &[&str]) -> Result<Vec<StoredShopper>, Error> {
+        let keys: Vec<_> = ids.iter().map(|id| Key::shopper(id)).collect();
+        let values = self.store().get_many(&keys).await?;
+        let shoppers = keys.iter().zip(values).map(|(key, value)| {
+            let Some(value) = value else {
+                return Ok(StoredShopper::default());
+            };
+            Ok(StoredShopper {
+                version: value.version,
+                shopper: decode(key, &value)?,
+            })
+        });
+        shoppers.collect()
+    }
+
+    /// A shopper with the version of the value, and the record of a decision about them. One round
+    /// trip.
+    pub async fn stored_shopper_and_decision(
+        &self,
+        shopper: &str,
+        decision_id: &str,
+    ) -> Result<(StoredShopper, Option<Bytes>), Error> {
+        let keys = [Key::shopper(shopper), decision_key(shopper, decision_id)];
+        let mut values = self.store().get_many(&keys).await?.into_iter();
+        let [key, _] = &keys;
+        let stored = match values.next().flatten() {
+            Some(value) => StoredShopper {
+                version: value.version,
+                shopper: decode(key, &value)?,
+            },
+            None => StoredShopper::default(),
+        };
+        let decision = values.next().flatten();
+        Ok((stored, decision.map(|decision| decision.value)))
+    }
+
+    /// Moves the looks at many, each on the version of the value that was read. Says of each whether
+    /// it was moved; one whose value changed since is left as it is. One round trip.
+    pub async fn look_again(&self, looks: &[(&str, u64, Look)]) -> Result<Vec<bool>, Error> {
+        let commits = looks.iter().map(|(id, expected, look)| {
+            let key = Key::shopper(id);
+            let partition = key.partition;
+            let mut ops = vec![Op::Expect {
+                expected: *expected,
+                key,
+            }];
+            ops.extend(look_op(id, *look));
+            Commit { partition, ops }
+        });
+        let outcomes = self.store().commit(commits.collect()).await?;
+        let moved = |outcome: &CommitOutcome| *outcome == CommitOutcome::Done;
+        Ok(outcomes.iter().map(moved).collect())
+    }
+
+    /// Makes a change that rests on a value as it was read: all of it or nothing. Whoever commits
+    /// first wins, an event like a decision.
+    ///
+    /// # Errors
+    /// The store, or a recovery section that is too large. After [`Error::Unavailable`] it may or
+    /// may not have happened.
+    pub async fn change(
+        &self,
+        id: &str,
+        read: StoredShopper,
+        change: ShopperChange,
+    ) -> Result<Changed, Error> {
+        let key = Key::shopper(id);
+        let decision = change.decision.as_ref().map(|(id, _)| id.clone());
+        let ops = ops(&key, read, change)?;
+        let _lane = self.lanes(std::iter::once(key.partition)).await;
+        let conflict = match commit_one(self, key.partition, ops).await? {
+            CommitOutcome::Done => return Ok(Changed::Done),
+            CommitOutcome::Conflict { key } => key,
+        };
+        match decision {
+            Some(decision) if conflict.kind == Kind::Decision => {
+                let existing = read_one(self, &decision_key(id, &decision)).await?;
+                let gone = || Error::corrupt(&conflict, "it came and went");
+                Ok(Changed::Decided(existing.ok_or_else(gone)?.value))
+            }
+            Some(_) | None => Ok(Changed::Conflict),
+        }
+    }
+}
+
+/// The decision goes first: that it was made before says more than that the value changed since.
+fn ops(key: &Key, read: StoredShopper, change: ShopperChange) -> Result<Vec<Op>, Error> {
+    let mut ops = Vec::new();
+    if let Some((id, record)) = change.decision {
+        ops.push(Op::Put {
+            key: Key::new(key.partition, Kind::Decision, id),
+            expected: 0,
+            value: record.clone(),
+        });
+        ops.push(Op::Append {
+            log: Log::Decisions,
+            value: record,
+        });
+    }
+    let StoredShopper {
+        version: expected,
+        mut shopper,
+    } = read;
+    ops.push(match change.recovery {
+        Some(section) => {
+            let set = shopper.set_recovery(section);
+            set.map_err(|error| Error::corrupt(key, error))?;
+            Op::Put {
+                key: key.clone(),
+                expected,
+                value: Bytes::from(shopper.encode()),
+            }
+        }
+        None => Op::Expect {
+            key: key.clone(),
+            expected,
+        },
+    });
+    let log = |log, entries: Vec<Bytes>| {
+        entries
+            .into_iter()
+            .map(move |value| Op::Append { log, value })
+    };
+    ops.extend(log(Log::Outbox, change.outbox));
+    ops.extend(log(Log::Outcomes, change.outcomes));
+    ops.extend(look_op(&key.id, change.look));
+    Ok(ops)
+}
+
+fn look_op(shopper: &str, look: Look) -> Option<Op> {
+    let id = Wake::Shopper(shopper.to_owned()).to_string();
+    match look {
+        Look::Keep => None,
+        Look::At(due_at) => Some(Op::Schedule { id, due_at }),
+        Look::Never => Some(Op::Cancel { id }),
+    }
+}
