@@ -47,6 +47,8 @@ pub enum Error {
         place: String,
         problem: serde_json::Error,
     },
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
     #[error("{what} is not supported; {instead}")]
     Refused { what: String, instead: &'static str },
     #[error("a matrix of {got} values is not made of rows of {columns}")]

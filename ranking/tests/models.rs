@@ -144,6 +144,21 @@ fn sums_of_xgboost_are_the_librarys_to_the_bit_and_scores_within_1e_5() {
 }
 
 #[test]
+fn networks_score_as_onnx_runtime_does() {
+    for name in ["onnx_mlp.onnx", "onnx_columns.onnx"] {
+        let cases = cases(".onnx", name);
+        let case = cases.first().unwrap();
+        let model = load(&case.bytes, None).unwrap();
+        assert_near(case, &case.scores(&*model), &values(&case.golden.scores));
+    }
+    let tower = std::fs::read(format!("{FOLDER}/onnx_user_tower.onnx")).unwrap();
+    assert_eq!(
+        problem(&tower),
+        "the output vector is 8 values a row, one, or two chances named probabilities, are allowed"
+    );
+}
+
+#[test]
 fn a_score_does_not_depend_on_what_is_scored_with_it() {
     for case in cases(".txt", "lightgbm")
         .iter()

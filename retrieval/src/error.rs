@@ -13,6 +13,8 @@ pub enum Error {
     Misfit { file: &'static str, detail: String },
     #[error("space {name} does not fit the catalogue: {detail}")]
     Space { name: String, detail: String },
+    #[error("the user tower of space {space}: {detail}")]
+    Tower { space: String, detail: String },
     #[error(transparent)]
     Snapshot(#[from] snapshot::Error),
     #[error(transparent)]

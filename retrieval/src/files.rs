@@ -8,7 +8,8 @@
 //! | `popularity.safetensors` | `scores` f32 \[n\], 0 or more |
 //! | `embeddings/collab.safetensors` | `items` f32 \[n,d\], `gram` f32 \[d,d\] = YᵀY, `alpha` and `regularisation` f32 \[1\] |
 //! | `embeddings/NAME.safetensors` (optional, any number) | a space of content, such as `text`: `items` f32 \[n,d\], rows of length 1, or zeros for an item without |
-//! | `fusion.json` (optional) | [`FusionWeights`]: `version` 1, `sources` by name with `weight` and `normalisation`, `newest`, `price_bands` |
+//! | `tower/NAME.onnx`, `tower/NAME.json` (optional) | the network that makes a shopper's vector in the space, and what it reads |
+//! | `fusion.json` (optional) | [`FusionWeights`]: `version` 1, `sources` by name with `weight` and `normalisation`, `newest`, `price_bands`, weights of `spaces` by name |
 //! | `index/collab.codes` or `index/collab.faiss` (optional) | the same vectors as 8-bit codes, ours or FAISS's: the manifest's space names the file and its kind |
 //! | `queries/collab.safetensors` | `queries` f32 \[q,d\] and, for each of b filters, `selectivity` f32 \[b\], `clustered` u32 \[b\] (0 random, 1 clustered, 2 both, 3 groups), `neighbours` u32 \[b,q,k\] (padded with `u32::MAX`); `seed` u64 \[1\] of the filters |
 //!

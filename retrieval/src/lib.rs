@@ -6,6 +6,7 @@
 //! - `sources`: revisit, rebuy, sessions, co-visitation, collaborative, content, popularity. Each
 //!   names items with a score.
 //! - [`Sessions`]: past sessions like the current one, in the order of their items.
+//! - `tower`: a network that makes the query of a space; [`check_towers`] is its gate.
 //! - `fusion`: one list out of the sources' lists, every item tagged with who named it;
 //!   [`FusionWeights`] says how.
 //! - [`interactions`]: what a query says of the shopper, from recent items and the cart.
@@ -32,6 +33,7 @@ mod scratch;
 mod search;
 mod sessions;
 mod sources;
+mod tower;
 mod weights;
 
 pub mod files;
@@ -49,6 +51,7 @@ pub use model::{COLLABORATIVE_DOWN, Model};
 pub use query::{Filter, Kind, Query, Recent};
 pub use recall::BandRecall;
 pub use sessions::{SessionSettings, SessionTable, Sessions};
+pub use tower::{TowerCheck, check_towers, tower_file, tower_inputs_file};
 
 /// Checks that the vector index was compiled for the processors we serve on. Returns what it was
 /// compiled with.

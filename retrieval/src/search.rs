@@ -6,7 +6,7 @@ use crate::filters::Rules;
 use crate::interests::{Interest, with_earlier};
 use crate::model::Model;
 use crate::scratch::{Scratch, keep_best};
-use crate::sources::{rebuy, revisit};
+use crate::sources::{Asking, rebuy, revisit};
 use crate::{Error, PlanKind, Source, weights};
 
 /// The interests to find for, and how many.
@@ -51,10 +51,10 @@ impl Model {
                 task.interests,
                 self.fusion.of(Source::Collaborative).earlier,
             );
-            let outcome = source.find(&seen, allowed, depth, asked, near);
+            let outcome = source.find((&seen, &self.catalogue), allowed, depth, asked, near);
             found.note(Source::Collaborative, outcome);
         }
-        self.search_content(task, depth, scratch, &mut found);
+        self.search_content(task, depth, true, scratch, &mut found);
         found
     }
 
@@ -103,12 +103,18 @@ impl Model {
         &self,
         task: Task<'_>,
         depth: usize,
+        is_shopper: bool,
         scratch: &mut Scratch,
         found: &mut Found,
     ) {
         if let Some(source) = &self.content {
             let seen = with_earlier(task.interests, self.fusion.of(Source::Content).earlier);
-            let outcome = source.find(&seen, depth, scratch);
+            let asking = Asking {
+                interests: &seen,
+                weights: &self.fusion,
+                shopper: is_shopper.then_some(&*self.catalogue),
+            };
+            let outcome = source.find(asking, depth, scratch);
             found.note(Source::Content, outcome);
         }
     }
@@ -140,7 +146,7 @@ impl Model {
             named = shared.len();
         }
         if named < k {
-            self.search_content(task, k, scratch, &mut found);
+            self.search_content(task, k, false, scratch, &mut found);
         }
         found
     }

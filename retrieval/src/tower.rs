@@ -92,7 +92,9 @@ fn read(snapshot: &Snapshot, space: &str) -> Result<Option<Stored>, Error> {
         .map_err(|error| misfit(format!("{file}: {error}")))?;
     if stored.version != VERSION {
         let found = stored.version;
-        return Err(misfit(format!("{file}: version is {found}, {VERSION} is allowed")));
+        return Err(misfit(format!(
+            "{file}: version is {found}, {VERSION} is allowed"
+        )));
     }
     Ok(Some(stored))
 }
@@ -176,11 +178,16 @@ impl Tower {
         let _entered = stage.entered();
         let row: Vec<f32> = self.inputs.iter().map(|input| input.value(seen)).collect();
         let failed = |detail: String| tower_error(&self.space, detail);
-        let vector = self.network.run(&row).map_err(|error| failed(error.to_string()))?;
+        let vector = self
+            .network
+            .run(&row)
+            .map_err(|error| failed(error.to_string()))?;
         if vector.iter().all(|x| x.is_finite()) {
             return Ok(vector);
         }
-        Err(failed("the network answered with what is not finite".to_owned()))
+        Err(failed(
+            "the network answered with what is not finite".to_owned(),
+        ))
     }
 }
 
@@ -224,10 +231,14 @@ impl Input {
 /// A category path is written with dots between.
 fn is_in(item: &CatalogueItem, name: &str) -> bool {
     let mut path = item.category_path.iter();
-    name.split('.').all(|part| path.next().is_some_and(|one| one == part))
+    name.split('.')
+        .all(|part| path.next().is_some_and(|one| one == part))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "there are at most 200 interests")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there are at most 200 interests"
+)]
 fn count<'a>(interests: impl Iterator<Item = &'a Interest>) -> f32 {
     interests.count() as f32
 }

@@ -115,6 +115,10 @@ pub struct Space {
     /// `codes`, `lists` or `faiss`; absent in manifests before reader 2, whose indexes are FAISS's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index_kind: Option<String>,
+    /// The run that made the vectors together with a network for shoppers; the network in the
+    /// snapshot must name the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tower: Option<String>,
 }
 
 impl Manifest {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::network::NetworkModel;
 use super::{Model, lightgbm, own, xgboost};
 use crate::error::Error;
 
@@ -93,12 +94,7 @@ pub fn load(bytes: &[u8], format: Option<Format>) -> Result<Box<dyn Model>, Erro
             Box::new(xgboost::parse(text(bytes)?)?)
         }
         Format::Cartwright => own::parse(text(bytes)?)?,
-        Format::Onnx => {
-            return Err(Error::Refused {
-                what: "an ONNX model".to_owned(),
-                instead: "networks are not read yet; trees of LightGBM and XGBoost are",
-            });
-        }
+        Format::Onnx => Box::new(NetworkModel::parse(bytes)?),
     })
 }
 

@@ -6,6 +6,7 @@
 //! | `foreign` | one in the place of a ranker or a risk model of ours |
 //! | [`lightgbm`] | LightGBM's text |
 //! | [`xgboost`] | XGBoost's JSON |
+//! | `network` | ONNX, which the crate `onnx` runs |
 //! | `own` | files of our trainer: forests, rankers, risk models |
 //! | `tree_model` | [`TreeModel`]: trees, and what is made of their sum |
 
@@ -13,6 +14,7 @@ mod foreign;
 mod format;
 pub mod lightgbm;
 mod limits;
+mod network;
 mod own;
 mod tree_model;
 pub mod xgboost;

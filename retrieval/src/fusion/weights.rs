@@ -108,6 +108,9 @@ pub struct FusionWeights {
     pub again: f32,
     /// Bands of like prices within which popularity counts, beside categories; 0 for none.
     pub price_bands: u32,
+    /// How much each space of content counts beside the others, by its name, 0 to 1,000; 1 for one
+    /// that is not named.
+    pub spaces: BTreeMap<String, f64>,
 }
 
 /// The constants of generations without learned weights.
@@ -130,6 +133,7 @@ impl Default for FusionWeights {
             newest: 1.0,
             again: 1.0,
             price_bands: 0,
+            spaces: BTreeMap::new(),
         }
     }
 }
@@ -145,6 +149,8 @@ struct Stored {
     #[serde(default = "whole")]
     again: f32,
     price_bands: u32,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    spaces: BTreeMap<String, f64>,
 }
 
 impl FusionWeights {
@@ -152,6 +158,16 @@ impl FusionWeights {
     #[inline]
     pub fn of(&self, source: Source) -> SourceWeight {
         self.sources[source as usize]
+    }
+
+    /// Of a space of content.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most 1,000, and scores are single"
+    )]
+    pub fn of_space(&self, name: &str) -> f32 {
+        self.spaces.get(name).map_or(1.0, |weight| *weight as f32)
     }
 
     /// # Errors
@@ -171,6 +187,10 @@ impl FusionWeights {
                     "sources.{name}.earlier is {earlier}, 0 to 1 is allowed"
                 ));
             }
+        }
+        let mut spaces = self.spaces.iter();
+        if let Some((name, weight)) = spaces.find(|(_, weight)| !(0.0..=MOST).contains(*weight)) {
+            return misfit(format!("spaces.{name} is {weight}, 0 to {MOST} is allowed"));
         }
         if !(self.newest > 0.0 && self.newest <= 1.0) {
             let newest = self.newest;
@@ -203,6 +223,7 @@ impl FusionWeights {
             newest: stored.newest,
             again: stored.again,
             price_bands: stored.price_bands,
+            spaces: stored.spaces,
             ..Self::default()
         };
         for (name, given) in stored.sources {
@@ -228,6 +249,7 @@ impl FusionWeights {
             newest: self.newest,
             again: self.again,
             price_bands: self.price_bands,
+            spaces: self.spaces.clone(),
         };
         let mut json = serde_json::to_vec_pretty(&stored).map_err(|e| Error::Misfit {
             file: FILE,
@@ -282,6 +304,7 @@ mod tests {
             newest: 0.25,
             again: 0.5,
             price_bands: 4,
+            spaces: [("image".to_owned(), 0.5)].into(),
             ..FusionWeights::default()
         };
         weights.sources[2] = SourceWeight::new(0.5, Normalisation::Reciprocal).with_earlier(0.25);
@@ -318,6 +341,11 @@ mod tests {
         assert!(earlier.contains("sources.sessions.earlier is 1.5, 0 to 1"));
         let again = wrong("\"newest\": 1", "\"newest\": 1, \"again\": -1");
         assert!(again.contains("again is -1, 0 to 1"));
+        let spaces = wrong(
+            "\"price_bands\": 0",
+            "\"price_bands\": 0, \"spaces\": {\"text\": -2}",
+        );
+        assert!(spaces.contains("spaces.text is -2, 0 to 1000"));
         let bands = wrong("\"price_bands\": 0", "\"price_bands\": 99");
         assert!(bands.contains("price_bands is 99, 0 to 16"));
     }

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use ann_index::{Bitmap, Hit, SearchReport, SpaceIndex, Vectors};
-use snapshot::{Snapshot, files};
+use snapshot::{Catalogue, Snapshot, files};
 
 use crate::asked::Asked;
 use crate::files::{SPACE, read_embeddings};
 use crate::interests::Interest;
 use crate::scratch::keep_best;
+use crate::tower::{Seen, Tower};
 use crate::{Error, FoldIn, Source};
 
 /// Items near the shopper's vector.
@@ -14,6 +15,8 @@ use crate::{Error, FoldIn, Source};
 pub(crate) struct Collaborative {
     space: SpaceIndex,
     fold_in: FoldIn,
+    /// Where there is one, it makes the shopper's vector.
+    tower: Option<Tower>,
 }
 
 impl Collaborative {
@@ -39,7 +42,12 @@ impl Collaborative {
             stored.regularisation,
         )?;
         let space = super::space::open(snapshot, space, vectors)?;
-        Ok(Some(Self { space, fold_in }))
+        let tower = Tower::load(snapshot, SPACE, space.vectors().dimension())?;
+        Ok(Some(Self {
+            space,
+            fold_in,
+            tower,
+        }))
     }
 
     pub(crate) fn space(&self) -> &SpaceIndex {
@@ -49,19 +57,15 @@ impl Collaborative {
     /// `None` when no interest gives a vector.
     pub(crate) fn find(
         &self,
-        interests: &[Interest],
+        (interests, catalogue): (&[Interest], &Catalogue),
         allowed: &Bitmap,
         depth: usize,
         asked: &mut Asked,
         out: &mut Vec<Hit>,
     ) -> Result<Option<SearchReport>, Error> {
-        let strengths = interests.iter().map(|item| (item.ordinal, item.weight));
-        let stage = tracing::info_span!(
-            target: crate::STAGE, "fold_in", interests = interests.len());
-        let Some(query) = stage.in_scope(|| self.fold_in.vector(strengths)) else {
+        let Some(query) = self.vector(interests, catalogue)? else {
             return Ok(None);
         };
-        drop(stage);
         let report = super::space::search((SPACE, &self.space), &query, depth, allowed, out)?;
         // A predicted preference of 0 or less says that the shopper does not want the item.
         out.retain(|hit| hit.score > 0.0);
@@ -72,6 +76,30 @@ impl Collaborative {
                 .map_or(0.0, |row| super::space::dot(&query, row))
         });
         Ok(Some(report))
+    }
+
+    fn vector(
+        &self,
+        interests: &[Interest],
+        catalogue: &Catalogue,
+    ) -> Result<Option<Vec<f32>>, Error> {
+        let Some(tower) = &self.tower else {
+            let strengths = interests.iter().map(|item| (item.ordinal, item.weight));
+            let stage = tracing::info_span!(
+                target: crate::STAGE, "fold_in", interests = interests.len());
+            return Ok(stage.in_scope(|| self.fold_in.vector(strengths)));
+        };
+        if interests.is_empty() {
+            return Ok(None);
+        }
+        let mut mean = Vec::new();
+        super::space::mean(self.space.vectors(), interests, &mut mean);
+        let vector = tower.vector(Seen {
+            interests,
+            catalogue,
+            mean: &mean,
+        });
+        vector.map(Some)
     }
 
     /// Items whose vectors point where the item's points. The search is by inner product, which

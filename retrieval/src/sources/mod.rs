@@ -9,7 +9,7 @@ mod revisit;
 mod space;
 
 pub(crate) use collaborative::Collaborative;
-pub(crate) use content::{Content, ContentScratch};
+pub(crate) use content::{Asking, Content, ContentScratch};
 pub(crate) use covisitation::Covisitation;
 pub(crate) use popularity::Popularity;
 pub(crate) use revisit::{rebuy, revisit};

@@ -10,6 +10,7 @@ use snapshot::{Snapshot, Space};
 use tracing::field::Empty;
 
 use crate::Error;
+use crate::interests::Interest;
 
 /// Searches a space; the stage says how.
 pub(super) fn search(
@@ -83,6 +84,26 @@ fn probe_table(snapshot: &Snapshot, space: &str) -> Vec<ProbeRow> {
             })
         })
         .collect()
+}
+
+/// The mean of the interests' rows by their weights, of length 1; zeros when none has a row.
+pub(super) fn mean(vectors: &Vectors, interests: &[Interest], query: &mut Vec<f32>) {
+    query.clear();
+    query.resize(vectors.dimension(), 0.0);
+    for interest in interests {
+        let row = vectors.row(interest.ordinal).unwrap_or(&[]);
+        let pairs = query.iter_mut().zip(row);
+        pairs.for_each(|(to, from)| *to += interest.weight * from);
+    }
+    normalise(query);
+}
+
+/// Makes a vector that is not all zeros one of length 1.
+pub(super) fn normalise(vector: &mut [f32]) {
+    let length = dot(vector, vector).sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
 }
 
 /// The inner product, in four sums that the compiler can keep in one register.

@@ -47,6 +47,7 @@ fn problem(error: retrieval::Error) -> Problem {
         retrieval::Error::UnknownItem { .. } => Problem::NotFound(said),
         retrieval::Error::Misfit { .. }
         | retrieval::Error::Space { .. }
+        | retrieval::Error::Tower { .. }
         | retrieval::Error::Snapshot(_)
         | retrieval::Error::Index(_) => Problem::Internal(said),
     }

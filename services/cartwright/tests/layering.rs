@@ -39,6 +39,7 @@ const DOMAIN: &[&str] = &[
     "ann-index",
     "retrieval",
     "ranking",
+    "onnx",
     "policy",
     "snapshot",
     "trainer",
@@ -121,6 +122,16 @@ const RULES: &[Rule] = &[
         package: "reqwest",
         users: &["snapshot"],
         why: "the client of the clouds; whatever else is asked is asked over the contract",
+    },
+    Only {
+        package: "tract-onnx",
+        users: &["onnx"],
+        why: "networks are read and run in one place, for rankers and for users' vectors",
+    },
+    Only {
+        package: "onnx",
+        users: &["ranking", "retrieval"],
+        why: "a network is a ranker or makes a query; nobody else runs one",
     },
     Only {
         package: "cel",
@@ -236,7 +247,14 @@ const RULES: &[Rule] = &[
         why: "it measures what any client sees, so it has only what any client has",
     },
     Nowhere {
-        crates: &["policy", "ranking", "snapshot", "retrieval", "ann-index"],
+        crates: &[
+            "policy",
+            "ranking",
+            "snapshot",
+            "retrieval",
+            "ann-index",
+            "onnx",
+        ],
         on: &["tokio", "redis", "fjall", "tonic", "axum"],
         why: "pure and synchronous all the way down: no IO runtime, no store, no server",
     },

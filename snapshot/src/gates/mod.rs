@@ -24,6 +24,8 @@ pub const DIMENSION: &str = "dimension";
 pub const VECTORS: &str = "vectors";
 /// Not too many items are without a vector.
 pub const NORMS: &str = "norms";
+/// A space's network for shoppers and the vectors of its items are of the same run.
+pub const TOWER: &str = "tower";
 /// Models and rules read features that the server knows, as many as they have inputs.
 pub const FEATURES: &str = "features";
 /// A generation can be made of it at all.
@@ -50,14 +52,14 @@ pub fn can_be_forced(gate: &str) -> bool {
 }
 
 /// Gates that can be gone past.
-pub const FORCEABLE: [&str; 8] = [
-    SCHEMA, MEMORY, NORMS, GOLDEN, RECALL, LATENCY, QUALITY, BLOCKED,
+pub const FORCEABLE: [&str; 9] = [
+    SCHEMA, MEMORY, NORMS, TOWER, GOLDEN, RECALL, LATENCY, QUALITY, BLOCKED,
 ];
 
 /// Every gate.
-pub const ALL: [&str; 15] = [
-    MANIFEST, INTEGRITY, SCHEMA, MEMORY, ITEMS, DIMENSION, VECTORS, NORMS, FEATURES, LOAD, GOLDEN,
-    RECALL, LATENCY, QUALITY, BLOCKED,
+pub const ALL: [&str; 16] = [
+    MANIFEST, INTEGRITY, SCHEMA, MEMORY, ITEMS, DIMENSION, VECTORS, NORMS, TOWER, FEATURES, LOAD,
+    GOLDEN, RECALL, LATENCY, QUALITY, BLOCKED,
 ];
 
 /// Opens a folder; what keeps it from being opened is a verdict.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `fit` | items and dimension: index, catalogue and models speak of the same |
 //! | `norms` | vectors and norms: finite, of the lengths that searching takes for granted, not too many missing |
+//! | `tower` | the network of a space is of the same run as its vectors |
 //! | `golden` | stored requests are answered as they were |
 //! | `recall` | the index finds the true neighbours of held-out carts |
 //! | `latency` | it is not slower than the live generation, in the same process |
@@ -15,6 +16,7 @@ mod golden;
 mod latency;
 mod norms;
 mod recall;
+mod tower;
 
 use std::path::Path;
 
@@ -32,6 +34,7 @@ pub fn inspect(snapshot: &Snapshot) -> Vec<Verdict> {
     let mut verdicts = vec![fit::items(snapshot)];
     verdicts.extend(fit::dimension(snapshot));
     verdicts.extend(norms::norms(snapshot));
+    verdicts.extend(tower::towers(snapshot));
     verdicts
 }
 
@@ -62,6 +65,7 @@ pub(crate) fn refusal(error: &Error) -> Verdict {
         | Error::Space { .. }
         | Error::Snapshot(snapshot::Error::Catalogue { .. }) => gates::ITEMS,
         Error::Invalid { .. }
+        | Error::Tower { .. }
         | Error::UnknownItem { .. }
         | Error::Snapshot(_)
         | Error::Index(_) => gates::LOAD,
