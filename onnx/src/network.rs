@@ -1,17 +1,23 @@
 //! A network that was built, and running it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tract_onnx::prelude::{
     Datum as _, DatumExt as _, Framework as _, InferenceModelExt as _, IntoRunnable as _,
-    IntoTValue as _, Symbol, TDim, TValue, TVec, Tensor, ToDim as _, TractResult, TypedFact,
-    TypedModel, TypedRunnableModel, tvec,
+    IntoTValue as _, Symbol, SymbolValues, TDim, TValue, TVec, Tensor, ToDim as _, TractResult,
+    TypedFact, TypedModel, TypedRunnableModel, tvec,
 };
 
 use crate::error::{Error, shape};
-use crate::proto::{Inputs, Read, read};
+use crate::proto::{self, Inputs, Read, read};
+
+/// Rows that go through a network together, so that what it takes of memory has a bound.
+const MOST_ROWS: usize = 256;
+/// Values that a node may put out for so many rows: 256 MiB of single precision.
+const MOST_VALUES: i64 = 1 << 26;
 
 /// A network of one output row for each input row.
 #[derive(Clone)]
@@ -25,6 +31,7 @@ pub struct Network {
     width: usize,
     nodes: usize,
     producer: String,
+    metadata: BTreeMap<String, String>,
 }
 
 impl Network {
@@ -44,6 +51,7 @@ impl Network {
             detail: format!("{error:#}"),
         };
         let (model, rows) = typed(&onnx, &read).map_err(failed)?;
+        check_sizes(&model, &rows)?;
         let (output, width) = output(&model, &rows)?;
         let outlet = model.output_outlets().map_err(failed)?[output];
         let output_name = model.outlet_label(outlet).unwrap_or_default().to_owned();
@@ -59,7 +67,19 @@ impl Network {
             width,
             nodes: read.nodes,
             producer: read.producer,
+            metadata: read.metadata,
         })
+    }
+
+    /// The same file with other [`Self::features`].
+    #[must_use]
+    pub fn with_features(bytes: &[u8], names: &[String]) -> Vec<u8> {
+        proto::with_features(bytes, names)
+    }
+
+    /// What the file says under a name in its metadata.
+    pub fn metadata(&self, name: &str) -> Option<&str> {
+        self.metadata.get(name).map(String::as_str)
     }
 
     /// Names of the values of a row: of the metadata `feature_names`, of the inputs when each takes
@@ -102,10 +122,14 @@ impl Network {
                 &allowed,
             ));
         }
-        let count = rows.len() / columns;
-        if count == 0 {
-            return Ok(Vec::new());
+        let mut out = Vec::with_capacity(rows.len() / columns * self.width);
+        for block in rows.chunks(MOST_ROWS * columns) {
+            out.extend(self.run_block(block, block.len() / columns)?);
         }
+        Ok(out)
+    }
+
+    fn run_block(&self, rows: &[f32], count: usize) -> Result<Vec<f32>, Error> {
         let values = guarded(
             || {
                 self.try_run(rows, count).map_err(|error| Error::Run {
@@ -181,6 +205,25 @@ fn typed(onnx: &tract_onnx::Onnx, read: &Read) -> TractResult<(TypedModel, Symbo
         }
     }
     Ok((model.into_typed()?, rows))
+}
+
+/// A small file can ask for much: a row against a column is a table.
+fn check_sizes(model: &TypedModel, rows: &Symbol) -> Result<(), Error> {
+    let most = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX);
+    let rows = SymbolValues::default().with(rows, most);
+    for node in model.nodes() {
+        for output in &node.outputs {
+            let values = output.fact.shape.volume().eval(&rows).to_i64();
+            if values.as_ref().is_ok_and(|values| *values <= MOST_VALUES) {
+                continue;
+            }
+            let found = values.map_or("as many as its input says".to_owned(), |x| x.to_string());
+            let allowed = format!("a number known from the file, at most {MOST_VALUES}, is");
+            let place = format!("the number of values of node {} for {most} rows", node.name);
+            return Err(shape(place, found, &allowed));
+        }
+    }
+    Ok(())
 }
 
 /// The first output of single precision and of a row for each row.

@@ -1,20 +1,21 @@
 //! What is read of a file before a network is built from it.
 
+use std::collections::BTreeMap;
+
 use tract_onnx::Onnx;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value;
-use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, StringStringEntryProto, ValueInfoProto};
 use tract_onnx::prelude::Framework as _;
 
 use crate::error::{Error, shape};
+use crate::limits;
 
-/// Name of the metadata that names the features of an input, as a JSON list or with commas between.
+/// Name of the metadata that names the values of a row, as a JSON list or with commas between.
 const FEATURES: &str = "feature_names";
 const MOST_FEATURES: usize = 4_096;
 /// `TensorProto.FLOAT`.
 const FLOAT: i32 = 1;
-/// `TensorProto.EXTERNAL`.
-const EXTERNAL: i32 = 1;
 
 /// How rows become inputs.
 #[derive(Clone, Debug)]
@@ -32,75 +33,55 @@ pub(crate) struct Read {
     pub(crate) features: Vec<String>,
     pub(crate) nodes: usize,
     pub(crate) producer: String,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 pub(crate) fn read(onnx: &Onnx, mut bytes: &[u8]) -> Result<Read, Error> {
+    limits::check_size(bytes)?;
     let proto = onnx.proto_model_for_read(&mut bytes);
-    let proto = proto.map_err(|error| Error::Parse {
+    let mut proto = proto.map_err(|error| Error::Parse {
         detail: format!("{error:#}"),
     })?;
-    let Some(graph) = &proto.graph else {
-        let detail = "it holds no graph".to_owned();
-        return Err(Error::Parse { detail });
-    };
-    check_operators(onnx, graph)?;
-    check_inside(graph)?;
+    let graph = proto.graph.as_mut().ok_or_else(|| Error::Parse {
+        detail: "it holds no graph".to_owned(),
+    })?;
+    limits::check(onnx, graph)?;
+    strip(graph);
+    let nodes = graph.node.len();
     let (inputs, count) = inputs(graph)?;
-    let given: Vec<&ValueInfoProto> = given(graph).collect();
-    let features = match &inputs {
-        Inputs::Columns(_) => given.iter().map(|input| input.name.clone()).collect(),
-        Inputs::Rows => named(&proto, count)?,
+    let features = match (said(&proto.metadata_props, FEATURES), &inputs) {
+        (Some(said), _) => named(said, count)?,
+        (None, Inputs::Columns(_)) => given(graph).map(|input| input.name.clone()).collect(),
+        (None, Inputs::Rows) => (0..count).map(|at| format!("x{at}")).collect(),
     };
+    let producer = format!("{} {}", proto.producer_name, proto.producer_version);
+    let metadata = proto.metadata_props.iter();
+    let metadata = metadata.map(|entry| (entry.key.clone(), entry.value.clone()));
     Ok(Read {
-        nodes: graph.node.len(),
-        producer: format!("{} {}", proto.producer_name, proto.producer_version)
-            .trim()
-            .to_owned(),
+        metadata: metadata.collect(),
+        nodes,
+        producer: producer.trim().to_owned(),
         inputs,
         features,
         proto,
     })
 }
 
-/// Every operator must have a builder; one without is named, with what may help.
-fn check_operators(onnx: &Onnx, graph: &GraphProto) -> Result<(), Error> {
-    let is_known = |operator: &str| onnx.op_register.0.contains_key(operator);
-    match graph.node.iter().find(|node| !is_known(&node.op_type)) {
-        None => Ok(()),
-        Some(node) => {
-            let domain = if node.domain.is_empty() {
-                String::new()
-            } else {
-                format!("{}.", node.domain)
-            };
-            Err(Error::Operator {
-                operator: format!("{domain}{}", node.op_type),
-                node: if node.name.is_empty() {
-                    node.output.join(", ")
-                } else {
-                    node.name.clone()
-                },
-                hint: match node.op_type.as_str() {
-                    "ZipMap" => "; convert the model with zipmap=False",
-                    _ => "; export the model without it",
-                },
-            })
+/// Takes out what the file claims of shapes beside the sizes of its inputs: they follow from those,
+/// and formulas in their place are not ours to trust.
+fn strip(graph: &mut GraphProto) {
+    graph.value_info.clear();
+    for info in graph.input.iter_mut().chain(&mut graph.output) {
+        let Some(Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|of| of.value.as_mut())
+        else {
+            continue;
+        };
+        let dimensions = tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim);
+        for dimension in dimensions {
+            if matches!(dimension.value, Some(Dimension::DimParam(_))) {
+                dimension.value = None;
+            }
         }
-    }
-}
-
-/// A model is one file: what it keeps elsewhere would be read from wherever it says.
-fn check_inside(graph: &GraphProto) -> Result<(), Error> {
-    let outside = graph.initializer.iter().find(|tensor| {
-        !tensor.external_data.is_empty() || tensor.data_location.is_some_and(|at| at == EXTERNAL)
-    });
-    match outside {
-        None => Ok(()),
-        Some(tensor) => Err(shape(
-            format!("the data of {}", tensor.name),
-            "in another file",
-            "data inside the file is",
-        )),
     }
 }
 
@@ -181,18 +162,17 @@ fn written(dimensions: &[Option<usize>]) -> String {
     format!("of shape [{}]", words.join(", "))
 }
 
-/// Names from the metadata, else x0, x1, …
-fn named(proto: &ModelProto, count: usize) -> Result<Vec<String>, Error> {
-    let entry = proto
-        .metadata_props
-        .iter()
-        .find(|entry| entry.key == FEATURES);
-    let Some(entry) = entry else {
-        return Ok((0..count).map(|at| format!("x{at}")).collect());
-    };
-    let listed: Option<Vec<String>> = serde_json::from_str(&entry.value).ok();
+/// What the metadata say last under a name.
+pub(crate) fn said<'a>(metadata: &'a [StringStringEntryProto], name: &str) -> Option<&'a str> {
+    let mut entries = metadata.iter();
+    let entry = entries.rfind(|entry| entry.key == name);
+    entry.map(|entry| entry.value.as_str())
+}
+
+fn named(said: &str, count: usize) -> Result<Vec<String>, Error> {
+    let listed: Option<Vec<String>> = serde_json::from_str(said).ok();
     let names = listed.unwrap_or_else(|| {
-        let words = entry.value.split(',');
+        let words = said.split(',');
         words.map(|word| word.trim().to_owned()).collect()
     });
     if names.len() == count {
@@ -201,6 +181,29 @@ fn named(proto: &ModelProto, count: usize) -> Result<Vec<String>, Error> {
     Err(shape(
         format!("the metadata {FEATURES}"),
         format!("{} names", names.len()),
-        &format!("{count}, one for each value of the input, are"),
+        &format!("{count}, one for each value of a row, are"),
     ))
+}
+
+/// The same file with other names of its features: fields of a message that follow it belong to it.
+pub(crate) fn with_features(bytes: &[u8], names: &[String]) -> Vec<u8> {
+    const METADATA_PROPS: u8 = 14;
+    let names = serde_json::json!(names).to_string();
+    let entry = [field(1, FEATURES.as_bytes()), field(2, names.as_bytes())].concat();
+    let mut file = bytes.to_vec();
+    file.extend(field(METADATA_PROPS, &entry));
+    file
+}
+
+/// A field of bytes as protobuf writes it; its number is below 16.
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = value.len();
+    while length >= 0x80 {
+        out.push(0x80 | length.to_le_bytes()[0] & 0x7f);
+        length >>= 7;
+    }
+    out.push(length.to_le_bytes()[0]);
+    out.extend_from_slice(value);
+    out
 }

@@ -292,5 +292,11 @@ def xgboost_ranker():
     return golden(XGBOOST, rows, raw, booster.predict(rows_of)), "json", bytes(booster.save_raw("json"))
 
 
+@goldens.golden
+def onnx_ranker():
+    names, rows, _, _ = of_a_role()
+    return make_onnx.ranker(names, rows)
+
+
 if __name__ == "__main__":
     goldens.run()

@@ -53,8 +53,8 @@ impl Format {
             [0x08, 1..=64, ..] => Ok(Self::Onnx),
             _ => Err(Error::Refused {
                 what: "a file of an unknown format".to_owned(),
-                instead: "LightGBM's text (model.save_model), XGBoost's JSON and Cartwright's JSON \
-                          are read",
+                instead: "LightGBM's text (model.save_model), XGBoost's JSON, ONNX and Cartwright's \
+                          JSON are read",
             }),
         }
     }

@@ -25,6 +25,7 @@ use crate::error::{Error, check_length};
 
 pub use foreign::Foreign;
 pub use format::{Format, load};
+pub use network::network_with_features;
 pub use tree_model::{Output, TreeModel};
 
 /// A loaded model: rows of numbers in, one score a row out.

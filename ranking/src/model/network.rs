@@ -33,6 +33,12 @@ impl NetworkModel {
     }
 }
 
+/// The file of a network with other names of its features, in their order.
+#[must_use]
+pub fn network_with_features(bytes: &[u8], names: &[String]) -> Vec<u8> {
+    Network::with_features(bytes, names)
+}
+
 impl Model for NetworkModel {
     fn features(&self) -> &[String] {
         self.network.features()

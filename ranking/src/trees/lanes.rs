@@ -36,6 +36,12 @@ impl Step {
     pub(super) fn leads_right(self, lanes: &[Lane], row: usize) -> bool {
         lanes[self.lane as usize][row % ROWS] > self.limit
     }
+
+    /// For the only row there is, with one byte for each lane.
+    #[inline]
+    pub(super) fn leads_right_alone(self, bytes: &[i8]) -> bool {
+        bytes[self.lane as usize] > self.limit
+    }
 }
 
 /// A feature with the thresholds that it is compared with.
@@ -168,6 +174,23 @@ impl Lanes {
             }
         }
     }
+
+    /// Ranks one row: one byte for each lane, so that all of them lie together.
+    pub(super) fn fill_alone(&self, row: &[f32], bytes: &mut Vec<i8>) {
+        bytes.clear();
+        bytes.resize(self.count, i8::MIN);
+        for ranked in &self.ranked {
+            let (value, mut rank) = (row[ranked.feature], [0]);
+            search::<1>(&ranked.limits, &[value], &mut rank);
+            for to in &ranked.lanes {
+                bytes[to.lane] = to.byte(value, rank[0]);
+            }
+        }
+        for (lane, set) in &self.sets {
+            let way = set.way(row[set.feature as usize]);
+            bytes[*lane] = byte(usize::from(way == Way::Right));
+        }
+    }
 }
 
 fn gather(rows: &[f32], columns: usize, feature: usize, values: &mut [f32; ROWS]) {
@@ -181,12 +204,8 @@ impl Ranked {
         let mut ranks = [0_usize; ROWS];
         // Several searches at once, since each step of one waits for the step before.
         let whole = count.div_ceil(8);
-        if count == 1 {
-            search::<1>(&self.limits, values, &mut ranks);
-        } else {
-            let chunks = ranks.chunks_mut(8).zip(values.chunks(8)).take(whole);
-            chunks.for_each(|(ranks, values)| search::<8>(&self.limits, values, ranks));
-        }
+        let chunks = ranks.chunks_mut(8).zip(values.chunks(8)).take(whole);
+        chunks.for_each(|(ranks, values)| search::<8>(&self.limits, values, ranks));
         for to in &self.lanes {
             let bytes = lanes[to.lane].iter_mut().zip(values).zip(ranks).take(count);
             for ((byte_of, value), rank) in bytes {

@@ -88,6 +88,15 @@ impl Trees {
     }
 
     fn score_by(&self, rows: &[f32], out: &mut [f64], add: impl Fn(&mut f64, f64) + Copy) {
+        if let [score] = out {
+            let mut bytes = Vec::new();
+            self.lanes.fill_alone(rows, &mut bytes);
+            *score = self.base;
+            for tree in &self.trees {
+                add(score, tree.walk.leaf_alone(&bytes));
+            }
+            return;
+        }
         let mut lanes = Vec::new();
         for (at, scores) in out.chunks_mut(ROWS).enumerate() {
             let from = at * ROWS * self.columns;

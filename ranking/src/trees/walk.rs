@@ -41,6 +41,21 @@ impl Walk {
             Self::Deep(tree) => tree.add(lanes, scores, add),
         }
     }
+
+    /// The leaf of the only row there is.
+    #[inline]
+    pub(super) fn leaf_alone(&self, bytes: &[i8]) -> f64 {
+        let leads_right = |step: Step| step.leads_right_alone(bytes);
+        match self {
+            Self::UpTo4(tree) => tree.leaf(leads_right),
+            Self::UpTo6(tree) => tree.leaf(leads_right),
+            Self::UpTo8(tree) => tree.leaf(leads_right),
+            Self::Deep(tree) => {
+                let [leaf] = tree.find(|step, _| leads_right(step));
+                leaf
+            }
+        }
+    }
 }
 
 /// Questions on the longest way to a leaf.
@@ -94,13 +109,17 @@ impl<const N: usize> Full<N> {
 
     fn add(&self, lanes: &[Lane], scores: &mut [f64], add: impl Fn(&mut f64, f64)) {
         for (row, score) in scores.iter_mut().enumerate() {
-            let mut at = 1;
-            for _ in 0..N.trailing_zeros() {
-                let step = self.steps[at & (N - 1)];
-                at = 2 * at + usize::from(step.leads_right(lanes, row));
-            }
-            add(score, self.leaves[at & (N - 1)]);
+            add(score, self.leaf(|step| step.leads_right(lanes, row)));
         }
+    }
+
+    #[inline]
+    fn leaf(&self, leads_right: impl Fn(Step) -> bool) -> f64 {
+        let mut at = 1;
+        for _ in 0..N.trailing_zeros() {
+            at = 2 * at + usize::from(leads_right(self.steps[at & (N - 1)]));
+        }
+        self.leaves[at & (N - 1)]
     }
 }
 
@@ -160,27 +179,27 @@ impl Deep {
         let mut row = 0;
         let mut chunks = scores.chunks_exact_mut(TOGETHER);
         for chunk in chunks.by_ref() {
-            let leaves: [f64; TOGETHER] = self.find(lanes, row);
+            let leaves: [f64; TOGETHER] = self.find(|step, of| step.leads_right(lanes, row + of));
             (chunk.iter_mut().zip(leaves)).for_each(|(score, leaf)| add(score, leaf));
             row += TOGETHER;
         }
         for score in chunks.into_remainder() {
-            let [leaf] = self.find(lanes, row);
+            let [leaf] = self.find(|step, _| step.leads_right(lanes, row));
             add(score, leaf);
             row += 1;
         }
     }
 
-    /// The leaves of rows from `first` on.
+    /// The leaves of rows that walk together, by their places among these.
     #[inline]
-    fn find<const L: usize>(&self, lanes: &[Lane], first: usize) -> [f64; L] {
+    fn find<const L: usize>(&self, leads_right: impl Fn(Step, usize) -> bool) -> [f64; L] {
         let mut at = [0_u32; L];
         loop {
             let before = at;
             for _ in 0..self.stride {
                 for (row, at) in at.iter_mut().enumerate() {
                     let jump = self.jumps[*at as usize];
-                    *at = jump.left + u32::from(jump.step.leads_right(lanes, first + row));
+                    *at = jump.left + u32::from(leads_right(jump.step, row));
                 }
             }
             if self.stride < STRIDE || at == before {
