@@ -33,6 +33,7 @@ pub(crate) fn decide(settings: &Settings, rules: &Rules, inputs: &Inputs, seed: 
         fatigue: settings
             .fatigue_minor_per_message
             .saturating_mul(inputs.messages_7d.into()),
+        lambda: clamp_lambda(inputs.lambda),
     };
     let gate = Gate {
         settings,
@@ -55,6 +56,11 @@ pub(crate) fn decide(settings: &Settings, rules: &Rules, inputs: &Inputs, seed: 
 /// is worth doing.
 fn clamp_risk(risk: f64) -> f64 {
     if risk > 0.0 { risk.min(1.0) } else { 0.0 }
+}
+
+/// A price that is no number, or below zero, is none.
+fn clamp_lambda(lambda: f64) -> f64 {
+    if lambda > 0.0 { lambda.min(1e9) } else { 0.0 }
 }
 
 fn weigh<'p>(situation: &Situation, gate: &Gate<'p>) -> Vec<Weighed<'p>> {
@@ -115,6 +121,7 @@ fn conclude(weighed: &[Weighed<'_>], story: &Story<'_>, channel: &str, seed: u64
             String::new()
         },
         offer: offer(chosen),
+        max_cost_minor: chosen.max_cost_minor,
         value_minor: chosen.value_minor,
         value: chosen.value,
         propensity: propensity(chosen),
@@ -183,6 +190,7 @@ fn no_arms(story: &Story<'_>) -> Decision {
         arm: crate::Action::Nothing.as_str().to_owned(),
         channel: String::new(),
         offer: None,
+        max_cost_minor: 0,
         value_minor: 0,
         value: 0.0,
         propensity: 1.0,

@@ -16,6 +16,9 @@ pub struct Decision {
     pub channel: String,
     /// What is promised to the shopper; absent for `nothing` and `reminder`.
     pub offer: Option<Offer>,
+    /// The most that the budget may have to pay for it: what is to be reserved.
+    #[serde(default)]
+    pub max_cost_minor: i64,
     /// Incremental margin expected against doing nothing.
     pub value_minor: i64,
     /// The same before rounding, for logs and replay.

@@ -2,6 +2,7 @@
 
 use crate::cart::CartMoney;
 use crate::money::format;
+use crate::sequence::Kind;
 use crate::settings::{Settings, Terms};
 use crate::weigh::Weighed;
 use crate::{Action, Inputs};
@@ -27,10 +28,15 @@ impl Gate<'_> {
         if self.inputs.lines.is_empty() {
             return Err("the cart is empty".to_owned());
         }
+        if self.inputs.held_out {
+            return Err("the shopper is in the holdout, left alone to measure against".to_owned());
+        }
+        self.left(&weighed.arm.left)?;
         self.consent()?;
         self.reach(&weighed.arm.channels)?;
         self.caps()?;
         self.margin(weighed)?;
+        self.budget(weighed.max_cost_minor)?;
         match weighed.arm.rule.and_then(|rule| self.rules.get(rule)) {
             Some(verdict) => verdict.clone(),
             None => Ok(()),
@@ -59,6 +65,30 @@ impl Gate<'_> {
             ));
         }
         Ok(())
+    }
+
+    fn left(&self, arm_left: &[Kind]) -> Result<(), String> {
+        if arm_left.contains(&self.inputs.left) {
+            return Ok(());
+        }
+        let list: Vec<&str> = arm_left.iter().map(|kind| kind.as_str()).collect();
+        Err(format!(
+            "it is for {} only, and this is {}",
+            list.join(" or "),
+            self.inputs.left.as_str()
+        ))
+    }
+
+    fn budget(&self, max_cost_minor: i64) -> Result<(), String> {
+        let currency = &self.inputs.currency;
+        match self.inputs.budget_free_minor {
+            Some(free) if max_cost_minor > free.max(0) => Err(format!(
+                "it may cost {}, the budget has {} left",
+                format(max_cost_minor, currency),
+                format(free.max(0), currency),
+            )),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn caps(&self) -> Result<(), String> {

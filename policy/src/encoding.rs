@@ -8,8 +8,12 @@ use prost::Message;
 
 use crate::{Inputs, Line};
 
+use crate::sequence::Kind;
+
 /// Raised with every change that an older reader would misread.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Before budgets, holdouts and kinds. Inputs without any of them are still written so.
+const WITHOUT_LOOP: u32 = 1;
 
 /// Encoded inputs that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +54,14 @@ struct InputsMessage {
     attributes: BTreeMap<String, String>,
     #[prost(int64, tag = "14")]
     now_ms: i64,
+    #[prost(fixed64, tag = "15")]
+    lambda_bits: u64,
+    #[prost(int64, optional, tag = "16")]
+    budget_free_minor: Option<i64>,
+    #[prost(bool, tag = "17")]
+    held_out: bool,
+    #[prost(uint32, tag = "18")]
+    left: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -75,7 +87,7 @@ impl Inputs {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         InputsMessage {
-            version: VERSION,
+            version: self.version(),
             lines: self.lines.iter().map(LineMessage::from).collect(),
             currency: self.currency.clone(),
             risk_bits: self.risk.to_bits(),
@@ -93,8 +105,21 @@ impl Inputs {
                 .collect(),
             attributes: self.attributes.clone(),
             now_ms: self.now_ms,
+            lambda_bits: self.lambda.to_bits(),
+            budget_free_minor: self.budget_free_minor,
+            held_out: self.held_out,
+            left: self.left.code(),
         }
         .encode_to_vec()
+    }
+
+    /// The oldest version that tells all of it.
+    fn version(&self) -> u32 {
+        let plain = self.lambda.to_bits() == 0
+            && self.budget_free_minor.is_none()
+            && !self.held_out
+            && self.left == Kind::default();
+        if plain { WITHOUT_LOOP } else { VERSION }
     }
 
     /// Reads what [`Inputs::encode`] wrote, bit for bit.
@@ -126,6 +151,15 @@ impl Inputs {
                 .collect(),
             attributes: message.attributes,
             now_ms: message.now_ms,
+            lambda: f64::from_bits(message.lambda_bits),
+            budget_free_minor: message.budget_free_minor,
+            held_out: message.held_out,
+            left: Kind::from_code(message.left).ok_or_else(|| {
+                DecodeError::Malformed(format!(
+                    "what was left is {}, 0 to 3 is known",
+                    message.left
+                ))
+            })?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Reads a policy file. Every mistake is found in one run, with its place.
 
 mod arm;
+mod around;
 pub(crate) mod near;
 mod section;
 
@@ -15,7 +16,7 @@ use crate::rules::Rules;
 use crate::settings::{Arm, CHANNELS, Settings, UnknownCost};
 use section::{Problems, Section};
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 14] = [
     "version",
     "items_shown",
     "default_channel",
@@ -24,6 +25,11 @@ const KEYS: [&str; 9] = [
     "contact_cost_minor",
     "caps",
     "exploration",
+    "holdout",
+    "quiet_hours",
+    "cap",
+    "sequence",
+    "budget",
     "arm",
 ];
 /// No amount of a policy file is meant to be larger.
@@ -66,6 +72,7 @@ fn settings(top: &Section<'_, '_>, rules: &mut Rules, problems: &mut Problems<'_
         .one_of("default_channel", &CHANNELS, problems)
         .unwrap_or_else(|| DEFAULT_CHANNEL.to_owned());
     let fatigue = top.integer("fatigue_minor_per_message", 0..=MAX_MINOR, problems);
+    let max_messages_7d = max_messages(top, problems);
     Settings {
         version,
         items_shown,
@@ -73,8 +80,12 @@ fn settings(top: &Section<'_, '_>, rules: &mut Rules, problems: &mut Problems<'_
         fatigue_minor_per_message: fatigue.unwrap_or(0),
         unknown_cost: unknown_cost(top, problems),
         contact_cost_minor: contact_cost(top, problems),
-        max_messages_7d: max_messages(top, problems),
+        max_messages_7d,
         exploration: exploration(top, problems),
+        holdout: around::holdout(top, problems),
+        limits: around::limits(top, max_messages_7d, problems),
+        plans: around::plans(top, problems),
+        budget: around::budget(top, problems),
         arms: arms(top, rules, problems),
     }
 }

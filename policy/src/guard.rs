@@ -64,6 +64,9 @@ pub struct Facts<'a> {
     pub now_ms: i64,
     /// An order was accepted after the decision, by the order of commits and not of clocks.
     pub ordered: bool,
+    /// The action was handed out before, and is handed out again under the same key because nobody
+    /// acknowledged it: neither its own message nor its own money stand against it.
+    pub again: bool,
     /// The shopper said no, or closed the offer.
     pub dismissed: bool,
     /// The person is left alone, be it by one alias only.
@@ -183,18 +186,44 @@ impl Limits {
             .and_then(|()| money(handout, facts));
         match checked {
             Err(why) => Verdict::Never { why },
-            Ok(()) => self.hour(handout, facts),
+            Ok(()) => {
+                let message = (handout.channel.as_str(), handout.idempotency_key.as_str());
+                self.hour(message, facts.zone, facts.sends, facts.now_ms)
+            }
+        }
+    }
+
+    /// The first moment from `at_ms` on at which neither quiet hours nor caps stand against a
+    /// message, named by channel and key, to somebody in that zone; `None` when there is none.
+    #[must_use]
+    pub fn next_moment(
+        &self,
+        message: (&str, &str),
+        zone: Option<&str>,
+        sends: &Sends,
+        at_ms: i64,
+    ) -> Option<i64> {
+        match self.hour(message, zone, sends, at_ms) {
+            Verdict::Send => Some(at_ms),
+            Verdict::Later { at_ms, .. } => Some(at_ms),
+            Verdict::Never { .. } => None,
         }
     }
 
     /// The first moment from now on that neither quiet hours nor caps forbid. Both only move the
     /// moment on, so taking turns ends at the first that suits both.
-    fn hour(&self, handout: &Handout, facts: &Facts<'_>) -> Verdict {
+    fn hour(
+        &self,
+        (channel, key): (&str, &str),
+        zone: Option<&str>,
+        sends: &Sends,
+        now_ms: i64,
+    ) -> Verdict {
         /// More turns than there are messages that could leave a window one by one.
         const TURNS: usize = 1_000;
-        let zones = self.clocks.zones(facts.zone);
-        let quiet = self.quiet.get(&handout.channel);
-        let (mut at_ms, mut first) = (facts.now_ms, None);
+        let zones = self.clocks.zones(zone);
+        let quiet = self.quiet.get(channel);
+        let (mut at_ms, mut first) = (now_ms, None);
         for _ in 0..TURNS {
             let open_ms = match quiet {
                 Some(quiet) => quiet.next_open(&zones, at_ms),
@@ -203,11 +232,7 @@ impl Limits {
             let Some(open_ms) = open_ms else {
                 return never(Reason::NoHour);
             };
-            let key = &handout.idempotency_key;
-            let Some(free_ms) = facts
-                .sends
-                .next_free(&self.caps, &handout.channel, key, open_ms)
-            else {
+            let Some(free_ms) = sends.next_free(&self.caps, channel, key, open_ms) else {
                 return never(Reason::NoMessages);
             };
             if open_ms > at_ms {
@@ -240,7 +265,8 @@ fn will(handout: &Handout, facts: &Facts<'_>) -> Result<(), Reason> {
     refuse_if(facts.ordered, Reason::Ordered)?;
     refuse_if(facts.dismissed, Reason::Dismissed)?;
     refuse_if(facts.in_holdout, Reason::Holdout)?;
-    refuse_if(facts.sends.has_sent(&handout.idempotency_key), Reason::Sent)?;
+    let sent = !facts.again && facts.sends.has_sent(&handout.idempotency_key);
+    refuse_if(sent, Reason::Sent)?;
     let wanted = Wanted {
         purpose: &handout.purpose,
         channel: &handout.channel,
@@ -277,7 +303,8 @@ fn money(handout: &Handout, facts: &Facts<'_>) -> Result<(), Reason> {
     };
     refuse_if(discount_minor > margin_minor.max(0), why)?;
     let max_cost_minor = handout.max_cost_minor;
-    let held = max_cost_minor <= 0
+    let held = facts.again
+        || max_cost_minor <= 0
         || match facts.budget {
             Some(Standing::Reserved {
                 max_cost_minor: held,

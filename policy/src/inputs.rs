@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sequence::Kind;
+
 /// All that a decision is a function of, together with the policy and the seed. What is logged
 /// with a decision is [`Inputs::encode`], so that it can be replayed bit for bit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,14 @@ pub struct Inputs {
     /// Free attributes of the request, for rules.
     pub attributes: BTreeMap<String, String>,
     pub now_ms: i64,
+    /// The price of a minor unit of the budget; 0 when money is not scarce.
+    pub lambda: f64,
+    /// What the budget has left to promise; `None` without a budget.
+    pub budget_free_minor: Option<i64>,
+    /// The person is left alone, to measure against.
+    pub held_out: bool,
+    /// What was left: arms may be for some of these only.
+    pub left: Kind,
 }
 
 /// One line of the cart.

@@ -22,6 +22,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`account`] | a budget as it is stored: the ledger of a period and its price |
 //! | [`allocate`] | one budget over many carts: the shadow price, and how far from the best it is |
 //! | [`campaign`] | offers on chosen items for a while, laid over the policy |
 //! | [`coupon`] | codes: unique, signed, expiring |
@@ -30,11 +31,13 @@
 //! | [`ledger`] | a campaign's budget in a period: reserve, commit, release, expire |
 //! | [`measure`] | what acting is worth against the holdout, with intervals that one may watch |
 //! | [`pace`] | the shadow price through a period |
+//! | [`person`] | all of it that lies in one person's value |
 //! | [`propensity`] | exploration with logged probabilities |
 //! | [`restore`] | links that bring a cart back, and the cart at today's prices |
 //! | [`sequence`] | steps of recovery, when they are due and what ends them |
 //! | [`token`] | keys of codes and links |
 
+pub mod account;
 mod action;
 pub mod allocate;
 pub mod campaign;
@@ -55,6 +58,7 @@ pub mod ledger;
 pub mod measure;
 mod money;
 pub mod pace;
+pub mod person;
 mod policy;
 mod problem;
 pub mod propensity;

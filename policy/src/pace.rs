@@ -182,6 +182,11 @@ impl Pacer {
         self.lambda
     }
 
+    /// Goes on from an earlier tick, as it was stored.
+    pub(crate) fn resume(&mut self, at_ms: i64, spent_minor: i64) {
+        (self.at_ms, self.spent_minor) = (at_ms, spent_minor);
+    }
+
     /// Moves the price by what has been spent since the last tick. `spent_minor` is the whole
     /// spending of the period so far, as the ledger has it. A tick that is not after the last one,
     /// or in which nothing was expected, moves nothing.

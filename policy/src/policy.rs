@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::account::BudgetPlan;
 use crate::campaign::{self, Campaign, LineOffer};
 use crate::cart::CartMoney;
+use crate::guard::Limits;
+use crate::holdout::Holdout;
 use crate::rules::Rules;
+use crate::sequence::{Kind, Plan};
 use crate::settings::Settings;
-use crate::{Action, Decision, Inputs, Problem, decide, file};
+use crate::{Action, Decision, Inputs, Line, Problem, decide, file};
 
 /// A policy file, checked and compiled.
 #[derive(Debug)]
@@ -80,6 +84,48 @@ impl Policy {
             action: arm.action,
         };
         self.settings.arms.iter().map(summary).collect()
+    }
+
+    /// Who is left alone; `None` when nobody is.
+    #[must_use]
+    pub fn holdout(&self) -> Option<&Holdout> {
+        self.settings.holdout.as_ref()
+    }
+
+    /// Quiet hours and caps, as they hold when an action is handed out.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// When the steps of a kind are due; `None` for one that is not pursued.
+    #[must_use]
+    pub fn plan(&self, kind: Kind) -> Option<&Plan> {
+        self.settings.plans.get(&kind)
+    }
+
+    /// What may be spent; `None` when money is not limited.
+    #[must_use]
+    pub fn budget(&self) -> Option<&BudgetPlan> {
+        self.settings.budget.as_ref()
+    }
+
+    /// The channel of a message that nobody named one for.
+    #[must_use]
+    pub fn default_channel(&self) -> &str {
+        &self.settings.default_channel
+    }
+
+    /// Messages that a shopper may get in seven days.
+    #[must_use]
+    pub fn max_messages_7d(&self) -> u32 {
+        self.settings.max_messages_7d
+    }
+
+    /// Margin of a cart, in minor units; below zero when it sells at a loss.
+    #[must_use]
+    pub fn margin_minor(&self, lines: &[Line]) -> i64 {
+        CartMoney::assess(lines, self.settings.unknown_cost).margin
     }
 
     /// How many items the policy shows with an action.

@@ -27,6 +27,7 @@ impl Story<'_> {
             reasons.extend(self.offer(chosen));
             reasons.push(self.assumption(chosen));
             reasons.extend(self.fatigue());
+            reasons.extend(self.budget(chosen));
         }
         reasons.extend(self.guesses());
         reasons.extend(self.next_best(chosen, runner_up));
@@ -128,6 +129,14 @@ impl Story<'_> {
             "the policy expects it to win back {} of carts that would be left for good",
             percent(chosen.arm.recovery)
         )
+    }
+
+    fn budget(&self, chosen: &Weighed<'_>) -> Option<String> {
+        let lambda = self.situation.lambda;
+        (lambda > 0.0 && chosen.max_cost_minor > 0).then(|| {
+            let most = self.money(chosen.max_cost_minor);
+            format!("it may cost the budget {most}, each unit of which is priced at {lambda:.3}")
+        })
     }
 
     fn fatigue(&self) -> Option<String> {

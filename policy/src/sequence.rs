@@ -12,18 +12,65 @@
 pub mod pace;
 
 use pace::{Pace, Rhythm};
+use serde::{Deserialize, Serialize};
 
 /// What was left.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Copy, Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Items were looked at, none was put into the cart.
     Browse,
     /// There is something in the cart.
+    #[default]
     Cart,
     /// The checkout was begun.
     Checkout,
     /// Someone who used to buy has not for longer than usual.
     Lapsed,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Browse, Self::Cart, Self::Checkout, Self::Lapsed];
+
+    /// The name in policy files and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browse => "browse",
+            Self::Cart => "cart",
+            Self::Checkout => "checkout",
+            Self::Lapsed => "lapsed",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// The number in stored values, 0 for the default. It never changes.
+    pub(crate) const fn code(self) -> u32 {
+        match self {
+            Self::Cart => 0,
+            Self::Checkout => 1,
+            Self::Browse => 2,
+            Self::Lapsed => 3,
+        }
+    }
+
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// Whether it is about what lies in the cart.
+    #[must_use]
+    pub const fn is_of_cart(self) -> bool {
+        matches!(self, Self::Cart | Self::Checkout)
+    }
 }
 
 /// When the steps of one kind are due.
@@ -130,6 +177,9 @@ pub enum Event {
     },
     /// An order closed the cart up to this version.
     Purchased { cart_version: u64, at_ms: i64 },
+    /// The cart is the same, and something else is to be won back: the checkout was begun, somebody
+    /// who ordered looks at items again, or has not come back for long.
+    Turned { kind: Kind, at_ms: i64 },
     /// "No thanks" to what was sent about the cart of this version.
     Dismissed { cart_version: u64 },
 }
@@ -137,16 +187,18 @@ pub enum Event {
 /// One shopper's sequence. It has no clock; that of the caller is an argument.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
-    kind: Kind,
-    cart_version: u64,
-    active_ms: i64,
+    pub(crate) kind: Kind,
+    pub(crate) cart_version: u64,
+    pub(crate) active_ms: i64,
+    /// The step that the plan begins at. Steps of one cart never repeat, whatever it turns to.
+    pub(crate) first: u32,
     /// The step that is due next.
-    step: u32,
-    attempt: u32,
+    pub(crate) step: u32,
+    pub(crate) attempt: u32,
     /// The attempt at which the step before was taken.
-    taken_attempt: u32,
-    not_before_ms: i64,
-    ended: Option<Ended>,
+    pub(crate) taken_attempt: u32,
+    pub(crate) not_before_ms: i64,
+    pub(crate) ended: Option<Ended>,
 }
 
 impl Sequence {
@@ -156,6 +208,7 @@ impl Sequence {
             kind,
             cart_version,
             active_ms: at_ms,
+            first: 0,
             step: 0,
             attempt: 0,
             taken_attempt: 0,
@@ -167,6 +220,12 @@ impl Sequence {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Of the cart that it is about.
+    #[must_use]
+    pub fn cart_version(&self) -> u64 {
+        self.cart_version
     }
 
     #[must_use]
@@ -196,11 +255,31 @@ impl Sequence {
                 self.active_ms = self.active_ms.max(at_ms);
                 self.ended = Some(Ended::Purchased);
             }
+            Event::Turned { kind, at_ms } if kind != self.kind => self.turn(kind, at_ms),
             Event::Dismissed { cart_version } if cart_version == self.cart_version => {
                 self.ended = self.ended.or(Some(Ended::Dismissed));
             }
-            Event::Changed { .. } | Event::Purchased { .. } | Event::Dismissed { .. } => {}
+            Event::Changed { .. }
+            | Event::Purchased { .. }
+            | Event::Turned { .. }
+            | Event::Dismissed { .. } => {}
         }
+    }
+
+    /// The steps of a cart go on when its checkout is begun; anything else has steps of its own.
+    /// Who said no is left alone until the cart changes.
+    fn turn(&mut self, kind: Kind, at_ms: i64) {
+        if self.ended == Some(Ended::Dismissed) {
+            return;
+        }
+        self.active_ms = self.active_ms.max(at_ms);
+        if self.ended.is_some() || !(self.kind.is_of_cart() && kind.is_of_cart()) {
+            // An attempt that was put off has a decision under its number already.
+            self.first = self.step.saturating_add(u32::from(self.attempt > 0));
+            (self.step, self.attempt, self.taken_attempt) = (self.first, 0, 0);
+            (self.not_before_ms, self.ended) = (i64::MIN, None);
+        }
+        self.kind = kind;
     }
 
     /// The next step, with when it is due; `None` when the sequence is over.
@@ -209,7 +288,7 @@ impl Sequence {
         if self.ended.is_some() {
             return None;
         }
-        let delay_ms = plan.delay_ms(self.step, pace)?;
+        let delay_ms = plan.delay_ms(self.step.checked_sub(self.first)?, pace)?;
         Some(Due {
             key: StepKey {
                 cart_version: self.cart_version,
@@ -227,8 +306,15 @@ impl Sequence {
     /// committed together with the decision.
     #[must_use]
     pub fn take(&mut self, key: StepKey, plan: &Plan, pace: Pace, now_ms: i64) -> bool {
+        let due = self.due(plan, pace);
+        due.is_some_and(|due| due.at_ms <= now_ms) && self.take_early(key, plan, pace, now_ms)
+    }
+
+    /// The same before it is due, for somebody who knows that the shopper is leaving now.
+    #[must_use]
+    pub fn take_early(&mut self, key: StepKey, plan: &Plan, pace: Pace, now_ms: i64) -> bool {
         match self.due(plan, pace) {
-            Some(due) if due.key == key && due.at_ms <= now_ms => {
+            Some(due) if due.key == key => {
                 self.taken_attempt = self.attempt;
                 (self.step, self.attempt) = (self.step + 1, 0);
                 self.not_before_ms = self.spaced_ms(plan, pace, now_ms);
@@ -241,11 +327,12 @@ impl Sequence {
     /// A step that came late does not have the next one on its heels: between the two lies what the
     /// plan puts between them.
     fn spaced_ms(&self, plan: &Plan, pace: Pace, taken_ms: i64) -> i64 {
-        let before = self
-            .step
-            .checked_sub(1)
-            .and_then(|step| plan.delay_ms(step, pace));
-        match (before, plan.delay_ms(self.step, pace)) {
+        let place = self.step.checked_sub(self.first);
+        let before = place
+            .and_then(|place| place.checked_sub(1))
+            .and_then(|place| plan.delay_ms(place, pace));
+        let next = place.and_then(|place| plan.delay_ms(place, pace));
+        match (before, next) {
             (Some(before), Some(next)) => taken_ms.saturating_add(next.saturating_sub(before)),
             (None, _) | (_, None) => i64::MIN,
         }

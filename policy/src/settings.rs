@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::Action;
+use crate::account::BudgetPlan;
+use crate::guard::Limits;
+use crate::holdout::Holdout;
 use crate::money::Share;
 use crate::propensity::Exploration;
+use crate::sequence::{Kind, Plan};
 
 /// The channels a message can go out on.
 pub(crate) const CHANNELS: [&str; 4] = ["email", "sms", "push", "onsite"];
@@ -20,6 +24,14 @@ pub(crate) struct Settings {
     pub(crate) contact_cost_minor: BTreeMap<String, i64>,
     pub(crate) max_messages_7d: u32,
     pub(crate) exploration: Exploration,
+    /// `None`: nobody is held out.
+    pub(crate) holdout: Option<Holdout>,
+    /// Quiet hours and caps.
+    pub(crate) limits: Limits,
+    /// What is pursued, and when.
+    pub(crate) plans: BTreeMap<Kind, Plan>,
+    /// `None`: money is not limited.
+    pub(crate) budget: Option<BudgetPlan>,
     /// `nothing` is always among them.
     pub(crate) arms: Vec<Arm>,
 }
@@ -39,6 +51,8 @@ pub(crate) struct Arm {
     pub(crate) valid_for: Duration,
     /// Channels the arm may go out on; any when empty.
     pub(crate) channels: Vec<String>,
+    /// What was left that the arm is for.
+    pub(crate) left: Vec<Kind>,
     /// Share of carts that would be left for good which the arm wins back.
     pub(crate) recovery: f64,
     /// Position of the arm's rule among the policy's rules.
@@ -53,6 +67,7 @@ impl Arm {
             terms: Terms::None,
             valid_for: Duration::ZERO,
             channels: Vec::new(),
+            left: Kind::ALL.to_vec(),
             recovery: 0.0,
             rule: None,
         }

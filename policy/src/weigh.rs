@@ -9,7 +9,10 @@
 //! included who would have bought anyway; that errs high on cost, never low. The arm brings
 //! `(1 − a + a·ρ)·(M − D) − c − f`. The difference is what the arm is worth:
 //!
-//! > value = a·ρ·M − (1 − a + a·ρ)·D − c − f
+//! > value = a·ρ·M − (1 − a + a·ρ)·D − c − f − λ·C
+//!
+//! where `λ` is the price of a minor unit of the budget and `C` the most that the arm may cost it,
+//! which is what the budget holds for it: the ceiling of the offer and the contact.
 //!
 //! Doing nothing is worth exactly 0. The operations run in the order written, on `f64`, without
 //! fused multiplication, so the result has the same bits on every machine. Every input is finite
@@ -28,6 +31,8 @@ pub(crate) struct Situation {
     pub(crate) margin: i64,
     pub(crate) contact_cost: i64,
     pub(crate) fatigue: i64,
+    /// 0 or more, finite.
+    pub(crate) lambda: f64,
 }
 
 /// An arm with its worth.
@@ -40,6 +45,8 @@ pub(crate) struct Weighed<'p> {
     pub(crate) value_minor: i64,
     /// What is spent when the shopper takes the offer: discount and contact.
     pub(crate) cost_minor: i64,
+    /// The most that the budget may have to pay.
+    pub(crate) max_cost_minor: i64,
     pub(crate) eligible: Result<(), String>,
 }
 
@@ -61,6 +68,7 @@ impl Situation {
             value,
             value_minor: round_half_away(value),
             cost_minor: discount.total.saturating_add(contact_cost),
+            max_cost_minor: discount.ceiling.saturating_add(contact_cost),
             discount,
             eligible: Ok(()),
         }
@@ -70,10 +78,11 @@ impl Situation {
     pub(crate) fn terms(&self, arm: &Arm, discount: &Discount) -> ValueTerms {
         let sends = arm.action.sends_message();
         let fixed = self.contact_cost.saturating_add(self.fatigue);
+        let budget = self.lambda * as_f64(discount.ceiling.saturating_add(self.contact_cost));
         ValueTerms {
             recovery: arm.recovery,
             discount: as_f64(discount.total),
-            fixed: if sends { as_f64(fixed) } else { 0.0 },
+            fixed: if sends { as_f64(fixed) + budget } else { 0.0 },
         }
     }
 }
@@ -83,7 +92,7 @@ impl Situation {
 pub(crate) struct ValueTerms {
     pub(crate) recovery: f64,
     pub(crate) discount: f64,
-    /// Contact cost and fatigue.
+    /// Contact cost, fatigue, and the price of the budget.
     pub(crate) fixed: f64,
 }
 

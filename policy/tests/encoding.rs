@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use policy::sequence::Kind;
 use policy::{DecodeError, Inputs, Line};
 
 /// Ten lines with ids and categories as long as real ones, and what a real request adds.
@@ -33,6 +34,7 @@ fn usual_cart() -> Inputs {
         ]),
         attributes: BTreeMap::from([("campaign".to_owned(), "spring".to_owned())]),
         now_ms: 1_740_960_000_000,
+        ..Inputs::default()
     }
 }
 
@@ -86,6 +88,50 @@ fn refuses_what_it_cannot_read() {
         Inputs::decode(&idle),
         Err(DecodeError::Malformed(_))
     ));
+}
+
+/// What the loop adds, and the version of the log that tells it.
+fn in_the_loop() -> Inputs {
+    Inputs {
+        lambda: 0.25,
+        budget_free_minor: Some(49_999),
+        held_out: true,
+        left: Kind::Browse,
+        ..usual_cart()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_second_version_of_the_log_is_readable_for_ever() {
+    let golden = include_str!("goldens/inputs-v2.hex").trim();
+    assert_eq!(hex(&in_the_loop().encode()), golden);
+    assert_eq!(Inputs::decode(&in_the_loop().encode()), Ok(in_the_loop()));
+    for alone in [
+        Inputs {
+            lambda: 0.1,
+            ..usual_cart()
+        },
+        Inputs {
+            budget_free_minor: Some(0),
+            ..usual_cart()
+        },
+        Inputs {
+            held_out: true,
+            ..usual_cart()
+        },
+        Inputs {
+            left: Kind::Lapsed,
+            ..usual_cart()
+        },
+    ] {
+        let bytes = alone.encode();
+        assert_eq!(bytes[..2], [8, 2], "an older reader must refuse it");
+        assert_eq!(Inputs::decode(&bytes), Ok(alone));
+    }
 }
 
 #[test]

@@ -440,6 +440,7 @@ impl World {
         Facts {
             now_ms: ms(now),
             ordered: false,
+            again: false,
             dismissed: false,
             in_holdout: false,
             cart_version: 7,

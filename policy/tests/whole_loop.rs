@@ -211,6 +211,7 @@ impl Scene<'_> {
         let facts = Facts {
             now_ms: self.now,
             ordered: self.person.orders > self.person.ordered_at_decision[id],
+            again: false,
             dismissed: false,
             in_holdout: self
                 .holdout

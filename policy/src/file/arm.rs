@@ -7,9 +7,10 @@ use super::section::{Problems, Section};
 use crate::Action;
 use crate::money::Share;
 use crate::rules::Rules;
+use crate::sequence::Kind;
 use crate::settings::{Arm, CHANNELS, Terms};
 
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "name",
     "action",
     "percent_off",
@@ -18,6 +19,7 @@ pub(super) const KEYS: [&str; 10] = [
     "shipping_cost_minor",
     "valid_for",
     "channels",
+    "left",
     "recovery",
     "when",
 ];
@@ -31,7 +33,6 @@ const TERMS: [&str; 5] = [
 ];
 const MOST_OFF: f64 = 0.9;
 const LEAST_OFF: f64 = 0.001;
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Reports every mistake of the arm; `None` when its action is not known, and so what it needs.
 pub(super) fn read(
@@ -49,6 +50,7 @@ pub(super) fn read(
     let rule = rule(section, rules, problems);
     let recovery = section.share("recovery", 0.0..=1.0, problems);
     let channels = section.list_of("channels", &CHANNELS, problems);
+    let left = left(section, problems);
     let action = action?;
     refuse_foreign_keys(section, action, problems);
     if action == Action::Nothing {
@@ -68,9 +70,22 @@ pub(super) fn read(
         terms,
         valid_for,
         channels,
+        left,
         recovery,
         rule,
     })
+}
+
+/// Somebody who only looked, or has not come for long, gets nothing that was meant for a cart.
+fn left(section: &Section<'_, '_>, problems: &mut Problems<'_>) -> Vec<Kind> {
+    if !section.has("left") {
+        return vec![Kind::Cart, Kind::Checkout];
+    }
+    let names = section.list_of("left", &Kind::ALL.map(Kind::as_str), problems);
+    names
+        .iter()
+        .filter_map(|name| Kind::from_name(name))
+        .collect()
 }
 
 fn terms_of(action: Action) -> &'static [&'static str] {
@@ -88,7 +103,7 @@ fn terms_of(action: Action) -> &'static [&'static str] {
 fn refuse_foreign_keys(section: &Section<'_, '_>, action: Action, problems: &mut Problems<'_>) {
     let own = terms_of(action);
     let always_refused: &[&str] = if action == Action::Nothing {
-        &["channels", "recovery", "when"]
+        &["channels", "left", "recovery", "when"]
     } else {
         &[]
     };
@@ -162,33 +177,9 @@ fn valid_for(section: &Section<'_, '_>, action: Action, problems: &mut Problems<
     }
     let what = "how long the offer holds, from \"1m\" to \"365d\" with the units m, h or d";
     section.require("valid_for", what, problems);
-    let Some(text) = section.text("valid_for", what, problems) else {
-        return Duration::ZERO;
-    };
-    duration(text).unwrap_or_else(|| {
-        let message = format!("{text:?} is not allowed; it has to be {what}");
-        section.fault("valid_for", message, problems);
-        Duration::ZERO
-    })
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let seconds = match unit {
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let digits = text.strip_suffix(unit)?;
-    let count: u64 = digits
-        .parse()
-        .ok()
-        .filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
-    let duration = Duration::from_secs(count.checked_mul(seconds)?);
-    (Duration::from_secs(60)..=LONGEST)
-        .contains(&duration)
-        .then_some(duration)
+    section
+        .duration("valid_for", what, problems)
+        .unwrap_or_default()
 }
 
 fn rule(

@@ -2,6 +2,7 @@
 //! absent, so that reading goes on to the next mistake.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -10,6 +11,7 @@ use super::near;
 use crate::Problem;
 
 const MAX_NAME: usize = 64;
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// The mistakes found so far.
 pub(super) struct Problems<'s> {
@@ -178,6 +180,67 @@ impl<'t, 'i> Section<'t, 'i> {
         self.wrong(key, what, problems)
     }
 
+    /// From a minute to a year, with the units m, h or d.
+    pub(super) fn duration(
+        &self,
+        key: &str,
+        what: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Duration> {
+        let text = self.text(key, what, problems)?;
+        duration(text).or_else(|| self.wrong(key, what, problems))
+    }
+
+    /// Times from one moment on, each later than the one before.
+    pub(super) fn rising(&self, key: &str, problems: &mut Problems<'_>) -> Option<Vec<Duration>> {
+        let what = "a list of rising times, e.g. [\"24h\", \"72h\"]";
+        let list = match self.get(key)?.get_ref().as_array() {
+            Some(list) => list,
+            None => return self.wrong(key, what, problems),
+        };
+        let mut times: Vec<Duration> = Vec::new();
+        for entry in list.iter() {
+            let time = entry.get_ref().as_str().and_then(duration);
+            match time.filter(|time| times.last().is_none_or(|last| time > last)) {
+                Some(time) => times.push(time),
+                None => {
+                    let said = said(entry.get_ref());
+                    let message = format!("{said} is not allowed; it has to be {what}");
+                    problems.add(entry.span().start, self.key(key), message);
+                }
+            }
+        }
+        Some(times)
+    }
+
+    /// A minute of the day, written as on a clock.
+    pub(super) fn minute(&self, key: &str, problems: &mut Problems<'_>) -> Option<u16> {
+        let what = "a time of the day from \"00:00\" to \"23:59\"";
+        let text = self.text(key, what, problems)?;
+        minute(text).or_else(|| self.wrong(key, what, problems))
+    }
+
+    pub(super) fn texts(
+        &self,
+        key: &str,
+        what: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<&'t str>> {
+        let list = self.get(key)?.get_ref().as_array();
+        let texts = list.and_then(|list| list.iter().map(|one| one.get_ref().as_str()).collect());
+        match texts {
+            Some(texts) => Some(texts),
+            None => self.wrong(key, what, problems),
+        }
+    }
+
+    pub(super) fn truth(&self, key: &str, problems: &mut Problems<'_>) -> Option<bool> {
+        match self.get(key)?.get_ref().as_bool() {
+            Some(truth) => Some(truth),
+            None => self.wrong(key, "true or false", problems),
+        }
+    }
+
     pub(super) fn integer(
         &self,
         key: &str,
@@ -318,6 +381,34 @@ impl<'t, 'i> Section<'t, 'i> {
         }
         sections
     }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.chars().last()?;
+    let seconds = match unit {
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let digits = text.strip_suffix(unit)?;
+    let count: u64 = digits
+        .parse()
+        .ok()
+        .filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    let duration = Duration::from_secs(count.checked_mul(seconds)?);
+    (Duration::from_secs(60)..=LONGEST)
+        .contains(&duration)
+        .then_some(duration)
+}
+
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let part = |part: &str, most: u16| -> Option<u16> {
+        let plain = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse().ok().filter(|n: &u16| plain && *n <= most)
+    };
+    Some(part(hour, 23)? * 60 + part(minute, 59)?)
 }
 
 fn number(value: &DeValue<'_>) -> Option<f64> {

@@ -20,18 +20,18 @@ pub struct Cap {
 /// The messages of one person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sends {
-    messages: BTreeMap<String, Message>,
+    pub(crate) messages: BTreeMap<String, Message>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Message {
-    channel: String,
-    state: State,
+pub(crate) struct Message {
+    pub(crate) channel: String,
+    pub(crate) state: State,
 }
 
 /// In the order in which [`Sends::join`] prefers them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+pub(crate) enum State {
     Reserved { until_ms: i64 },
     Sent { at_ms: i64 },
 }

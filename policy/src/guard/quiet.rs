@@ -56,6 +56,14 @@ impl Clocks {
         Ok(Self { database, served })
     }
 
+    /// A shop that says nothing of its zones: those of unknown zone are on universal time.
+    pub(crate) fn universal() -> Self {
+        Self {
+            database: TimeZoneDatabase::bundled(),
+            served: vec![TimeZone::UTC],
+        }
+    }
+
     /// The zone of that name alone; all that the shop serves when it is not known.
     #[must_use]
     pub fn zones(&self, name: Option<&str>) -> Vec<TimeZone> {

@@ -92,6 +92,7 @@ pub(crate) fn inputs(sane: bool) -> impl Strategy<Value = Inputs> {
                     shopper: shopper.into_iter().collect::<BTreeMap<_, _>>(),
                     attributes,
                     now_ms,
+                    ..Inputs::default()
                 }
             },
         )
