@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
@@ -47,6 +47,19 @@ impl Clock {
     #[must_use]
     pub fn frozen(at_ms: i64) -> Self {
         Self::simulated(at_ms, 0, 0.0)
+    }
+
+    /// What passes on this clock in a time on the wall, for leases: whether a process lives shows on
+    /// the wall. Never less than that time, on a clock that runs slowly or stands still.
+    #[must_use]
+    pub fn during(&self, wall: Duration) -> Duration {
+        match &*self.0 {
+            Kind::Real => wall,
+            Kind::Simulated { speed, .. } => {
+                Duration::try_from_secs_f64(wall.as_secs_f64() * speed.max(1.0))
+                    .unwrap_or(Duration::MAX)
+            }
+        }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -198,6 +211,16 @@ mod tests {
         let started_a_minute_ago = machine_ms() - 60_000;
         let now = Clock::simulated(0, started_a_minute_ago, 10.0).now_ms();
         assert!((600_000..610_000).contains(&now), "{now}");
+    }
+
+    #[test]
+    fn a_lease_on_the_wall_is_as_much_longer_as_the_clock_runs_faster() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Clock::real().during(second), second);
+        assert_eq!(Clock::frozen(5).during(second), second);
+        let fast = Clock::simulated(0, 0, 3_600.0);
+        assert_eq!(fast.during(second), Duration::from_secs(3_600));
+        assert_eq!(fast.during(Duration::MAX), Duration::MAX);
     }
 
     #[test]
