@@ -1,26 +1,37 @@
-//! COMMIT: a decision is written once per request id, and answered from the log ever after.
+//! COMMIT: a decision is made part of the person's value, together with its log, its outbox row and
+//! the next look, in one commit; and answered from the log ever after.
 
 use std::fmt::Display;
 
-use feature_store::{DecisionCommit, FeatureStore};
-use kit::Problem;
+use feature_store::{Changed, FeatureStore, ShopperChange};
+use kit::{Clock, Problem};
+use policy::Policy;
+use policy::person::OpenAction;
+use policy::sequence::StepKey;
 use prost::Message as _;
 use proto::v1 as pb;
 
+use crate::budget::Budget;
+use crate::convert;
+use crate::decide::Decided;
+use crate::generation::Generation;
+use crate::person::{Stand, is_held_out};
 use crate::record::{Record, decision_id, fingerprint};
-use crate::request::Request;
+use crate::request::{Occasion, Request};
+use crate::row::Row;
 
-/// The decision log.
+/// Times that a decision is carried to a value that somebody else was quicker to change.
+const ATTEMPTS: usize = 8;
+
+/// Where decisions are kept, and money is held for them.
 #[derive(Clone, Debug)]
-pub(crate) struct Ledger {
-    store: FeatureStore,
+pub(crate) struct Books {
+    pub(crate) store: FeatureStore,
+    pub(crate) budget: Budget,
+    pub(crate) clock: Clock,
 }
 
-impl Ledger {
-    pub(crate) fn new(store: FeatureStore) -> Self {
-        Self { store }
-    }
-
+impl Books {
     /// `redis` or `embedded`.
     pub(crate) fn store_name(&self) -> &'static str {
         self.store.store().name()
@@ -36,34 +47,181 @@ impl Ledger {
         let id = decision_id(&request.shopper_id, &request.request_id);
         let stored = self.store.decision(&request.shopper_id, &id).await;
         stored
-            .map_err(|error| unavailable(&error))?
+            .map_err(|error| log_unavailable(&error))?
             .map(|bytes| answer_again(request, &bytes))
             .transpose()
     }
 
-    /// Writes the record unless one with this request id came first; answers what is in the log.
+    /// Commits the decision unless one with this request id came first; answers what is in the log,
+    /// and whether it was written now.
     pub(crate) async fn keep(
         &self,
         request: &Request,
-        record: &Record,
-    ) -> Result<pb::Decision, Problem> {
-        let id = decision_id(&request.shopper_id, &request.request_id);
-        let bytes = record.encode_to_vec().into();
-        let outcome = self
-            .store
-            .commit_decision(&request.shopper_id, &id, bytes)
-            .await;
-        match outcome.map_err(|error| unavailable(&error))? {
-            DecisionCommit::Stored => decode(&record.decision),
-            DecisionCommit::Existing(bytes) => answer_again(request, &bytes),
+        mut decided: Decided,
+        generation: &Generation,
+    ) -> Result<(pb::Decision, bool), Problem> {
+        let policy = &generation.policy;
+        for _ in 0..ATTEMPTS {
+            let mut stand = self.stand(&request.shopper_id).await?;
+            if is_held_out(policy, &request.shopper_id, &stand.person) && !decided.inputs.held_out {
+                decided.decide_again(policy, |inputs| inputs.held_out = true);
+            }
+            let step = self.step(request, &decided, &mut stand, policy)?;
+            let period = self.hold(&mut decided, policy, step.is_some()).await?;
+            let (change, answer) =
+                self.change(request, &decided, stand, (step, &period), policy)?;
+            let (read, change) = change;
+            let changed = self.store.change(&request.shopper_id, read, change).await;
+            match changed.map_err(|error| log_unavailable(&error))? {
+                Changed::Done => return Ok((answer, true)),
+                Changed::Decided(bytes) => return Ok((answer_again(request, &bytes)?, false)),
+                Changed::Conflict => {}
+            }
+        }
+        Err(Problem::Unavailable(
+            "the shopper's value changes too fast to decide on; ask again with the same request_id"
+                .to_owned(),
+        ))
+    }
+
+    /// A person as they are stored now.
+    pub(crate) async fn stand(&self, shopper_id: &str) -> Result<Stand, Problem> {
+        let read = self.store.stored_shoppers(&[shopper_id]).await;
+        let read = read.map_err(|error| log_unavailable(&error))?;
+        Stand::of(read.into_iter().next().unwrap_or_default())
+    }
+
+    /// Takes the step that the decision is about. A step that came due is taken or nothing is
+    /// decided; somebody who asks knows that the shopper is leaving, and takes the next step early.
+    fn step(
+        &self,
+        request: &Request,
+        decided: &Decided,
+        stand: &mut Stand,
+        policy: &Policy,
+    ) -> Result<Option<StepKey>, Problem> {
+        let now_ms = self.clock.now_ms();
+        let due = stand.due(policy);
+        let version = stand.seen.cart_version;
+        let left = stand.left();
+        let about_this_cart = !left.is_of_cart() || decided.cart_version == version;
+        let (pace, plan) = (stand.seen.pace(left), policy.plan(left));
+        let taken = match (stand.person.sequence.as_mut().zip(plan), due) {
+            (Some((sequence, plan)), Some(due)) if about_this_cart => match request.occasion {
+                Occasion::Due { key, .. } => sequence.take(key, plan, pace, now_ms).then_some(key),
+                Occasion::Asked if request.cart.is_empty() && left.is_of_cart() => sequence
+                    .take_early(due.key, plan, pace, now_ms)
+                    .then_some(due.key),
+                Occasion::Asked => None,
+            },
+            (Some(_) | None, _) => None,
+        };
+        match (taken, request.occasion) {
+            (None, Occasion::Due { .. }) => Err(Problem::Conflict(
+                "the step is not due any more, or its cart changed".to_owned(),
+            )),
+            (taken, Occasion::Asked | Occasion::Due { .. }) => Ok(taken),
         }
     }
+
+    /// Holds the money that the decision may cost; where there is not enough, something cheaper is
+    /// decided. An answer that is not handed out is the hand-out itself, and so spends at once.
+    async fn hold(
+        &self,
+        decided: &mut Decided,
+        policy: &Policy,
+        waits: bool,
+    ) -> Result<String, Problem> {
+        let Some(plan) = policy.budget() else {
+            return Ok(String::new());
+        };
+        // What is left only falls here, so at most every arm is refused once.
+        for _ in 0..=policy.arms().len() {
+            let cost = decided.decision.max_cost_minor;
+            if cost <= 0 {
+                break;
+            }
+            match self
+                .budget
+                .reserve(plan, &decided.decision_id, cost)
+                .await?
+            {
+                Ok(period) => {
+                    if !waits {
+                        let id = &decided.decision_id;
+                        let spent = self.budget.commit(plan, &period, id, cost).await?;
+                        if let Err(refused) = spent {
+                            return Err(Problem::Unavailable(format!("the budget: {refused}")));
+                        }
+                    }
+                    return Ok(period);
+                }
+                Err(free) => {
+                    let free = free.min(cost.saturating_sub(1));
+                    decided.decide_again(policy, |inputs| inputs.budget_free_minor = Some(free));
+                }
+            }
+        }
+        Ok(String::new())
+    }
+
+    fn change(
+        &self,
+        request: &Request,
+        decided: &Decided,
+        mut stand: Stand,
+        (step, period): (Option<StepKey>, &str),
+        policy: &Policy,
+    ) -> Result<((feature_store::StoredShopper, ShopperChange), pb::Decision), Problem> {
+        let now_ms = self.clock.now_ms();
+        let sends = decided.decision.action.sends_message();
+        let mut outbox = Vec::new();
+        let mut message = String::new();
+        if let Some(key) = step.filter(|_| sends) {
+            let channel = &decided.decision.channel;
+            message = key.message(&request.shopper_id);
+            let row = Row::new(&request.shopper_id, &decided.decision_id, channel);
+            outbox.push(row.encode_to_vec().into());
+            stand.person.actions.push(OpenAction {
+                decision_id: decided.decision_id.clone(),
+                key,
+                channel: channel.clone(),
+                bought_units: stand.standing.bought_units,
+                decided_at_ms: now_ms,
+                period: period.to_owned(),
+                max_cost_minor: decided.decision.max_cost_minor,
+                handed_out_at_ms: None,
+            });
+        }
+        stand.person.forget(now_ms, longest_window_ms(policy));
+        let answer = convert::decision(decided, message);
+        let record = convert::record(request, decided, &answer, policy.version(), step);
+        let look = stand.look(policy);
+        let change = ShopperChange {
+            // Somebody of whom nothing is known, and about whom nothing is pursued, gets no value.
+            recovery: step.map(|_| stand.person.encode()),
+            decision: Some((decided.decision_id.clone(), record.encode_to_vec().into())),
+            outbox,
+            look: match step {
+                Some(_) => look,
+                None => feature_store::Look::Keep,
+            },
+            ..ShopperChange::default()
+        };
+        Ok(((stand.read, change), answer))
+    }
+}
+
+/// The longest window that any cap counts over.
+pub(crate) fn longest_window_ms(policy: &Policy) -> i64 {
+    let windows = policy.limits().caps.iter().map(|cap| cap.window_ms);
+    windows.max().unwrap_or_default()
 }
 
 fn answer_again(request: &Request, bytes: &[u8]) -> Result<pb::Decision, Problem> {
     let record = Record::decode(bytes).map_err(damaged)?;
     if record.fingerprint == fingerprint(request) {
-        decode(&record.decision)
+        pb::Decision::decode(record.decision.as_slice()).map_err(damaged)
     } else {
         Err(Problem::Conflict(format!(
             "request_id {:?} was committed for another request",
@@ -72,18 +230,18 @@ fn answer_again(request: &Request, bytes: &[u8]) -> Result<pb::Decision, Problem
     }
 }
 
-fn decode(decision: &[u8]) -> Result<pb::Decision, Problem> {
-    pb::Decision::decode(decision).map_err(damaged)
-}
-
-fn damaged(error: impl Display) -> Problem {
+pub(crate) fn damaged(error: impl Display) -> Problem {
     Problem::Internal(format!("the logged decision cannot be read: {error}"))
 }
 
-fn unavailable(error: &feature_store::store::Error) -> Problem {
+fn log_unavailable(error: &feature_store::store::Error) -> Problem {
+    unavailable("the decision log", error)
+}
+
+pub(crate) fn unavailable(what: &str, error: &feature_store::store::Error) -> Problem {
     use feature_store::store::Error;
     match error {
-        Error::Unavailable { .. } => Problem::Unavailable(format!("the decision log: {error}")),
-        Error::Corrupt { .. } => Problem::Internal(format!("the decision log: {error}")),
+        Error::Unavailable { .. } => Problem::Unavailable(format!("{what}: {error}")),
+        Error::Corrupt { .. } => Problem::Internal(format!("{what}: {error}")),
     }
 }

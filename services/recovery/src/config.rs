@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kit::client::PeerSettings;
 use kit::config::{Period, Report, Secret, Settings};
@@ -47,6 +48,8 @@ pub struct Config {
     pub redis: Option<Secret>,
     /// Separates shops that share a store.
     pub key_prefix: String,
+    /// Whether and how this process looks for people who have left.
+    pub recover: Recover,
     /// `real`, or a simulated one.
     pub clock: ClockSettings,
     /// Time for a decision whose caller gives no deadline, in milliseconds.
@@ -65,6 +68,48 @@ pub struct Config {
     pub peer: PeerSettings,
 }
 
+/// How a process takes part in noticing who has left and deciding about them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recover {
+    /// Whether it takes part. It needs the store.
+    pub on: bool,
+    /// How often it looks while nobody is due.
+    pub every: Period,
+    /// How long people it claimed are its own, by the wall clock; those of a process that died come
+    /// due again then.
+    pub lease: Period,
+    /// People claimed at once.
+    pub batch: usize,
+}
+
+impl Default for Recover {
+    fn default() -> Self {
+        Self {
+            on: true,
+            every: Period::millis(200),
+            lease: Period::seconds(30),
+            batch: 256,
+        }
+    }
+}
+
+impl Recover {
+    fn check(&self, report: &mut Report) {
+        let (shortest, longest) = (Duration::from_millis(1), Duration::from_secs(60));
+        if !(shortest..=longest).contains(&self.every.0) {
+            report.add("every", self.every, "1ms to 1m");
+        }
+        let (shortest, longest) = (Duration::from_secs(1), Duration::from_secs(3_600));
+        if !(shortest..=longest).contains(&self.lease.0) {
+            report.add("lease", self.lease, "1s to 1h");
+        }
+        if !(1..=10_000).contains(&self.batch) {
+            report.add("batch", self.batch, "1 to 10000");
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -80,6 +125,7 @@ impl Default for Config {
             policy: None,
             redis: None,
             key_prefix: String::new(),
+            recover: Recover::default(),
             clock: ClockSettings::Real,
             default_deadline_ms: 100,
             drain: Period::seconds(30),
@@ -95,6 +141,7 @@ impl Default for Config {
 impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
+        report.within("recover", |recover| self.recover.check(recover));
         report.within("swap", |swap| self.swap.check(swap));
         report.within("log", |log| self.log.check(log));
         report.within("telemetry", |traces| self.telemetry.check(traces));

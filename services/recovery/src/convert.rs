@@ -1,12 +1,14 @@
 //! Protobuf to domain and back. Nothing is decided here.
 
+mod actions;
 mod answers;
 mod questions;
 mod requests;
 
 use std::time::Duration;
 
-pub(crate) use answers::{decision, ordered, record, results};
+pub(crate) use actions::{acks, dismissal, handed_out, subscription};
+pub(crate) use answers::{action_name, decision, ordered, record, results};
 pub(crate) use questions::{
     cart_line, features_request, found, item_updates, own_found, retrieve_request, shopper,
 };

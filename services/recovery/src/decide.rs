@@ -18,13 +18,13 @@ use futures::stream::{self, StreamExt as _};
 use generations::Generations;
 use kit::trace::{self, STAGE};
 use kit::{Clock, Deadline, Problem};
-use policy::Inputs;
+use policy::{Inputs, Policy};
 use proto::v1 as pb;
 use ranking::Standing;
 use tracing::{Instrument as _, info_span};
 
 use crate::cart::{self, PricedCart};
-use crate::commit::Ledger;
+use crate::commit::Books;
 use crate::convert;
 use crate::generation::Generation;
 use crate::record;
@@ -48,7 +48,7 @@ pub(crate) struct Decider {
     pub(crate) generations: Arc<Generations<Generation>>,
     pub(crate) stages: Stages,
     /// `None`: previews only.
-    pub(crate) ledger: Option<Ledger>,
+    pub(crate) books: Option<Books>,
     pub(crate) clock: Clock,
 }
 
@@ -66,6 +66,14 @@ pub(crate) struct Decided {
     pub(crate) cart_value_minor: i64,
     /// Of the stored cart; 0 when the request brought its own.
     pub(crate) cart_version: u64,
+}
+
+impl Decided {
+    /// Decides again, on what is known better by now.
+    pub(crate) fn decide_again(&mut self, policy: &Policy, learn: impl FnOnce(&mut Inputs)) {
+        learn(&mut self.inputs);
+        self.decision = policy.decide(&self.inputs, self.seed);
+    }
 }
 
 type Answer = Result<pb::Decision, Problem>;
@@ -133,7 +141,7 @@ impl Decider {
         if request.mode == Mode::Commit {
             let started = Instant::now();
             let lookup = deadline.share(LOOKUP_SHARE);
-            let found = within(lookup, self.ledger()?.find(&request));
+            let found = within(lookup, self.books()?.find(&request));
             let found = found.instrument(info_span!(target: STAGE, "lookup"));
             if let Some(before) = found.await? {
                 return Ok(Opened::Done(Box::new(Ok(before))));
@@ -153,11 +161,19 @@ impl Decider {
         })))
     }
 
-    fn ledger(&self) -> Result<&Ledger, Problem> {
-        self.ledger.as_ref().ok_or_else(|| {
+    fn books(&self) -> Result<&Books, Problem> {
+        self.books.as_ref().ok_or_else(|| {
             Problem::Precondition(
                 "mode is COMMIT and this server has no store: it answers PREVIEW only".to_owned(),
             )
+        })
+    }
+
+    /// The price of the budget and what is left of it; without a store nothing is known of it.
+    fn money(&self, policy: &Policy) -> (f64, Option<i64>) {
+        let books = self.books.as_ref();
+        books.map_or((0.0, None), |books| {
+            books.budget.view(policy.budget(), self.clock.now_ms())
         })
     }
 
@@ -265,7 +281,7 @@ impl Decider {
             .rank(generation, moment, candidates, deadline, notes);
         let decided = self.choose(question, (&shopper, &cart, &standing), ranked, generation);
         Ok(self
-            .answer(&question.request, &decided, generation, deadline)
+            .answer(&question.request, decided, generation, deadline)
             .await)
     }
 
@@ -307,7 +323,13 @@ impl Decider {
         } = question;
         let started = Instant::now();
         let _policy = info_span!(target: STAGE, "policy").entered();
-        let inputs = inputs::assemble(request, (shopper, cart, standing), generation, *now_ms);
+        let inputs = inputs::assemble(
+            request,
+            (shopper, cart, standing),
+            generation,
+            self.money(&generation.policy),
+            *now_ms,
+        );
         let seed = record::seed(&request.shopper_id, &request.request_id, *now_ms);
         let decision = generation.policy.decide(&inputs, seed);
         if cart.other_currency > 0 {
@@ -339,26 +361,31 @@ impl Decider {
     async fn answer(
         &self,
         request: &Request,
-        decided: &Decided,
+        decided: Decided,
         generation: &Generation,
         deadline: Deadline,
     ) -> Answer {
-        let answer = convert::decision(decided);
-        let action = decided.decision.action.as_str();
-        trace::note("action", action);
         let degraded = !decided.notes.degraded.is_empty();
-        self.stages
-            .metrics
-            .decided(action, request.mode.as_str(), degraded);
+        let count = |action: &'static str| {
+            trace::note("action", action);
+            let metrics = &self.stages.metrics;
+            metrics.decided(action, request.mode.as_str(), degraded);
+        };
         match request.mode {
-            Mode::Preview => Ok(answer),
+            Mode::Preview => {
+                count(decided.decision.action.as_str());
+                Ok(convert::decision(&decided, String::new()))
+            }
             Mode::Commit => {
-                let version = generation.policy.version();
-                let record = convert::record(request, decided, &answer, version);
-                let keeping = within(deadline, self.ledger()?.keep(request, &record));
-                keeping
-                    .instrument(info_span!(target: STAGE, "commit"))
-                    .await
+                // Boxed: a decision on its way is large, and previews need not carry the room.
+                let keeping = Box::pin(self.books()?.keep(request, decided, generation));
+                let keeping = within(deadline, keeping);
+                let stage = info_span!(target: STAGE, "commit");
+                let (answer, is_new) = keeping.instrument(stage).await?;
+                if is_new {
+                    count(convert::action_name(&answer));
+                }
+                Ok(answer)
             }
         }
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use kit::admission::Degraded;
 use kit::auth::Scope;
-use kit::{Deadline, Violations, trace};
+use kit::{CancellationToken, Deadline, Problem, Violations, trace};
 use proto::v1 as pb;
 use proto::v1::recovery_service_server::RecoveryService;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use crate::actions::{Actions, Feed};
 use crate::convert;
 use crate::decide::Decider;
 
@@ -21,6 +23,9 @@ const BATCH: usize = 256;
 pub(crate) struct Recovery {
     pub(crate) decider: Arc<Decider>,
     pub(crate) default_deadline: Duration,
+    /// `None` without a store.
+    pub(crate) actions: Option<Actions>,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Recovery {
@@ -28,6 +33,12 @@ impl Recovery {
         let deadline = Deadline::from_request(request.metadata(), self.default_deadline);
         trace::budget(deadline.remaining());
         deadline.with_the_way_back()
+    }
+
+    fn actions(&self) -> Result<&Actions, Problem> {
+        self.actions.as_ref().ok_or_else(|| {
+            Problem::Precondition("this server has no store, and so no actions".to_owned())
+        })
     }
 }
 
@@ -66,6 +77,36 @@ impl RecoveryService for Recovery {
         let answers = self.decider.decide_all(asked, deadline).await;
         Ok(Response::new(convert::results(answers)))
     }
+
+    type StreamActionsStream = ReceiverStream<Result<pb::Action, Status>>;
+
+    async fn stream_actions(
+        &self,
+        request: Request<pb::StreamActionsRequest>,
+    ) -> Result<Response<Self::StreamActionsStream>, Status> {
+        let subscription = convert::subscription(request.into_inner())?;
+        let (feed, actions) = Feed::new(self.actions()?.clone(), subscription);
+        tokio::spawn(feed.run(self.stop.clone()));
+        Ok(Response::new(ReceiverStream::new(actions)))
+    }
+
+    async fn ack_actions(
+        &self,
+        request: Request<pb::AckActionsRequest>,
+    ) -> Result<Response<pb::AckActionsResponse>, Status> {
+        let (group, rows) = convert::acks(request.into_inner())?;
+        self.actions()?.acknowledge(&group, &rows).await?;
+        Ok(Response::new(pb::AckActionsResponse {}))
+    }
+
+    async fn dismiss(
+        &self,
+        request: Request<pb::DismissRequest>,
+    ) -> Result<Response<pb::DismissResponse>, Status> {
+        let dismissal = convert::dismissal(request.into_inner())?;
+        let changed = self.actions()?.dismiss(&dismissal).await?;
+        Ok(Response::new(pb::DismissResponse { changed }))
+    }
 }
 
 /// How long a fallback took tells the gate nothing.
@@ -82,11 +123,11 @@ fn check_batch(count: usize) -> Result<(), Status> {
     found.into_result()
 }
 
-/// Deciding may write the decision log; the rest only reads.
+/// Deciding may write the decision log, and handing out changes what was sent; the rest only reads.
 pub(crate) fn scope_of(method: &str) -> Scope {
     let of_snapshots = generations::scope_of(method);
     of_snapshots.unwrap_or_else(|| match method.rsplit('/').next() {
-        Some("Decide" | "DecideBatch") => Scope::Write,
+        Some("Decide" | "DecideBatch" | "StreamActions" | "AckActions" | "Dismiss") => Scope::Write,
         Some(_) | None => Scope::Read,
     })
 }

@@ -42,6 +42,14 @@ impl Items {
         }
     }
 
+    /// Today's price of one unit and its currency, when the shop keeps one.
+    pub(crate) fn price_now(&self, item_id: &str) -> Option<(i64, String)> {
+        self.table.read(item_id, |row| {
+            let item = row.item.as_deref().filter(|item| item.price_minor > 0)?;
+            Some((item.price_minor, item.currency.clone()))
+        })
+    }
+
     /// Not to be shown: sold out, or taken off sale.
     pub(crate) fn is_blocked(&self, item_id: &str) -> bool {
         self.table

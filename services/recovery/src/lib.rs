@@ -8,13 +8,18 @@
 //! | `generation` | everything loaded from one snapshot, replaced as a whole |
 //! | `gates` | what is measured of a snapshot before it may go live |
 //! | `decide` | features → candidates → rank → policy, each with its fallback |
-//! | `commit`, [`record`] | the decision log: written once, answered ever after, replayed bit for bit |
+//! | `commit`, [`record`] | a decision made part of the person's value; its log, replayed bit for bit |
+//! | `person`, `budget` | where a person stands, and the money of the period |
+//! | `sweeper` | claims who is due, tells who has left, decides |
+//! | `actions`, `row` | handing out: the outbox, the check at every hand-out, "no thanks" |
 //! | `follow` | keeps the item table equal to the one of the features role |
 //! | `metrics`, `store_calls` | what is counted |
 //!
 //! Here no feature is computed, no vector is searched and no action is valued: those are the
 //! crates below. A worse answer goes before an error, and says what it lacked.
 
+mod actions;
+mod budget;
 mod cart;
 mod commit;
 mod config;
@@ -27,13 +32,16 @@ mod generation;
 mod grpc;
 mod items;
 pub mod metrics;
+mod person;
 pub mod record;
 mod request;
 mod role;
+mod row;
 mod shopper;
 mod store_calls;
+mod sweeper;
 
-pub use config::Config;
+pub use config::{Config, Recover};
 pub use error::Error;
 pub use gates::examine_folder;
 pub use generation::LoadError;

@@ -9,6 +9,7 @@ use kit::metrics::{
     StageTimes, count, serving, store,
 };
 use policy::Action;
+use policy::guard::{Reason as Why, Verdict};
 
 use crate::decide::{Reason, Stage};
 
@@ -60,6 +61,124 @@ static ROWS: Declared<Gauge> = Declared::gauge(
     "Items in the table that follows the features role.",
 );
 
+static SWEPT: Declared<Counter> = Declared::counter(
+    "sweeps",
+    "People who were claimed as due, by what was found: decided about; put_off, because they have not left or no message may go yet; overtaken, because the cart changed or another replica was quicker; failed, to be claimed again.",
+)
+.labels(&[Label::closed("found", kit::names!(Swept))]);
+static SWEEP_LATENESS: Declared<Histogram> = Declared::ages(
+    "sweep_lateness",
+    "How long the one who waited longest in a claim had been due, by the role's clock.",
+);
+static HANDED: Declared<Counter> = Declared::counter(
+    "handouts",
+    "Actions that were checked to be handed out, at first or again, by what became of them; a reason other than sent kept it from going out then.",
+)
+.labels(&[Label::closed("outcome", kit::names!(Handing))]);
+static ACKNOWLEDGED: Declared<Counter> = Declared::counter(
+    "acknowledged_actions",
+    "Actions whose delivery to a group was acknowledged.",
+);
+
+/// What was found of somebody who was claimed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Swept {
+    Decided,
+    PutOff,
+    Overtaken,
+    Failed,
+}
+
+impl Swept {
+    pub(crate) const ALL: [Self; 4] = [Self::Decided, Self::PutOff, Self::Overtaken, Self::Failed];
+
+    /// The name in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decided => "decided",
+            Self::PutOff => "put_off",
+            Self::Overtaken => "overtaken",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of an action that was to be handed out.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Handing {
+    Sent,
+    /// It is not on its way any more.
+    Withdrawn,
+    Ordered,
+    Dismissed,
+    Holdout,
+    Consent,
+    CartChanged,
+    Expired,
+    Terms,
+    Budget,
+    QuietHours,
+    Capped,
+    NoHour,
+}
+
+impl Handing {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Sent,
+        Self::Withdrawn,
+        Self::Ordered,
+        Self::Dismissed,
+        Self::Holdout,
+        Self::Consent,
+        Self::CartChanged,
+        Self::Expired,
+        Self::Terms,
+        Self::Budget,
+        Self::QuietHours,
+        Self::Capped,
+        Self::NoHour,
+    ];
+
+    /// The name in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Withdrawn => "withdrawn",
+            Self::Ordered => "ordered",
+            Self::Dismissed => "dismissed",
+            Self::Holdout => "holdout",
+            Self::Consent => "consent",
+            Self::CartChanged => "cart_changed",
+            Self::Expired => "expired",
+            Self::Terms => "terms",
+            Self::Budget => "budget",
+            Self::QuietHours => "quiet_hours",
+            Self::Capped => "capped",
+            Self::NoHour => "no_hour",
+        }
+    }
+
+    pub(crate) fn of(verdict: &Verdict) -> Self {
+        let (Verdict::Later { why, .. } | Verdict::Never { why }) = verdict else {
+            return Self::Sent;
+        };
+        match why {
+            Why::Ordered => Self::Ordered,
+            Why::Dismissed => Self::Dismissed,
+            Why::Holdout => Self::Holdout,
+            Why::Consent(_) => Self::Consent,
+            Why::CartChanged { .. } => Self::CartChanged,
+            Why::Expired => Self::Expired,
+            Why::NotForSale { .. } | Why::PriceRose { .. } | Why::Margin { .. } => Self::Terms,
+            Why::Budget { .. } => Self::Budget,
+            Why::QuietHours => Self::QuietHours,
+            Why::Capped | Why::NoMessages => Self::Capped,
+            Why::NoHour => Self::NoHour,
+            Why::Sent => Self::Withdrawn,
+        }
+    }
+}
+
 /// What the role shows, besides what every role shows.
 pub static GROUPS: &[&Group] = &[
     &Group {
@@ -71,6 +190,16 @@ pub static GROUPS: &[&Group] = &[
             &DEGRADED.declaration,
             &REPINNED.declaration,
             &STAGE_DURATION.declaration,
+        ],
+    },
+    &Group {
+        title: "The recovery loop",
+        about: "Noticing who has left, and handing out what was decided.",
+        metrics: &[
+            &SWEPT.declaration,
+            &SWEEP_LATENESS.declaration,
+            &HANDED.declaration,
+            &ACKNOWLEDGED.declaration,
         ],
     },
     &kit::breaker::PEERS_GROUP,
@@ -127,4 +256,44 @@ impl Metrics {
     pub(crate) fn degraded(&self, stage: Stage, reason: Reason) {
         self.degraded.with([stage.as_str(), reason.as_str()]).inc();
     }
+}
+
+/// Metrics of the loop. Cloning shares the counts.
+#[derive(Clone, Debug)]
+pub(crate) struct LoopMetrics {
+    swept: Family<Counter>,
+    lateness: Histogram,
+    handed: Family<Counter>,
+    acknowledged: Counter,
+}
+
+impl LoopMetrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        Self {
+            swept: registry.family(&SWEPT),
+            lateness: registry.one(&SWEEP_LATENESS),
+            handed: registry.family(&HANDED),
+            acknowledged: registry.one(&ACKNOWLEDGED),
+        }
+    }
+
+    pub(crate) fn swept(&self, found: Swept, people: usize) {
+        self.swept.with([found.as_str()]).add(amount(people));
+    }
+
+    pub(crate) fn late(&self, late_ms: i64) {
+        self.lateness.observe_ms(late_ms.max(0));
+    }
+
+    pub(crate) fn handed(&self, outcome: Handing) {
+        self.handed.with([outcome.as_str()]).inc();
+    }
+
+    pub(crate) fn acknowledged(&self, actions: usize) {
+        self.acknowledged.add(amount(actions));
+    }
+}
+
+fn amount(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

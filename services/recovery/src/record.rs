@@ -1,5 +1,6 @@
 //! What is written for a committed decision: enough to answer the same again, and to recompute it.
 
+use policy::sequence::StepKey;
 use policy::{Inputs, Policy};
 use prost::Message as _;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -42,6 +43,33 @@ pub struct Record {
     /// As asked.
     #[prost(string, tag = "9")]
     pub shopper_id: String,
+    /// The step of recovery that it took; absent when it took none.
+    #[prost(message, optional, tag = "10")]
+    pub step: Option<Step>,
+}
+
+/// A step of recovery.
+#[derive(Copy, Clone, PartialEq, Eq, prost::Message)]
+pub struct Step {
+    /// The cart that it is about.
+    #[prost(uint64, tag = "1")]
+    pub cart_version: u64,
+    /// Counted from 0.
+    #[prost(uint32, tag = "2")]
+    pub step: u32,
+    /// How often it was put off before.
+    #[prost(uint32, tag = "3")]
+    pub attempt: u32,
+}
+
+impl Step {
+    pub(crate) fn of(key: StepKey) -> Self {
+        Self {
+            cart_version: key.cart_version,
+            step: key.step,
+            attempt: key.attempt,
+        }
+    }
 }
 
 /// Why a decision cannot be recomputed.

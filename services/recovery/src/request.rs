@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use policy::sequence::{Kind, StepKey};
+
 /// One question: what to do about this shopper's cart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Request {
@@ -16,6 +18,17 @@ pub(crate) struct Request {
     /// The live generation when empty.
     pub(crate) generation: String,
     pub(crate) mode: Mode,
+    pub(crate) occasion: Occasion,
+}
+
+/// What a decision is made for.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Somebody asks.
+    #[default]
+    Asked,
+    /// A step of recovery came due.
+    Due { key: StepKey, left: Kind },
 }
 
 /// Whether the answer is kept.

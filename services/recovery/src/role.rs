@@ -14,7 +14,9 @@ use proto::v1::recovery_service_server::{self, RecoveryServiceServer};
 use proto::v1::snapshot_service_server;
 use tonic::service::Routes;
 
-use crate::commit::Ledger;
+use crate::actions::Actions;
+use crate::budget::Budget;
+use crate::commit::Books;
 use crate::decide::candidates::CandidatesClient;
 use crate::decide::features::FeaturesClient;
 use crate::decide::{Decider, Stages};
@@ -22,8 +24,9 @@ use crate::follow::Follower;
 use crate::generation::Recovery;
 use crate::grpc::{self, scope_of};
 use crate::items::Items;
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, LoopMetrics, Metrics};
 use crate::store_calls::StoreCalls;
+use crate::sweeper::Sweeper;
 use crate::{Config, Error, ROLE};
 
 const SERVICES: [&str; 2] = [
@@ -50,20 +53,16 @@ pub async fn run(
     let calls = StoreMetrics::register(shell.registry());
     let features = peer("features", &config.features, &config)?;
     let candidates = peer("candidates", &config.candidates, &config)?;
-    let [to_features, to_candidates] =
+    let breakers =
         ["features", "candidates"].map(|peer| Breaker::new(peer, shell.pressure().clone()));
-    breaker::register(
-        shell.registry(),
-        &[to_features.clone(), to_candidates.clone()],
-    );
+    breaker::register(shell.registry(), &breakers);
+    let [to_features, to_candidates] = breakers;
     let table = Arc::new(ItemTable::new());
     let metrics = Metrics::register(shell.registry(), table.clone(), clock.clone());
-    let role = Recovery {
-        policy: config.policy.clone(),
-        clock: clock.clone(),
-    };
-    let following = config.following(Some(Registry::standard().fingerprint()));
-    let keeper = Keeper::start(role, following, shell.registry(), clock.clone())?;
+    let loop_metrics = LoopMetrics::register(shell.registry());
+    let keeper = keeper(&config, shell.registry(), &clock)?;
+    let store = store_of(store, &config, calls).await?;
+    let (books, accounts) = store.map(|store| open(store, &clock, &stop)).unzip();
     let decider = Arc::new(Decider {
         generations: keeper.generations().clone(),
         stages: Stages {
@@ -72,14 +71,15 @@ pub async fn run(
             candidates: CandidatesClient::new(candidates, to_candidates),
             metrics: metrics.clone(),
         },
-        ledger: ledger(store, &config, calls).await?,
+        books: books.clone(),
         clock: clock.clone(),
     });
     let watched = decider.clone();
     breaker::watch_store(shell.registry(), move || {
-        watched.ledger.as_ref().is_some_and(Ledger::is_away)
+        watched.books.as_ref().is_some_and(Books::is_away)
     });
-    let routes = routes(&decider, &keeper, &config);
+    let actions = Actions::of(&decider, &loop_metrics);
+    let routes = routes(&decider, &keeper, &config, (actions, stop.clone()));
     let mut running = shell.start(routes, &SERVICES, scope_of).await?;
     let follower = Follower::new(features, table, metrics.clone());
     running.attach(tokio::spawn(follower.run(stop.clone())));
@@ -98,19 +98,89 @@ pub async fn run(
             return Err(error);
         }
     }
+    if let Some((books, accounts)) = books.zip(accounts) {
+        running.attach(tokio::spawn(accounts));
+        recover(&mut running, (books, decider, loop_metrics), &config, &stop);
+    }
     keeper.attach(&mut running, &stop);
     Ok(running)
+}
+
+fn keeper(
+    config: &Config,
+    registry: &mut kit::metrics::Registry,
+    clock: &Clock,
+) -> Result<Keeper<Recovery>, Error> {
+    let role = Recovery {
+        policy: config.policy.clone(),
+        clock: clock.clone(),
+    };
+    let following = config.following(Some(Registry::standard().fingerprint()));
+    Ok(Keeper::start(role, following, registry, clock.clone())?)
+}
+
+/// The books over a store, and the task that keeps the budget.
+fn open(
+    store: FeatureStore,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> (Books, impl Future<Output = ()> + Send + 'static + use<>) {
+    let (budget, accounts) = Budget::open(store.clone(), clock.clone(), stop.clone());
+    let clock = clock.clone();
+    let books = Books {
+        store,
+        budget,
+        clock,
+    };
+    (books, accounts)
+}
+
+/// The tasks of the loop: the budget is watched, and those who are due are swept.
+fn recover(
+    running: &mut Running,
+    (books, decider, metrics): (Books, Arc<Decider>, LoopMetrics),
+    config: &Config,
+    stop: &CancellationToken,
+) {
+    let generations = decider.generations.clone();
+    let (budget, stopped) = (books.budget.clone(), stop.clone());
+    let live = generations.clone();
+    let plan = move || {
+        live.get("")
+            .ok()
+            .and_then(|live| live.policy.budget().cloned())
+    };
+    running.attach(tokio::spawn(async move {
+        tokio::select! {
+            () = budget.refresh(plan) => {}
+            () = stopped.cancelled() => {}
+        }
+    }));
+    if !config.recover.on {
+        tracing::info!("does not look for people who have left: recover.on is false");
+        return;
+    }
+    let sweeper = Sweeper {
+        books,
+        decider,
+        generations,
+        settings: config.recover.clone(),
+        metrics,
+        // Replicas begin elsewhere; which one where does not matter.
+        offset: usize::from(running.addr.port()) ^ usize::try_from(std::process::id()).unwrap_or(0),
+    };
+    running.attach(tokio::spawn(sweeper.run(stop.clone())));
 }
 
 fn peer(key: &'static str, url: &str, config: &Config) -> Result<PeerChannel, Error> {
     channel(url, &config.peer).map_err(|source| Error::Peer { key, source })
 }
 
-async fn ledger(
+async fn store_of(
     store: Option<FeatureStore>,
     config: &Config,
     calls: StoreMetrics,
-) -> Result<Option<Ledger>, Error> {
+) -> Result<Option<FeatureStore>, Error> {
     let store = match (store, &config.redis) {
         (Some(store), _) => store,
         (None, Some(url)) => connect(url.expose(), &config.key_prefix).await?,
@@ -120,7 +190,7 @@ async fn ledger(
         }
     };
     let observer = Arc::new(StoreCalls(calls));
-    Ok(Some(Ledger::new(store.observed(observer))))
+    Ok(Some(store.observed(observer)))
 }
 
 /// Previews need no store, so a Redis that cannot be reached keeps nobody from asking for them.
@@ -142,15 +212,22 @@ async fn connect(url: &str, key_prefix: &str) -> Result<FeatureStore, Error> {
     Ok(FeatureStore::new(Arc::new(redis), Settings::default()))
 }
 
-fn routes(decider: &Arc<Decider>, keeper: &Keeper<Recovery>, config: &Config) -> Routes {
+fn routes(
+    decider: &Arc<Decider>,
+    keeper: &Keeper<Recovery>,
+    config: &Config,
+    (actions, stop): (Option<Actions>, CancellationToken),
+) -> Routes {
     let recovery = grpc::Recovery {
         decider: decider.clone(),
         default_deadline: Duration::from_millis(config.default_deadline_ms),
+        actions,
+        stop,
     };
-    let ledger = decider.ledger.as_ref();
+    let books = decider.books.as_ref();
     let identity = Identity {
         schema_fingerprint: Registry::standard().fingerprint().to_owned(),
-        store: ledger.map_or("none", Ledger::store_name).to_owned(),
+        store: books.map_or("none", Books::store_name).to_owned(),
     };
     let snapshots = generations::routes(keeper, identity, decider.clock.clone());
     let recovery = RecoveryServiceServer::new(recovery);

@@ -73,6 +73,8 @@ fn names_every_mistake_at_once() {
         ("key_prefix", "{shop}"),
         ("redis", "http://127.0.0.1"),
         ("snapshots", "a/folder"),
+        ("recover.lease", "5ms"),
+        ("recover.batch", "0"),
     ]);
     let mistakes = mistakes.unwrap_err();
     for key in [
@@ -81,6 +83,8 @@ fn names_every_mistake_at_once() {
         "key_prefix",
         "redis",
         "snapshot?",
+        "recover.lease",
+        "recover.batch",
     ] {
         assert!(mistakes.contains(key), "{key} is not in:\n{mistakes}");
     }

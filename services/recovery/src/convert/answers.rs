@@ -1,6 +1,7 @@
 //! What this role answers.
 
 use kit::{Problem, timestamp};
+use policy::sequence::StepKey;
 use policy::{Action, Inputs, Offer, RunnerUp};
 use prost::Message as _;
 use proto::v1 as pb;
@@ -8,10 +9,11 @@ use proto::v1 as pb;
 use crate::decide::candidates::SourceScore;
 use crate::decide::rank::Ranked;
 use crate::decide::{Decided, Ordered};
-use crate::record::{FORMAT, Record, fingerprint};
+use crate::record::{self, FORMAT, Record, fingerprint};
 use crate::request::Request;
 
-pub(crate) fn decision(decided: &Decided) -> pb::Decision {
+/// `message` names what goes out for it; empty when nothing does.
+pub(crate) fn decision(decided: &Decided, message: String) -> pb::Decision {
     let Decided {
         decision,
         inputs,
@@ -41,6 +43,9 @@ pub(crate) fn decision(decided: &Decided) -> pb::Decision {
         decided_at: Some(timestamp::encode(inputs.now_ms)),
         cart_version: decided.cart_version,
         trace_id: kit::trace::current_id().unwrap_or_default(),
+        in_holdout: inputs.held_out,
+        idempotency_key: message,
+        max_cost_minor: decision.max_cost_minor,
     }
 }
 
@@ -53,6 +58,19 @@ fn action(action: Action) -> pb::decision::Action {
         Action::FreeShipping => pb::decision::Action::FreeShipping,
         Action::LimitedTimeOffer => pb::decision::Action::LimitedTimeOffer,
     }
+}
+
+/// The action of an answer, as metrics name it.
+pub(crate) fn action_name(decision: &pb::Decision) -> &'static str {
+    let action = match decision.action() {
+        pb::decision::Action::Unspecified | pb::decision::Action::Nothing => Action::Nothing,
+        pb::decision::Action::Reminder => Action::Reminder,
+        pb::decision::Action::PercentCoupon => Action::PercentCoupon,
+        pb::decision::Action::FixedCoupon => Action::FixedCoupon,
+        pb::decision::Action::FreeShipping => Action::FreeShipping,
+        pb::decision::Action::LimitedTimeOffer => Action::LimitedTimeOffer,
+    };
+    action.as_str()
 }
 
 fn offer(offer: &Offer, inputs: &Inputs) -> pb::Offer {
@@ -93,6 +111,7 @@ pub(crate) fn record(
     decided: &Decided,
     answer: &pb::Decision,
     policy_version: &str,
+    step: Option<StepKey>,
 ) -> Record {
     Record {
         format: FORMAT,
@@ -104,6 +123,7 @@ pub(crate) fn record(
         decision: answer.encode_to_vec(),
         request_id: request.request_id.clone(),
         shopper_id: request.shopper_id.clone(),
+        step: step.map(record::Step::of),
     }
 }
 

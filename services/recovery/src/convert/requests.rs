@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use kit::{Problem, Violations, timestamp};
 use proto::v1 as pb;
 
-use crate::request::{CartLine, Context, Mode, RankRequest, Request};
+use crate::request::{CartLine, Context, Mode, Occasion, RankRequest, Request};
 
 // Limits of the contract, as stated in `recovery.proto` and `features.proto`.
 const TEXT_BYTES: usize = 128;
@@ -32,6 +32,7 @@ pub(crate) fn decide_request(message: pb::DecideRequest) -> Result<Request, Prob
         shopper_id: message.shopper_id,
         generation: message.generation,
         mode,
+        occasion: Occasion::Asked,
     };
     refuse_or(request, found)
 }

@@ -1,12 +1,13 @@
 //! The one place where everything that a decision depends on comes together.
 
 use policy::Inputs;
+use policy::sequence::Kind;
 use ranking::Standing;
 
 use super::candidates::age;
 use crate::cart::PricedCart;
 use crate::generation::Generation;
-use crate::request::Request;
+use crate::request::{Occasion, Request};
 use crate::shopper::Shopper;
 
 /// The inputs of the policy: cart, risk, what the shopper allows, and the features that rules read.
@@ -14,10 +15,12 @@ pub(crate) fn assemble(
     request: &Request,
     (shopper, cart, standing): (&Shopper, &PricedCart, &Standing),
     generation: &Generation,
+    (lambda, budget_free_minor): (f64, Option<i64>),
     now_ms: i64,
 ) -> Inputs {
     let values = values(request, shopper, cart, generation);
     let features = generation.features();
+    let holdout = generation.policy.holdout();
     Inputs {
         lines: cart.lines.clone(),
         currency: cart.currency.clone(),
@@ -31,6 +34,13 @@ pub(crate) fn assemble(
         shopper: features.of_rules(&values).collect(),
         attributes: request.context.attributes.clone(),
         now_ms,
+        lambda,
+        budget_free_minor,
+        held_out: holdout.is_some_and(|holdout| holdout.holds(&request.shopper_id)),
+        left: match request.occasion {
+            Occasion::Asked => Kind::default(),
+            Occasion::Due { left, .. } => left,
+        },
     }
 }
 

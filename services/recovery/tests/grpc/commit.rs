@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use tonic::{Code, Status};
 
 /// A store, and what keeps it alive.
-struct Kept {
-    store: FeatureStore,
+pub(crate) struct Kept {
+    pub(crate) store: FeatureStore,
     _dir: TempDir,
     redis: Option<Child>,
 }
@@ -87,7 +87,7 @@ async fn redis() -> Option<Kept> {
     })
 }
 
-async fn stores() -> Vec<Kept> {
+pub(crate) async fn stores() -> Vec<Kept> {
     [embedded()].into_iter().chain(redis().await).collect()
 }
 
@@ -108,7 +108,7 @@ fn commit(request_id: &str) -> pb::DecideRequest {
 }
 
 /// Entries of all decision logs.
-async fn logged(store: &FeatureStore) -> Vec<Record> {
+pub(crate) async fn logged(store: &FeatureStore) -> Vec<Record> {
     let partitions = Partition::all();
     let logs: Vec<_> = partitions
         .map(|partition| (partition, Log::Decisions, 0))

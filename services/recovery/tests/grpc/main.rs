@@ -9,6 +9,8 @@ mod foreign;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod recovering;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod swap;

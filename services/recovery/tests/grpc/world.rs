@@ -44,6 +44,7 @@ pub(crate) struct Setup {
     /// In place of the snapshot's.
     pub(crate) policy: Option<String>,
     pub(crate) deadline_ms: u64,
+    pub(crate) clock: Clock,
 }
 
 impl Default for Setup {
@@ -56,6 +57,7 @@ impl Default for Setup {
             policy: None,
             // Far from what a busy machine needs; tests of slow peers set their own.
             deadline_ms: 10_000,
+            clock: Clock::frozen(NOW_MS),
         }
     }
 }
@@ -93,7 +95,7 @@ impl Setup {
             ..Config::default()
         };
         let stop = CancellationToken::new();
-        let running = recovery::run(config, self.store, Clock::frozen(NOW_MS), stop)
+        let running = recovery::run(config, self.store, self.clock, stop)
             .await
             .unwrap();
         let url = format!("http://{}", running.addr);
