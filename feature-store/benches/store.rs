@@ -11,10 +11,11 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use feature_store::store::{Durability, Key};
-use feature_store::{Event, EventKind, FeatureStore, Millis, Settings};
+use feature_store::store::{Durability, Key, Partition};
+use feature_store::{Event, EventKind, FeatureStore, Look, Millis, Settings};
 use support::{Fixture, open_embedded};
 use tokio::runtime::Runtime;
 
@@ -78,6 +79,41 @@ fn measure(criterion: &mut Criterion, runtime: &Runtime, name: &str, features: &
     group.finish();
 }
 
+/// People due at once, and how many a sweeper claims in one call, from so many partitions.
+const DUE: usize = 100_000;
+const CLAIMED: usize = 256;
+const PARTITIONS_AT_ONCE: usize = 16;
+
+/// Claims as the sweeper does, going round. With a lease of nothing what was claimed stays due, so
+/// that every claim finds as many.
+fn claims(criterion: &mut Criterion, runtime: &Runtime, name: &str, features: &FeatureStore) {
+    let now = Millis(START);
+    let ids: Vec<String> = (0..DUE).map(|n| format!("due {n}")).collect();
+    for some in ids.chunks(1_000) {
+        let looks: Vec<_> = some
+            .iter()
+            .map(|id| (id.as_str(), 0, Look::At(now)))
+            .collect();
+        let moved = runtime
+            .block_on(features.look_again(&looks))
+            .expect("answers");
+        assert!(moved.iter().all(|moved| *moved));
+    }
+    let all: Vec<Partition> = Partition::all().collect();
+    let mut rounds = all.chunks(PARTITIONS_AT_ONCE).cycle();
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements(CLAIMED as u64));
+    group.bench_function(format!("claim {CLAIMED} of {DUE} due"), |bencher| {
+        bencher.iter(|| {
+            let partitions = rounds.next().expect("goes round");
+            let claim = features.claim_due(partitions, now, Duration::ZERO, CLAIMED);
+            let claimed = runtime.block_on(claim).expect("answers");
+            assert_eq!(claimed.len(), CLAIMED);
+        });
+    });
+    group.finish();
+}
+
 fn stores(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     for durability in [Durability::Process, Durability::Power] {
@@ -90,11 +126,18 @@ fn stores(criterion: &mut Criterion) {
             &format!("embedded {durability:?}"),
             &features,
         );
+        claims(
+            criterion,
+            &runtime,
+            &format!("embedded {durability:?}"),
+            &features,
+        );
     }
     let args = ["--appendonly", "yes", "--appendfsync", "always"];
     let fixture = runtime.block_on(Fixture::redis_with(&args));
     let features = FeatureStore::new(runtime.block_on(fixture.open()), Settings::default());
     measure(criterion, &runtime, "redis", &features);
+    claims(criterion, &runtime, "redis", &features);
 }
 
 criterion_group!(benches, stores);

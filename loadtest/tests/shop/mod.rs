@@ -284,6 +284,29 @@ impl CandidateService for Answers {
 
 #[tonic::async_trait]
 impl RecoveryService for Answers {
+    type StreamActionsStream = tokio_stream::Empty<Result<pb::Action, Status>>;
+
+    async fn stream_actions(
+        &self,
+        _: Request<pb::StreamActionsRequest>,
+    ) -> Result<Response<Self::StreamActionsStream>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn ack_actions(
+        &self,
+        _: Request<pb::AckActionsRequest>,
+    ) -> Result<Response<pb::AckActionsResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn dismiss(
+        &self,
+        _: Request<pb::DismissRequest>,
+    ) -> Result<Response<pb::DismissResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
     async fn decide(
         &self,
         request: Request<pb::DecideRequest>,
