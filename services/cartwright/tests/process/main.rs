@@ -12,5 +12,6 @@ mod demo;
 mod drain;
 mod learn;
 mod pressure;
+mod recover;
 mod support;
 mod usage;
