@@ -2,7 +2,7 @@
 //! always about to die, and a receiver of its own counts what arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -106,8 +106,8 @@ struct Scene {
     clock: Clock,
     since: String,
     features: Server,
-    _candidates: Server,
-    folder: tempfile::TempDir,
+    candidates: Server,
+    _folder: tempfile::TempDir,
     config: PathBuf,
 }
 
@@ -145,8 +145,8 @@ impl Scene {
             clock,
             since,
             features,
-            _candidates: candidates,
-            folder,
+            candidates: candidates,
+            _folder: folder,
             config,
         }
     }
@@ -154,7 +154,7 @@ impl Scene {
     fn recovery(&self, addr: &str) -> Server {
         let (features, candidates) = (
             self.features.url("features"),
-            self._candidates.url("candidates"),
+            self.candidates.url("candidates"),
         );
         let args = [
             "recovery",
@@ -314,7 +314,7 @@ async fn receive(addr: String, name: usize, received: Received, over: Arc<Atomic
                 ack_ids: vec![action.ack_id.clone()],
             };
             received.lock().unwrap().push(action);
-            if count % 8 != 0 && client.ack_actions(ack).await.is_err() {
+            if !count.is_multiple_of(8) && client.ack_actions(ack).await.is_err() {
                 break;
             }
         }
@@ -383,7 +383,7 @@ async fn processes_that_are_killed_lose_no_action_double_none_and_keep_every_lim
         "{kills} kills lost {} actions: {lost:?}",
         lost.len()
     );
-    let received = received.lock().unwrap();
+    let received = std::mem::take(&mut *received.lock().unwrap());
     println!(
         "{kills} kills, {} hand-outs, {} messages",
         received.len(),
@@ -393,7 +393,7 @@ async fn processes_that_are_killed_lose_no_action_double_none_and_keep_every_lim
         }
     );
     check(&received, &acknowledged);
-    check_log(&scene.redis.url, scene.folder.path()).await;
+    check_log(&scene.redis.url).await;
 }
 
 fn handed_out_ms(action: &pb::Action) -> i64 {
@@ -468,7 +468,7 @@ fn check_caps(messages: &BTreeMap<&str, Vec<&pb::Action>>) {
 }
 
 /// Every step and attempt of every cart was decided once.
-async fn check_log(url: &str, _folder: &Path) {
+async fn check_log(url: &str) {
     let settings = RedisSettings {
         url: url.to_owned(),
         ..RedisSettings::default()
