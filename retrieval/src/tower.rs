@@ -17,13 +17,15 @@
 //! | `log_price` | mean of ln(price in minor units) by weight, over those with a price; 0 without |
 //! | `category.NAME`, `brand.NAME` | share of the weight in a category or any below it, or of a brand |
 
-use serde::Deserialize;
-use snapshot::{Catalogue, CatalogueItem, Snapshot};
+use serde::{Deserialize, Serialize};
+use snapshot::{Builder, Catalogue, CatalogueItem, Snapshot};
 
 use crate::interests::Interest;
 use crate::{Error, Kind};
 
 const VERSION: u32 = 1;
+/// Name of the metadata of a network that says which run made it.
+const ID: &str = "tower_id";
 
 /// Name of the network's file.
 #[must_use]
@@ -38,12 +40,42 @@ pub fn tower_inputs_file(space: &str) -> String {
 }
 
 /// `tower/SPACE.json`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     version: u32,
     tower_id: String,
     features: Vec<String>,
+}
+
+/// Writes a network for a space of `dimension`, and what it reads by its own metadata: `tower_id`, and
+/// `feature_names` in the order of its inputs. The answer is its `tower_id`.
+///
+/// # Errors
+/// No network, one without an id, of another dimension or with features that are unknown.
+pub fn write_tower(
+    builder: &mut Builder,
+    space: &str,
+    network: &[u8],
+    dimension: usize,
+) -> Result<String, Error> {
+    let misfit = |detail: String| tower_error(space, detail);
+    let parsed = onnx::Network::parse(network).map_err(|error| misfit(error.to_string()))?;
+    let Some(id) = parsed.metadata(ID).filter(|id| !id.is_empty()) else {
+        return Err(misfit(format!(
+            "the network's metadata name no {ID}: the run that made it and the vectors"
+        )));
+    };
+    let stored = Stored {
+        version: VERSION,
+        tower_id: id.to_owned(),
+        features: parsed.features().to_vec(),
+    };
+    inputs(&parsed, &stored, dimension).map_err(misfit)?;
+    let json = serde_json::to_vec_pretty(&stored).map_err(|error| misfit(error.to_string()))?;
+    builder.write(&tower_file(space), network)?;
+    builder.write(&tower_inputs_file(space), &json)?;
+    Ok(stored.tower_id)
 }
 
 /// What [`check_towers`] found of one space.
@@ -146,28 +178,9 @@ impl Tower {
         let misfit = |detail: String| tower_error(space, detail);
         let network = onnx::Network::parse(&snapshot.read(&tower_file(space))?)
             .map_err(|error| misfit(error.to_string()))?;
-        if network.width() != dimension {
-            let width = network.width();
-            return Err(misfit(format!(
-                "the network answers with {width} values, {dimension} are allowed, the dimension \
-                 of the space"
-            )));
-        }
-        let (reads, named) = (network.features().len(), stored.features.len());
-        if reads != named {
-            return Err(misfit(format!(
-                "features names {named} values, {reads} are allowed, what the network reads"
-            )));
-        }
-        let inputs = stored.features.iter().map(|name| {
-            input(name, dimension).ok_or_else(|| {
-                let known = "mean.I, count.KIND, items, log_price, category.NAME and brand.NAME";
-                misfit(format!("features names {name:?}, {known} are allowed"))
-            })
-        });
         Ok(Some(Self {
             space: space.to_owned(),
-            inputs: inputs.collect::<Result<_, Error>>()?,
+            inputs: inputs(&network, &stored, dimension).map_err(misfit)?,
             network,
         }))
     }
@@ -189,6 +202,34 @@ impl Tower {
             "the network answered with what is not finite".to_owned(),
         ))
     }
+}
+
+/// What each value of a row is, when network, names and space fit together.
+fn inputs(
+    network: &onnx::Network,
+    stored: &Stored,
+    dimension: usize,
+) -> Result<Vec<Input>, String> {
+    if network.width() != dimension {
+        let width = network.width();
+        return Err(format!(
+            "the network answers with {width} values, {dimension} are allowed, the dimension of the \
+             space"
+        ));
+    }
+    let (reads, named) = (network.features().len(), stored.features.len());
+    if reads != named {
+        return Err(format!(
+            "features names {named} values, {reads} are allowed, what the network reads"
+        ));
+    }
+    let inputs = stored.features.iter().map(|name| {
+        input(name, dimension).ok_or_else(|| {
+            let known = "mean.I, count.KIND, items, log_price, category.NAME and brand.NAME";
+            format!("features names {name:?}, {known} are allowed")
+        })
+    });
+    inputs.collect()
 }
 
 fn input(name: &str, dimension: usize) -> Option<Input> {

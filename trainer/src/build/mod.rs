@@ -5,6 +5,7 @@
 mod items;
 mod made;
 mod names;
+mod towers;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -14,11 +15,11 @@ use std::sync::Arc;
 use ann_index::Vectors;
 use feature_store::{Millis, Registry};
 use ranking::{Ranker, RiskModel};
-use retrieval::Model;
 use retrieval::files::{
-    Embeddings, IndexOptions, SPACE, write_covisitation, write_embeddings, write_index,
+    Embeddings, FUSION, IndexOptions, SPACE, write_covisitation, write_embeddings, write_index,
     write_popularity, write_queries, write_space, write_space_index,
 };
+use retrieval::{FusionWeights, Model};
 use snapshot::{Builder, Catalogue, Manifest, ProbeRow, Snapshot, Space, files};
 
 use crate::look_back::draft_folder;
@@ -36,6 +37,12 @@ pub struct Given {
     /// α and λ of the factorisation that `collab` comes from, by which a cart becomes a vector.
     pub alpha: f64,
     pub regularisation: f64,
+    /// By the space's name: a network that makes a shopper's vector in it, as ONNX.
+    pub towers: BTreeMap<String, PathBuf>,
+    /// By the space's name: the run that made its vectors, where their file does not say it.
+    pub runs: BTreeMap<String, String>,
+    /// Weights of sources and spaces, as `fusion.json` has them.
+    pub fusion: Option<PathBuf>,
     pub ranker: Option<PathBuf>,
     pub risk: Option<PathBuf>,
     /// Text of the policy; the shipped one when absent.
@@ -65,6 +72,7 @@ pub struct Built {
 /// # Errors
 /// A file that cannot be read or does not fit; every feature without a counterpart, with near names.
 pub fn build(given: &Given, out: &Path) -> Result<Built, Error> {
+    towers::check_names(given)?;
     let (catalogue, order) = items::read(&given.items)?;
     let mut work = Work {
         given,
@@ -160,6 +168,10 @@ impl Work<'_> {
     fn draft(&mut self, order: &[usize], at: &Path) -> Result<Snapshot, Error> {
         let mut builder = Builder::new(at)?;
         builder.write(files::ITEMS, &self.catalogue.to_jsonl()?)?;
+        if let Some(path) = &self.given.fusion {
+            let weights = FusionWeights::parse(&read(path)?)?;
+            builder.write(FUSION, &weights.to_json()?)?;
+        }
         let items = self.catalogue.len();
         self.fill("co-visitation: none, since no events were given");
         write_covisitation(&mut builder, &vec![Vec::new(); items])?;
@@ -169,11 +181,15 @@ impl Work<'_> {
         let given = self.given.embeddings.clone();
         for (name, path) in &given {
             let table = vectors::read(name, path, &self.catalogue, order)?;
-            let (space, rows) = if name == SPACE {
+            let run = towers::run_of(self.given, name, path, table.run.as_deref())?;
+            let dimension = table.dimension;
+            let (mut space, rows) = if name == SPACE {
                 self.collaborative(&mut builder, table)?
             } else {
                 self.content(&mut builder, name, &table)?
             };
+            towers::write(&mut builder, self.given, name, dimension, run.as_deref())?;
+            space.tower = run;
             spaces.push(space);
             probes.extend(rows);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use feature_store::{EntityKind, Registry};
+use ranking::model::Format;
 use ranking::{Column, Standing};
 use serde_json::Value;
 
@@ -107,8 +108,12 @@ fn bare(name: &str) -> String {
 
 const LIGHTGBM: &str = "feature_names=";
 
-/// The names in a file of LightGBM or XGBoost; `None` in any other.
+/// The names in a file of LightGBM, XGBoost or ONNX; `None` in any other.
 fn features(bytes: &[u8]) -> Option<Vec<String>> {
+    if is_onnx(bytes) {
+        let model = ranking::model::load(bytes, Some(Format::Onnx)).ok()?;
+        return Some(model.features().to_vec());
+    }
     let text = std::str::from_utf8(bytes).ok()?;
     if text.trim_start().starts_with("tree") {
         let line = text.lines().find_map(|line| line.strip_prefix(LIGHTGBM))?;
@@ -122,8 +127,15 @@ fn features(bytes: &[u8]) -> Option<Vec<String>> {
         .filter(|names| !names.is_empty())
 }
 
+fn is_onnx(bytes: &[u8]) -> bool {
+    matches!(Format::sniff(bytes), Ok(Format::Onnx))
+}
+
 /// The same file with other names.
 fn with_features(bytes: &[u8], names: &[String]) -> Vec<u8> {
+    if is_onnx(bytes) {
+        return ranking::model::network_with_features(bytes, names);
+    }
     let text = String::from_utf8_lossy(bytes);
     if text.trim_start().starts_with("tree") {
         let lines = text.split('\n').map(|line| {

@@ -14,6 +14,8 @@ const MOST_DIMENSIONS: usize = 4_096;
 pub(super) struct Table {
     pub(super) rows: Vec<f32>,
     pub(super) dimension: usize,
+    /// The run that made them together with a tower, where the file says it.
+    pub(super) run: Option<String>,
 }
 
 impl Table {
@@ -52,6 +54,7 @@ pub(super) fn read(
         numbers,
         dimension,
         ids,
+        run,
     } = raw;
     if !(1..=MOST_DIMENSIONS).contains(&dimension) {
         let allowed = format!("{dimension} dimensions, 1 to {MOST_DIMENSIONS} are allowed");
@@ -64,7 +67,30 @@ pub(super) fn read(
             format!("row {} holds a number that is not finite", at / dimension),
         ));
     }
-    let line_of: Vec<Option<usize>> = match &ids {
+    let line_of = lines(path, ids.as_deref(), count, (catalogue, order))?;
+    let mut rows = Vec::with_capacity(catalogue.len() * dimension);
+    for line in line_of {
+        let row = line.and_then(|line| numbers.get(line * dimension..(line + 1) * dimension));
+        match row {
+            Some(row) => rows.extend_from_slice(row),
+            None => rows.extend(std::iter::repeat_n(0.0, dimension)),
+        }
+    }
+    Ok(Table {
+        rows,
+        dimension,
+        run,
+    })
+}
+
+/// The row of each ordinal, by the ids of the file or the order of the items.
+fn lines(
+    path: &Path,
+    ids: Option<&[String]>,
+    count: usize,
+    (catalogue, order): (&Catalogue, &[usize]),
+) -> Result<Vec<Option<usize>>, Error> {
+    let lines = match ids {
         Some(ids) if ids.len() != count => {
             return Err(unfit(path, format!("{} ids for {count} rows", ids.len())));
         }
@@ -89,15 +115,7 @@ pub(super) fn read(
         }
         None => order.iter().copied().map(Some).collect(),
     };
-    let mut rows = Vec::with_capacity(catalogue.len() * dimension);
-    for line in line_of {
-        let row = line.and_then(|line| numbers.get(line * dimension..(line + 1) * dimension));
-        match row {
-            Some(row) => rows.extend_from_slice(row),
-            None => rows.extend(std::iter::repeat_n(0.0, dimension)),
-        }
-    }
-    Ok(Table { rows, dimension })
+    Ok(lines)
 }
 
 fn check_name(name: &str, path: &Path) -> Result<(), Error> {
@@ -113,10 +131,11 @@ struct Raw {
     numbers: Vec<f32>,
     dimension: usize,
     ids: Option<Vec<String>>,
+    run: Option<String>,
 }
 
 /// One matrix of f32: `vectors`, `items`, or the only tensor there is; ids as a JSON list in the
-/// metadata `ids`, if any.
+/// metadata `ids`, and the run that made them as `tower_id`, if any.
 fn safetensors(path: &Path) -> Result<Raw, Error> {
     let tensors = Tensors::open(path)?;
     let names: Vec<&str> = tensors.names().collect();
@@ -140,6 +159,7 @@ fn safetensors(path: &Path) -> Result<Raw, Error> {
         numbers: tensors.f32(name)?.to_vec(),
         dimension,
         ids: ids.map_err(|error| unfit(path, format!("metadata ids: {error}")))?,
+        run: tensors.metadata("tower_id").map(str::to_owned),
     })
 }
 
@@ -192,6 +212,7 @@ fn npy(path: &Path) -> Result<Raw, Error> {
         numbers,
         dimension,
         ids: None,
+        run: None,
     })
 }
 

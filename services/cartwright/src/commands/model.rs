@@ -17,14 +17,14 @@ use crate::failure::OrFail as _;
 use crate::output;
 use rows::Rows;
 
-/// Looks into a model of LightGBM, XGBoost or our trainer, scores rows with it, times it
+/// Looks into a model of LightGBM, XGBoost, ONNX or our trainer, scores rows with it, times it
 ///
 /// What is printed is what a server that has the model in its snapshot would compute.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cartwright model inspect --model model.txt                  what it is, and which features it reads
   cartwright model score --model model.txt --csv rows.csv     one score a row
-  cartwright model bench --model model.txt                    what scoring costs on one thread")]
+  cartwright model bench --model model.onnx --format onnx     what scoring costs on one thread")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -90,7 +90,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct File {
-    /// The model: LightGBM's text, XGBoost's JSON, or a file of our trainer
+    /// The model: LightGBM's text, XGBoost's JSON, ONNX, or a file of our trainer
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// What it is; without, the file is looked at

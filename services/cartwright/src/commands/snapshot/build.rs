@@ -20,6 +20,8 @@ use crate::output;
   cartwright snapshot build --items items.parquet --embeddings collab=E.npy --ranker model.txt --out model
   cartwright snapshot build --items items.jsonl --embeddings collab=C.safetensors --embeddings image=I.npy \\
       --ranker ranker.json --risk risk.txt --policy policy.toml --golden scores.jsonl --out model
+  cartwright snapshot build --items items.jsonl --embeddings text=T.safetensors --tower text=shopper.onnx \\
+      --fusion fusion.json --ranker ranker.onnx --out model
 
 Items have item_id, and may have name, category (a.b.c), brand, price_minor, currency, cost_minor and
 margin_rate. A .npy has a row for each line of the items; a .safetensors may name its rows in the metadata
@@ -39,7 +41,18 @@ pub(crate) struct Args {
     /// Weight of that factorisation's penalty
     #[arg(long, value_name = "X", default_value_t = 0.1)]
     regularisation: f64,
-    /// The ranker: LightGBM's text, XGBoost's JSON, or Cartwright's
+    /// A network that makes a shopper's vector in a space, as NAME=FILE.onnx. Its metadata name the run
+    /// that made it as `tower_id` and what it reads as `feature_names` (docs/models.md). May be given again
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_pair)]
+    tower: Vec<(String, PathBuf)>,
+    /// The run that made the vectors of a space, as NAME=RUN, where their file has no metadata `tower_id`;
+    /// its tower must be of the same. May be given again
+    #[arg(long, value_name = "NAME=RUN", value_parser = parse_run)]
+    run: Vec<(String, String)>,
+    /// Weights of sources and spaces, as JSON (docs/retrieval.md)
+    #[arg(long, value_name = "FILE")]
+    fusion: Option<PathBuf>,
+    /// The ranker: LightGBM's text, XGBoost's JSON, a network in the ONNX format, or Cartwright's
     #[arg(long, value_name = "FILE")]
     ranker: Option<PathBuf>,
     /// The risk model: as the ranker, of an objective whose scores are chances
@@ -74,16 +87,30 @@ fn parse_pair(given: &str) -> Result<(String, PathBuf), String> {
     Ok((name.to_owned(), PathBuf::from(file)))
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let mut embeddings = BTreeMap::new();
-    for (name, file) in &args.embeddings {
-        if embeddings.insert(name.clone(), file.clone()).is_some() {
-            return Err(Failure::usage(format!("--embeddings {name} is given twice")).into());
+fn parse_run(given: &str) -> Result<(String, String), String> {
+    let pair = given.split_once('=');
+    let (name, run) = pair.ok_or("give a name and a run, such as text=2026-03-01")?;
+    Ok((name.to_owned(), run.to_owned()))
+}
+
+/// Pairs of a flag by their names.
+fn named<T: Clone>(flag: &str, pairs: &[(String, T)]) -> anyhow::Result<BTreeMap<String, T>> {
+    let mut named = BTreeMap::new();
+    for (name, value) in pairs {
+        if named.insert(name.clone(), value.clone()).is_some() {
+            return Err(Failure::usage(format!("--{flag} {name} is given twice")).into());
         }
     }
+    Ok(named)
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let given = Given {
         items: args.items.clone(),
-        embeddings,
+        embeddings: named("embeddings", &args.embeddings)?,
+        towers: named("tower", &args.tower)?,
+        runs: named("run", &args.run)?,
+        fusion: args.fusion.clone(),
         alpha: args.alpha,
         regularisation: args.regularisation,
         ranker: args.ranker.clone(),
