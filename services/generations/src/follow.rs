@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::causes::causes;
 use kit::health::Health;
 use kit::{CancellationToken, Problem, Running};
-use snapshot::{Action, Activation};
+use snapshot::{Action, Activation, gates};
 
 use crate::book::Step;
 use crate::keeper::{Keeper, Role};
@@ -112,8 +112,9 @@ impl<R: Role> Keeper<R> {
 
     async fn bring(&self, head: &Activation, health: &Health) {
         let mut pause = Duration::from_millis(500);
+        let force = not_asked_again(head);
         loop {
-            match self.prepare(&head.snapshot, &head.forced).await {
+            match self.prepare(&head.snapshot, &force).await {
                 Ok(prepared) if prepared.refusal.is_none() => break,
                 // The log, the status and the metrics have why.
                 Ok(_) | Err(Problem::NotFound(_)) => return,
@@ -192,6 +193,19 @@ impl<R: Role> Keeper<R> {
     }
 }
 
+/// Gates that whoever follows a record need not pass: those that were gone past for it, and for a
+/// way back the comparison with what is left.
+fn not_asked_again(record: &Activation) -> Vec<String> {
+    let mut force = record.forced.clone();
+    match record.action {
+        Action::Activate => {}
+        Action::Rollback | Action::Automatic => {
+            force.extend([gates::QUALITY, gates::LATENCY].map(str::to_owned));
+        }
+    }
+    force
+}
+
 /// The newest records first, each snapshot once: what to try in turn at the start.
 pub(crate) fn candidates(history: &[Activation]) -> Vec<&Activation> {
     let mut tried = Vec::new();
@@ -208,6 +222,20 @@ pub(crate) fn candidates(history: &[Activation]) -> Vec<&Activation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_back_is_followed_although_it_is_worse_than_what_is_left() {
+        let record = |action| Activation {
+            action,
+            forced: vec!["recall".to_owned()],
+            ..Activation::default()
+        };
+        assert_eq!(not_asked_again(&record(Action::Activate)), ["recall"]);
+        for back in [Action::Rollback, Action::Automatic] {
+            let force = not_asked_again(&record(back));
+            assert_eq!(force, ["recall", "quality", "latency"]);
+        }
+    }
 
     #[test]
     fn at_the_start_the_newest_is_tried_first_and_each_once() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use kit::Problem;
 use kit::causes::causes;
-use snapshot::{Activation, Error, Snapshot, Verdict, gates};
+use snapshot::{Activation, Error, Manifest, Registry, Snapshot, Verdict, gates};
 use tokio::runtime::Runtime;
 
 use crate::book::Step;
@@ -175,6 +175,10 @@ impl<R: Role> Kept<R> {
         if !examined.pass(fingerprint.map(|server| gates::schema(&manifest, server))) {
             return Ok(None);
         }
+        let before = self.live_manifest(runtime, registry, id)?;
+        if !examined.pass([gates::quality(&manifest, before.as_ref())]) {
+            return Ok(None);
+        }
         if let Some(noted) = self.role.note(id, &manifest) {
             return Ok(Some(Fetched::Noted(noted)));
         }
@@ -196,6 +200,25 @@ impl<R: Role> Kept<R> {
         let fits = examined.pass([gates::integrity(&snapshot)])
             && examined.pass(self.role.inspect(&snapshot));
         Ok(fits.then(|| Fetched::Folder(Box::new(snapshot))))
+    }
+
+    /// Of what is live, when it is another and of the registry: a folder of this machine is not
+    /// what a publisher compares with.
+    fn live_manifest(
+        &self,
+        runtime: &Runtime,
+        registry: &Registry,
+        id: &str,
+    ) -> Result<Option<Manifest>, Failed> {
+        let live = self.generations.live();
+        let Some(live) = live.filter(|live| live.id() != id) else {
+            return Ok(None);
+        };
+        match runtime.block_on(registry.manifest(live.id())) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(error @ (Error::Store { .. } | Error::Io { .. })) => Err(fetching(error)),
+            Err(_) => Ok(None),
+        }
     }
 
     /// A generation of a folder in the cache, if every byte of it is what was published.

@@ -232,6 +232,74 @@ async fn what_is_sold_out_stays_sold_out_in_the_next_generation() {
     );
 }
 
+/// Publishes the files of a folder again, with a measured figure.
+async fn measured(world: &World, folder: &str, risk_auc: f64) -> String {
+    let of = Snapshot::open(world.dir.path().join(folder)).unwrap();
+    let out = world.dir.path().join(format!("{folder} {risk_auc}"));
+    let mut builder = snapshot::Builder::new(out).unwrap();
+    for name in of.manifest().files.keys() {
+        builder.write(name, &of.read(name).unwrap()).unwrap();
+    }
+    let manifest = snapshot::Manifest {
+        quality: [("risk_auc".to_owned(), risk_auc)].into(),
+        ..of.manifest().clone()
+    };
+    let again = builder.finish(manifest).unwrap();
+    let published = world.registry.publish(&again, &|_| {}).await;
+    published.unwrap().id
+}
+
+#[tokio::test]
+async fn a_worse_snapshot_is_not_prepared_beside_the_live_one_unless_that_is_forced() {
+    let world = world().await;
+    let good = measured(&world, "a", 0.8).await;
+    let worse = measured(&world, "b", 0.6).await;
+    world.record(&good).await;
+    let server = world.serve(world.config()).await;
+    let refused = prepare(&server, &worse).await;
+    assert!(!refused.ready, "{refused:?}");
+    assert!(
+        refused
+            .refusal
+            .contains("gate quality refuses: risk_auc 0.6000, live 0.8000 (worse)"),
+        "{refused:?}"
+    );
+    assert_eq!(status(&server).await.live_generation, good);
+    let asked = pb::PrepareRequest {
+        snapshot: worse.clone(),
+        force: vec!["quality".to_owned()],
+    };
+    let forced = snapshots(&server)
+        .prepare(asked)
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(forced.ready, "{forced:?}");
+    let quality = forced
+        .verdicts
+        .iter()
+        .find(|one| one.gate == "quality")
+        .unwrap();
+    assert!(quality.forced && !quality.passed);
+}
+
+#[tokio::test]
+async fn a_server_without_the_generation_before_follows_the_way_back_to_a_worse_one() {
+    let world = world().await;
+    let worse = measured(&world, "a", 0.6).await;
+    let better = measured(&world, "b", 0.8).await;
+    world.record(&better).await;
+    let server = world.serve(world.config()).await;
+    let new = NewActivation {
+        action: Action::Rollback,
+        snapshot: worse.clone(),
+        by: "a test".to_owned(),
+        ..NewActivation::default()
+    };
+    world.registry.append(1, new).await.unwrap();
+    until(&server, |status| status.live_generation == worse).await;
+}
+
 /// Changes one byte of a published file that only `b` names.
 fn flip_a_byte(world: &World) {
     let blobs = world.dir.path().join("registry/blobs");

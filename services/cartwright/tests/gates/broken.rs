@@ -4,7 +4,7 @@ use serde_json::json;
 use snapshot::{TensorData, gates};
 
 use crate::shop::{World, good};
-use crate::surgery::{Parts, narrower};
+use crate::surgery::{Parts, narrower, wider};
 
 struct Case {
     name: &'static str,
@@ -196,6 +196,38 @@ const CASES: &[Case] = &[
         parts.manifest.leaderboard = None;
         parts.manifest.quality.clear();
     }),
+    case(
+        "a tower of another run than the vectors",
+        "tower",
+        |parts| {
+            parts.tower("text", "run-6");
+        },
+    ),
+    case("a tower for vectors of no known run", "tower", |parts| {
+        parts.tower("text", "run-7");
+        let mut spaces = parts.manifest.spaces.iter_mut();
+        spaces.find(|one| one.name == "text").unwrap().tower = None;
+    }),
+    case("a tower that is no network", "load", |parts| {
+        parts.tower("text", "run-7");
+        let noise = vec![0x5a; 4_000];
+        parts.files.insert("tower/text.onnx".to_owned(), noise);
+    }),
+    case(
+        "an index that is slower than the live one",
+        "latency",
+        |parts| {
+            const WIDTH: usize = 8_192;
+            parts.tensor(TEXT, "items", |shape, data| wider(shape, data, WIDTH));
+            let mut spaces = parts.manifest.spaces.iter_mut();
+            let text = spaces.find(|one| one.name == "text").unwrap();
+            text.dimension = u32::try_from(WIDTH).unwrap();
+            if let Some(index) = text.index.take() {
+                parts.files.remove(&index);
+            }
+            parts.manifest.probes.retain(|row| row.space != "text");
+        },
+    ),
     case("a slow ranker", "latency", |parts| {
         parts.files.insert(RANKER.to_owned(), forest(9_000, 0));
     }),
@@ -269,6 +301,21 @@ fn each_is_refused_by_the_gate_that_should_and_passes_when_exactly_that_is_force
         }
         assert_eq!(world.live(), good().id(), "{}", case.name);
     }
+}
+
+#[test]
+fn a_tower_of_the_run_of_the_vectors_passes() {
+    let world = World::new();
+    let mut parts = Parts::of(good());
+    parts.tower("text", "run-7");
+    let towered = parts.build(&world.path("towered"));
+    assert!(world.publish(towered.dir()).ok);
+    let said = world.activate(towered.id(), &[]);
+    assert!(said.ok, "{said:?}");
+    let verdicts = said.json()["verdicts"].as_array().unwrap().clone();
+    let tower = verdicts.iter().find(|one| one["gate"] == "tower").unwrap();
+    assert_eq!(tower["measured"], "text: the network is of run-7");
+    assert_eq!(world.live(), towered.id());
 }
 
 #[test]

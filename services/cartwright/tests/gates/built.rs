@@ -11,7 +11,7 @@ const ITEMS: usize = 40;
 const WIDTH: usize = 6;
 
 /// Items as JSON lines in no order, and their vectors as NumPy writes them.
-fn files(dir: &Path) {
+pub(crate) fn files(dir: &Path) {
     let id = |at: usize| format!("sku-{}", (at * 7) % ITEMS);
     let lines: Vec<String> = (0..ITEMS)
         .map(|at| json!({"item_id": id(at), "name": "lamp", "price_minor": 100 + at, "currency": "EUR"}))

@@ -10,6 +10,7 @@
 
 mod broken;
 mod built;
+mod models;
 mod shop;
 mod surgery;
 mod unreadable;

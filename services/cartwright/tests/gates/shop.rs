@@ -78,10 +78,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    /// With nothing in the registry.
+    pub(crate) fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let registry = dir.path().join("registry").to_str().unwrap().to_owned();
-        let world = Self { dir, registry };
+        Self { dir, registry }
+    }
+
+    pub(crate) fn new() -> Self {
+        let world = Self::empty();
         world.publish(good().dir());
         let live = world.activate(good().id(), &[]);
         assert!(live.ok, "{live:?}");

@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod drain;
 mod learn;
+mod model;
 mod pressure;
 mod recover;
 mod support;

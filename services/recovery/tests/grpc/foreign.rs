@@ -77,3 +77,12 @@ async fn a_published_model_of_xgboost_ranks_as_the_library_scores() {
         &expected("xgboost_ranker.golden.json"),
     );
 }
+
+#[tokio::test]
+async fn a_published_network_ranks_as_onnx_runtime_scores() {
+    let mut world = world("ranker.onnx", "onnx_ranker.onnx").await;
+    assert_near(
+        &scores(&mut world).await,
+        &expected("onnx_ranker.golden.json"),
+    );
+}
