@@ -5,6 +5,7 @@ mod deadlines;
 mod decisions;
 mod following;
 mod history;
+mod identity;
 mod ingest;
 mod items;
 mod outbox;
@@ -23,6 +24,7 @@ use crate::store::{Key, Observed, Observer, PARTITIONS, Partition, Store};
 pub use budgets::Swapped;
 pub use deadlines::Wake;
 pub use decisions::DecisionCommit;
+pub use identity::{LinkRefusal, Linked};
 pub use outbox::Delivery;
 pub use person::{Changed, Look, ShopperChange, StoredShopper};
 

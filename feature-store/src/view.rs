@@ -67,6 +67,15 @@ impl WindowCounts {
             *cell = cell.saturating_add(count);
         }
     }
+
+    /// Counts what another one has counted.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        for kind in EventKind::ALL {
+            for window in Window::ALL {
+                self.add(kind, window, other.get(kind, window));
+            }
+        }
+    }
 }
 
 /// When each kind of event was last seen.
@@ -83,6 +92,14 @@ impl LastTimes {
         if let Some(cell) = self.0.get_mut(kind.index()) {
             *cell = Some(at);
         }
+    }
+
+    pub(crate) fn latest(&self, other: &Self) -> Self {
+        let mut latest = self.clone();
+        for (mine, theirs) in latest.0.iter_mut().zip(other.0) {
+            *mine = (*mine).max(theirs);
+        }
+        latest
     }
 }
 

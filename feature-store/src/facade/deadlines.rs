@@ -39,7 +39,8 @@ impl fmt::Display for Wake {
 
 impl FeatureStore {
     /// Takes up to `limit` deadlines of these partitions that are due, the longest due first. Each
-    /// comes due again after `lease`, unless what it is about was settled until then.
+    /// comes due again after `lease`, unless what it is about was settled until then. A link of two
+    /// ids that somebody left half done is done here, and not answered.
     pub async fn claim_due(
         &self,
         partitions: &[Partition],
@@ -47,6 +48,21 @@ impl FeatureStore {
         lease: Duration,
         limit: usize,
     ) -> Result<Vec<Due>, Error> {
-        self.store().claim_due(partitions, now, lease, limit).await
+        let claimed = self
+            .store()
+            .claim_due(partitions, now, lease, limit)
+            .await?;
+        let mut due = Vec::with_capacity(claimed.len());
+        for one in claimed {
+            match self.resume_link(&one.id).await {
+                Ok(true) => {}
+                Ok(false) => due.push(one),
+                Err(error @ Error::Corrupt { .. }) => {
+                    tracing::error!(%error, "left a link whose values are unreadable");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(due)
     }
 }

@@ -43,10 +43,12 @@ impl FeatureStore {
         }
     }
 
-    /// A decision as it was stored.
+    /// A decision as it was stored, under the shopper's id or under that of the person.
     pub async fn decision(&self, shopper: &str, decision_id: &str) -> Result<Option<Bytes>, Error> {
-        let stored = read_one(self, &decision_key(shopper, decision_id)).await?;
-        Ok(stored.map(|stored| stored.value))
+        let read = self
+            .stored_shopper_and_decision(shopper, decision_id)
+            .await?;
+        Ok(read.1)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Taking events in: read the shoppers, apply, commit each partition.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,8 +13,11 @@ use super::shoppers::decode;
 use crate::store::{Commit, CommitOutcome, Error, Key, Log, Op, Partition, Versioned};
 use crate::{Event, LoggedEvent, Millis, Outcome, RejectCode, Rejection, Shopper};
 
-/// Positions in the batch, by shopper, by partition: both in a fixed order.
-type Batch<'e> = BTreeMap<Partition, BTreeMap<&'e str, Vec<usize>>>;
+/// Positions in the batch, by whose value they are for, by partition: both in a fixed order.
+type Batch<'e> = BTreeMap<Partition, BTreeMap<Cow<'e, str>, Vec<usize>>>;
+
+/// Positions of the events of shoppers whose values are under another id.
+type Elsewhere = BTreeMap<String, Vec<usize>>;
 
 /// Shoppers worked on between two chances for other tasks to run.
 const SHOPPERS_A_TURN: usize = 16;
@@ -27,16 +31,60 @@ impl FeatureStore {
         let mut outcomes = vec![Outcome::Duplicate; events.len()];
         let mut batch = Batch::new();
         for (position, event) in events.iter().enumerate() {
-            let shoppers = batch.entry(Partition::of(&event.shopper_id)).or_default();
-            shoppers
-                .entry(&event.shopper_id)
-                .or_default()
-                .push(position);
+            add(&mut batch, Cow::Borrowed(&event.shopper_id), position);
         }
-        let _lanes = self.lanes(batch.keys().copied()).await;
         let mut attempts = Attempts::default();
         loop {
-            let commits = self.apply(events, &batch, now, &mut outcomes).await?;
+            let elsewhere = self.ingest_batch(events, batch, now, &mut outcomes).await?;
+            if elsewhere.is_empty() {
+                return Ok(outcomes);
+            }
+            batch = self.follow(elsewhere, &mut outcomes).await?;
+            attempts.wait(self.store().name()).await?;
+        }
+    }
+
+    /// Who the linked shoppers are: one more read each, and only for them.
+    async fn follow<'e>(
+        &self,
+        elsewhere: Elsewhere,
+        outcomes: &mut [Outcome],
+    ) -> Result<Batch<'e>, Error> {
+        let mut batch = Batch::new();
+        for (shopper, positions) in elsewhere {
+            let person = match self.person(&shopper).await {
+                Ok((person, _)) => person,
+                Err(error @ Error::Corrupt { .. }) => {
+                    refuse(&shopper, &positions, &error, outcomes);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for position in positions {
+                add(&mut batch, Cow::Owned(person.clone()), position);
+            }
+        }
+        for positions in batch.values_mut().flat_map(BTreeMap::values_mut) {
+            positions.sort_unstable();
+        }
+        Ok(batch)
+    }
+
+    /// Ingests what is for these values; answers what turned out to be for others.
+    async fn ingest_batch(
+        &self,
+        events: &[Event],
+        mut batch: Batch<'_>,
+        now: Millis,
+        outcomes: &mut [Outcome],
+    ) -> Result<Elsewhere, Error> {
+        let _lanes = self.lanes(batch.keys().copied()).await;
+        let mut attempts = Attempts::default();
+        let mut elsewhere = Elsewhere::new();
+        loop {
+            let commits = self
+                .apply(events, &batch, now, outcomes, &mut elsewhere)
+                .await?;
             let partitions: Vec<_> = commits.iter().map(|commit| commit.partition).collect();
             let commit = self.store().commit(commits);
             let done = commit.instrument(self.writing(partitions.len())).await?;
@@ -49,7 +97,7 @@ impl FeatureStore {
                 })
                 .collect();
             if conflicts.is_empty() {
-                return Ok(outcomes);
+                return Ok(elsewhere);
             }
             batch.retain(|partition, _| conflicts.contains(partition));
             attempts.wait(self.store().name()).await?;
@@ -63,10 +111,11 @@ impl FeatureStore {
         batch: &Batch<'_>,
         now: Millis,
         outcomes: &mut [Outcome],
+        elsewhere: &mut Elsewhere,
     ) -> Result<Vec<Commit>, Error> {
         let keys: Vec<_> = batch
             .iter()
-            .flat_map(|(partition, shoppers)| shoppers.keys().map(|id| (*partition, *id)))
+            .flat_map(|(partition, shoppers)| shoppers.keys().map(|id| (*partition, id.as_ref())))
             .map(|(partition, id)| Key::new(partition, crate::store::Kind::Shopper, id))
             .collect();
         let read = self.store().get_many(&keys).instrument(self.reading(&keys));
@@ -86,7 +135,7 @@ impl FeatureStore {
                     now,
                     idle: self.inner.settings.idle,
                 };
-                ops.extend(change.make(value.as_ref(), outcomes));
+                ops.extend(change.make(value.as_ref(), outcomes, elsewhere));
                 turn += 1;
                 if turn % SHOPPERS_A_TURN == 0 {
                     tokio::task::yield_now().await;
@@ -114,11 +163,19 @@ struct Change<'a> {
 
 impl Change<'_> {
     /// Applies the shopper's events and says what to write: nothing unless one was accepted.
-    fn make(&self, stored: Option<&Versioned>, outcomes: &mut [Outcome]) -> Vec<Op> {
+    fn make(
+        &self,
+        stored: Option<&Versioned>,
+        outcomes: &mut [Outcome],
+        elsewhere: &mut Elsewhere,
+    ) -> Vec<Op> {
         let decoded = stored.map_or_else(|| Ok(Shopper::empty()), |value| decode(self.key, value));
         let mut shopper = match decoded {
             Ok(shopper) => shopper,
-            Err(error) => return self.refuse(&error, outcomes),
+            Err(error) => {
+                refuse(&self.key.id, self.positions, &error, outcomes);
+                return Vec::new();
+            }
         };
         let before = shopper.earliest_look(self.idle);
         let mut appends = Vec::new();
@@ -128,6 +185,11 @@ impl Change<'_> {
             else {
                 continue;
             };
+            let id = &event.shopper_id;
+            if shopper.moved_to().is_some() || (*id != self.key.id && !shopper.is_linked(id)) {
+                elsewhere.entry(id.clone()).or_default().push(*position);
+                continue;
+            }
             *outcome = shopper.apply(event, self.now);
             if *outcome == Outcome::Accepted {
                 appends.push(self.append(event));
@@ -171,20 +233,24 @@ impl Change<'_> {
             None => Some(Op::Cancel { id }),
         }
     }
+}
 
-    /// A value that cannot be read is never written over, and stops nobody else's events.
-    fn refuse(&self, error: &Error, outcomes: &mut [Outcome]) -> Vec<Op> {
-        tracing::error!(%error, "refused the events of a shopper whose state is unreadable");
-        for position in self.positions {
-            if let Some(outcome) = outcomes.get_mut(*position) {
-                *outcome = Outcome::Rejected(Rejection {
-                    code: RejectCode::Invalid,
-                    field: "shopper_id",
-                    detail: format!("shopper_id is {:?}: {error}", self.key.id),
-                });
-            }
+fn add<'e>(batch: &mut Batch<'e>, id: Cow<'e, str>, position: usize) {
+    let shoppers = batch.entry(Partition::of(&id)).or_default();
+    shoppers.entry(id).or_default().push(position);
+}
+
+/// A value that cannot be read is never written over, and stops nobody else's events.
+fn refuse(shopper: &str, positions: &[usize], error: &Error, outcomes: &mut [Outcome]) {
+    tracing::error!(%error, "refused the events of a shopper whose state is unreadable");
+    for position in positions {
+        if let Some(outcome) = outcomes.get_mut(*position) {
+            *outcome = Outcome::Rejected(Rejection {
+                code: RejectCode::Invalid,
+                field: "shopper_id",
+                detail: format!("shopper_id is {shopper:?}: {error}"),
+            });
         }
-        Vec::new()
     }
 }
 

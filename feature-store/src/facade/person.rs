@@ -16,6 +16,8 @@ pub struct StoredShopper {
     pub version: u64,
     /// All that is known of them.
     pub shopper: Shopper,
+    /// The id that the value is under, when it is another of the person's ids.
+    pub under: Option<String>,
 }
 
 /// When somebody is to be looked at again.
@@ -57,24 +59,18 @@ pub enum Changed {
 }
 
 impl FeatureStore {
-    /// Shoppers with the versions of their values, in the order asked. One round trip.
+    /// Shoppers with the versions of their values, in the order asked. One round trip, and more for
+    /// those that are linked to another id.
     pub async fn stored_shoppers(&self, ids: &[&str]) -> Result<Vec<StoredShopper>, Error> {
-        let keys: Vec<_> = ids.iter().map(|id| Key::shopper(id)).collect();
-        let values = self.store().get_many(&keys).await?;
-        let shoppers = keys.iter().zip(values).map(|(key, value)| {
-            let Some(value) = value else {
-                return Ok(StoredShopper::default());
-            };
-            Ok(StoredShopper {
-                version: value.version,
-                shopper: decode(key, &value)?,
-            })
-        });
-        shoppers.collect()
+        let mut read = self.read_values(ids).await?;
+        for (id, stored) in ids.iter().zip(&mut read) {
+            self.follow_one(id, stored).await?;
+        }
+        Ok(read)
     }
 
     /// A shopper with the version of the value, and the record of a decision about them. One round
-    /// trip.
+    /// trip, and more for one that is linked to another id.
     pub async fn stored_shopper_and_decision(
         &self,
         shopper: &str,
@@ -83,15 +79,31 @@ impl FeatureStore {
         let keys = [Key::shopper(shopper), decision_key(shopper, decision_id)];
         let mut values = self.store().get_many(&keys).await?.into_iter();
         let [key, _] = &keys;
-        let stored = match values.next().flatten() {
+        let mut stored = match values.next().flatten() {
             Some(value) => StoredShopper {
                 version: value.version,
                 shopper: decode(key, &value)?,
+                under: None,
             },
             None => StoredShopper::default(),
         };
-        let decision = values.next().flatten();
+        let mut decision = values.next().flatten();
+        self.follow_one(shopper, &mut stored).await?;
+        // What was decided before the link lies with the id it was decided for.
+        if let (Some(person), None) = (&stored.under, &decision) {
+            decision = read_one(self, &decision_key(person, decision_id)).await?;
+        }
         Ok((stored, decision.map(|decision| decision.value)))
+    }
+
+    async fn follow_one(&self, id: &str, stored: &mut StoredShopper) -> Result<(), Error> {
+        if stored.shopper.moved_to().is_none() {
+            return Ok(());
+        }
+        let (person, read) = self.person(id).await?;
+        *stored = read;
+        stored.under = Some(person).filter(|person| person != id);
+        Ok(())
     }
 
     /// Moves the looks at many, each on the version of the value that was read. Says of each whether
@@ -124,7 +136,7 @@ impl FeatureStore {
         read: StoredShopper,
         change: ShopperChange,
     ) -> Result<Changed, Error> {
-        let key = Key::shopper(id);
+        let key = Key::shopper(read.under.as_deref().unwrap_or(id));
         let decision = change.decision.as_ref().map(|(id, _)| id.clone());
         let ops = ops(&key, read, change)?;
         let _lane = self.lanes(std::iter::once(key.partition)).await;
@@ -134,7 +146,7 @@ impl FeatureStore {
         };
         match decision {
             Some(decision) if conflict.kind == Kind::Decision => {
-                let existing = read_one(self, &decision_key(id, &decision)).await?;
+                let existing = read_one(self, &decision_key(&key.id, &decision)).await?;
                 let gone = || Error::corrupt(&conflict, "it came and went");
                 Ok(Changed::Decided(existing.ok_or_else(gone)?.value))
             }
@@ -160,6 +172,7 @@ fn ops(key: &Key, read: StoredShopper, change: ShopperChange) -> Result<Vec<Op>,
     let StoredShopper {
         version: expected,
         mut shopper,
+        ..
     } = read;
     ops.push(match change.recovery {
         Some(section) => {

@@ -10,21 +10,54 @@ use crate::{ConsentRecord, Millis, ProfileUpdate, Rejection, Shopper, ShopperVie
 
 impl FeatureStore {
     /// What can be read of these shoppers at `now`, in their order; `None` for one never seen.
-    /// One round trip.
+    /// One round trip, and one more if any is linked to another id.
     pub async fn shoppers(
         &self,
         ids: &[&str],
         now: Millis,
     ) -> Result<Vec<Option<ShopperView>>, Error> {
+        let mut read = self.read_shoppers(ids).await?;
+        self.read_persons(ids, &mut read).await?;
+        let _decode = tracing::info_span!(target: crate::STAGE, "decode").entered();
+        let views = read
+            .into_iter()
+            .map(|shopper| shopper.map(|shopper| shopper.into_view(now)));
+        Ok(views.collect())
+    }
+
+    async fn read_shoppers(&self, ids: &[&str]) -> Result<Vec<Option<Shopper>>, Error> {
         let keys: Vec<_> = ids.iter().map(|id| Key::shopper(id)).collect();
         let read = self.store().get_many(&keys).instrument(self.reading(&keys));
         let values = read.await?;
         let _decode = tracing::info_span!(target: crate::STAGE, "decode").entered();
-        let views = keys.iter().zip(values).map(|(key, value)| {
-            let shopper = value.map(|value| decode(key, &value)).transpose()?;
-            Ok(shopper.map(|shopper| shopper.into_view(now)))
-        });
-        views.collect()
+        let read = keys.iter().zip(values);
+        read.map(|(key, value)| value.map(|value| decode(key, &value)).transpose())
+            .collect()
+    }
+
+    /// Puts the persons in the places of those who are linked to one. Nothing is written: a state
+    /// that is on its way is taken in here only.
+    async fn read_persons(&self, ids: &[&str], read: &mut [Option<Shopper>]) -> Result<(), Error> {
+        let moved = |shopper: &Option<Shopper>| {
+            let to = shopper.as_ref().and_then(Shopper::moved_to);
+            to.map(str::to_owned)
+        };
+        let wanted: Vec<_> = read.iter().map(moved).collect();
+        let roots: Vec<&str> = wanted.iter().flatten().map(String::as_str).collect();
+        if roots.is_empty() {
+            return Ok(());
+        }
+        let mut roots = self.read_shoppers(&roots).await?.into_iter();
+        for ((id, shopper), wanted) in ids.iter().zip(read).zip(wanted) {
+            if wanted.is_none() {
+                continue;
+            }
+            let root = roots.next().flatten();
+            *shopper = shopper
+                .take()
+                .and_then(|alias| alias.seen_from(id, root.unwrap_or_default()));
+        }
+        Ok(())
     }
 
     /// Stores what a shopper's profile is to be. The inner error is the field that was refused.
@@ -62,20 +95,18 @@ impl FeatureStore {
         shopper: &str,
         change: impl Fn(&mut Shopper),
     ) -> Result<(), Error> {
-        let key = Key::shopper(shopper);
-        let _lane = self.lanes(std::iter::once(key.partition)).await;
         let mut attempts = Attempts::default();
         loop {
-            let stored = read_one(self, &key).await?;
-            let mut state = stored
-                .as_ref()
-                .map_or_else(|| Ok(Shopper::empty()), |value| decode(&key, value))?;
+            let (person, read) = self.person(shopper).await?;
+            let key = Key::shopper(&person);
+            let mut state = read.shopper;
             change(&mut state);
             let put = Op::Put {
                 key: key.clone(),
-                expected: stored.map_or(0, |value| value.version),
+                expected: read.version,
                 value: Bytes::from(state.encode()),
             };
+            let _lane = self.lanes(std::iter::once(key.partition)).await;
             if commit_one(self, key.partition, vec![put]).await? == CommitOutcome::Done {
                 return Ok(());
             }

@@ -139,6 +139,23 @@ impl<K: Ord + Clone> Affinity<K> {
         }
     }
 
+    /// Adds the interest that another one holds; the keys of both stay.
+    fn add_all(&mut self, other: &Self) {
+        for theirs in &other.entries {
+            let place = self
+                .entries
+                .binary_search_by(|entry| entry.key.cmp(&theirs.key));
+            match place {
+                Err(index) => self.entries.insert(index, theirs.clone()),
+                Ok(index) => {
+                    if let Some(mine) = self.entries.get_mut(index) {
+                        mine.days = together(&mine.days, &theirs.days);
+                    }
+                }
+            }
+        }
+    }
+
     /// Drops the weights that no longer count at `day` or later. They weigh nothing when the
     /// weakest is looked for either, so it does not matter when they go.
     fn prune(&mut self, day: i64) {
@@ -167,6 +184,16 @@ fn add_weight(days: &mut Vec<DayWeight>, day: i64, weight: u32) {
         Some(tile) if tile.day >= day => tile.weight = tile.weight.saturating_add(weight),
         Some(_) | None => days.push(DayWeight { day, weight }),
     }
+}
+
+fn together(a: &[DayWeight], b: &[DayWeight]) -> Vec<DayWeight> {
+    let mut tiles: Vec<DayWeight> = a.iter().chain(b).copied().collect();
+    tiles.sort_by_key(|tile| tile.day);
+    let mut days = Vec::with_capacity(tiles.len());
+    for tile in tiles {
+        add_weight(&mut days, tile.day, tile.weight);
+    }
+    days
 }
 
 /// The three dimensions of taste.
@@ -202,6 +229,14 @@ impl Interests {
         self.categories.prune(day);
         self.brands.prune(day);
         self.bands.prune(day);
+    }
+
+    /// What another one holds as well, for a view: more keys than an encoded value keeps.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        self.categories.add_all(&other.categories);
+        self.brands.add_all(&other.brands);
+        self.bands.add_all(&other.bands);
+        self.newest_at = self.newest_at.max(other.newest_at);
     }
 
     pub(crate) fn category_shares(&self, now: Millis) -> Vec<(String, f64)> {

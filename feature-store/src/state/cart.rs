@@ -8,8 +8,12 @@ use crate::time::Millis;
 use crate::view;
 
 /// Beyond these the oldest line goes, so that a value stays bounded.
-const MAX_LINES: usize = 256;
+pub(crate) const MAX_LINES: usize = 256;
 const MAX_TEXT: usize = 24 * 1024;
+/// Adds of one line that are told apart by their time; older ones count as of the first.
+const MAX_ADDS: usize = 8;
+/// What was taken out of the cart is kept for so many items, for the carts of other ids of the person.
+const MAX_TAKES: usize = 32;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Line {
@@ -20,6 +24,24 @@ pub(crate) struct Line {
     pub(crate) added_at: Millis,
     pub(crate) category: Arc<str>,
     pub(crate) brand: Arc<str>,
+    /// When units came in after the first add, and how many; the rest of `quantity` is of the first.
+    pub(crate) later: Vec<Units>,
+}
+
+/// So many units at a time.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Units {
+    pub(crate) at: Millis,
+    pub(crate) units: u32,
+}
+
+/// Units of an item that were taken out of the cart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Take {
+    pub(crate) item: Arc<str>,
+    pub(crate) at: Millis,
+    /// [`u32::MAX`] for a purchase, which takes them all.
+    pub(crate) units: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +50,11 @@ pub(crate) struct CartState {
     pub(crate) lines: Vec<Line>,
     pub(crate) version: u64,
     pub(crate) updated_at: Option<Millis>,
+    /// In the order of their events; a purchase stands for all takes of its item before it.
+    pub(crate) takes: Vec<Take>,
+    /// Time of the newest take that is forgotten: whatever other ids of the person added up to then
+    /// counts as taken.
+    pub(crate) taken_until: Option<Millis>,
 }
 
 impl CartState {
@@ -40,7 +67,7 @@ impl CartState {
         match event.kind {
             EventKind::AddToCart => self.add(event),
             EventKind::RemoveFromCart => self.remove(event),
-            EventKind::Purchase => self.lines.retain(|line| line.item != event.fact.item),
+            EventKind::Purchase => self.purchase(event),
             EventKind::View
             | EventKind::CheckoutStart
             | EventKind::MessageSent
@@ -77,9 +104,28 @@ impl CartState {
             .iter_mut()
             .filter(|line| line.item == event.fact.item)
         {
-            line.quantity = line.quantity.saturating_sub(event.quantity);
+            line.take(event.quantity);
         }
         self.lines.retain(|line| line.quantity > 0);
+        self.record_take(event, event.quantity);
+    }
+
+    fn purchase(&mut self, event: &TailEvent) {
+        self.lines.retain(|line| line.item != event.fact.item);
+        self.takes.retain(|take| take.item != event.fact.item);
+        self.record_take(event, u32::MAX);
+    }
+
+    fn record_take(&mut self, event: &TailEvent, units: u32) {
+        if self.takes.len() >= MAX_TAKES {
+            let oldest = self.takes.remove(0);
+            self.taken_until = self.taken_until.max(Some(oldest.at));
+        }
+        self.takes.push(Take {
+            item: Arc::clone(&event.fact.item),
+            at: event.at,
+            units,
+        });
     }
 
     fn bound(&mut self) {
@@ -99,9 +145,40 @@ impl CartState {
 }
 
 impl Line {
+    /// The newest units go first.
+    fn take(&mut self, units: u32) {
+        self.quantity = self.quantity.saturating_sub(units);
+        let mut left = units;
+        while let Some(newest) = self.later.last_mut() {
+            if newest.units > left {
+                newest.units -= left;
+                return;
+            }
+            left -= newest.units;
+            self.later.pop();
+        }
+    }
+
+    fn count_add(&mut self, at: Millis, units: u32) {
+        let is_first = self.quantity == 0;
+        self.quantity = self.quantity.saturating_add(units);
+        if is_first {
+            return;
+        }
+        self.later.push(Units { at, units });
+        if self.later.len() >= MAX_ADDS {
+            self.later.remove(0);
+        }
+    }
+
+    /// When units came in last.
+    pub(crate) fn last_add(&self) -> Millis {
+        self.later.last().map_or(self.added_at, |add| add.at)
+    }
+
     /// What the newest add says of price and item replaces what was known; silence does not.
     fn add(&mut self, event: &TailEvent) {
-        self.quantity = self.quantity.saturating_add(event.quantity);
+        self.count_add(event.at, event.quantity);
         let fact = &event.fact;
         if fact.price_minor > 0 {
             self.price_minor = fact.price_minor;
@@ -123,7 +200,7 @@ impl Line {
         self.texts().into_iter().map(|text| text.len()).sum()
     }
 
-    fn view(&self) -> view::CartLine {
+    pub(crate) fn view(&self) -> view::CartLine {
         view::CartLine {
             item_id: self.item.to_string(),
             quantity: self.quantity,

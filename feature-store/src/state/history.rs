@@ -7,9 +7,9 @@ use crate::state::tail::TailEvent;
 use crate::time::Millis;
 use crate::view::{AddIntervals, LastTimes, MessageRecord, OrderGaps, Recent, Session};
 
-const MAX_RECENT: usize = 50;
+pub(crate) const MAX_RECENT: usize = 50;
 pub(crate) const MAX_MESSAGES: usize = 32;
-const MAX_DEVICES: usize = 8;
+pub(crate) const MAX_DEVICES: usize = 8;
 /// A pause longer than this ends a visit.
 const SESSION_GAP_MS: i64 = 30 * Millis::MINUTE;
 

@@ -9,22 +9,26 @@ mod base;
 mod cart;
 mod codec;
 mod history;
+pub(crate) mod identity;
 mod profile;
 mod reading;
 mod standing;
 mod tail;
 mod tiles;
+mod union;
 mod wire;
 
 use std::time::Duration;
 
 use crate::event::{Event, Outcome, RejectCode, Rejection};
 use crate::state::base::Base;
+use crate::state::identity::Links;
 use crate::state::tail::{LATENESS_MS, MAX_TAIL, Tail, TailEvent, horizon};
 use crate::time::Millis;
 use crate::view::Profile;
 
 pub(crate) use history::MAX_MESSAGES;
+pub(crate) use identity::{MAX_PARTS, Moved};
 pub use profile::{ConsentRecord, ProfileUpdate};
 pub use standing::Standing;
 
@@ -65,7 +69,9 @@ pub struct Shopper {
     consents: Vec<ConsentRecord>,
     /// What the recovery role keeps of the shopper. Nobody reads it here.
     recovery: Vec<u8>,
-    /// No less than the encoded size; made exact when it reaches the limit.
+    /// The other ids of the person.
+    pub(crate) links: Links,
+    /// No less than the encoded size without links; made exact when it reaches the limit.
     size_bound: usize,
 }
 
@@ -77,6 +83,10 @@ impl Shopper {
 
     /// Takes an event in. Unless it is `Accepted`, nothing has changed.
     pub fn apply(&mut self, event: &Event, now: Millis) -> Outcome {
+        self.apply_of(event, now)
+    }
+
+    fn apply_own(&mut self, event: &Event, now: Millis) -> Outcome {
         if let Err(rejection) = event.validate().and_then(|()| self.check_time(event, now)) {
             return Outcome::Rejected(rejection);
         }
@@ -99,6 +109,16 @@ impl Shopper {
             let detail = format!("occurred_at is {at}, at most {latest} is allowed");
             return Err(Rejection {
                 code: RejectCode::TooEarly,
+                field: "occurred_at",
+                detail,
+            });
+        }
+        if let Some(since) = self.links.not_before.filter(|since| at < *since) {
+            let detail = format!(
+                "occurred_at is {at}, at least {since} is needed: the shopper was unlinked then"
+            );
+            return Err(Rejection {
+                code: RejectCode::TooLate,
                 field: "occurred_at",
                 detail,
             });
@@ -139,7 +159,7 @@ impl Shopper {
         }
         let mut next = self.clone();
         next.insert(entry, falling_out, horizon);
-        next.size_bound = next.encode().len();
+        next.size_bound = next.own_size();
         if next.size_bound > MAX_BYTES {
             return Err(bot_rate(format!(
                 "the state would exceed {MAX_BYTES} bytes"
@@ -159,16 +179,25 @@ impl Shopper {
 
     /// Sets the fields given. The caller has validated the update.
     pub fn set_profile(&mut self, update: ProfileUpdate) {
+        for state in self.open_states() {
+            update.clone().apply_to(&mut state.profile);
+            state.size_bound = state.own_size();
+        }
         update.apply_to(&mut self.profile);
-        self.size_bound = self.encode().len();
+        self.size_bound = self.own_size();
     }
 
     /// Keeps the newest record of each purpose and channel; a revocation wins a tie. Says whether
     /// anything changed. The caller has validated the record.
     pub fn set_consent(&mut self, record: ConsentRecord) -> bool {
-        let changed = profile::record_consent(&mut self.consents, record);
+        let mut changed = false;
+        for state in self.open_states() {
+            changed |= profile::record_consent(&mut state.consents, record.clone());
+            state.size_bound = state.own_size();
+        }
+        changed |= profile::record_consent(&mut self.consents, record);
         if changed {
-            self.size_bound = self.encode().len();
+            self.size_bound = self.own_size();
         }
         changed
     }
@@ -199,6 +228,12 @@ impl Shopper {
     /// When the cart will have been idle for this long; `None` while it is empty.
     #[must_use]
     pub fn cart_deadline(&self, idle: Duration) -> Option<Millis> {
+        if self.has_other_ids() {
+            let standing = self.standing();
+            let active = standing.last_active_at;
+            let active = active.filter(|_| !standing.cart.lines.is_empty());
+            return active.map(|at| at.saturating_add(idle));
+        }
         let mut cart = self.base.cart.clone();
         for event in self.tail.events() {
             cart.fold(event);
@@ -207,7 +242,7 @@ impl Shopper {
         active.map(|at| at.saturating_add(idle))
     }
 
-    /// Last event of any kind but messages.
+    /// Last event of any kind but messages, of this id alone.
     #[must_use]
     pub fn last_active_at(&self) -> Option<Millis> {
         let of_tail = self

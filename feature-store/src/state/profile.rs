@@ -1,5 +1,7 @@
 //! Settings and consent: what a shopper says about themselves, apart from events.
 
+use std::cmp::Ordering;
+
 use crate::event::{Rejection, text};
 use crate::time::Millis;
 use crate::view::Profile;
@@ -114,6 +116,18 @@ pub(crate) fn record_consent(consents: &mut Vec<ConsentRecord>, record: ConsentR
             true
         }
     }
+}
+
+/// The strictest record of each purpose and channel comes first: a revocation before a grant, then
+/// the newest.
+pub(crate) fn by_subject_and_strictness(a: &ConsentRecord, b: &ConsentRecord) -> Ordering {
+    let rank = |c: &ConsentRecord| (!c.granted, c.at, c.wording.clone(), c.jurisdiction.clone());
+    let subjects = a.subject().cmp(&b.subject());
+    subjects.then_with(|| rank(b).cmp(&rank(a)))
+}
+
+pub(crate) fn same_subject(a: &ConsentRecord, b: &ConsentRecord) -> bool {
+    a.subject() == b.subject()
 }
 
 fn one_of(field: &'static str, value: &str, allowed: &[&str]) -> Result<(), Rejection> {

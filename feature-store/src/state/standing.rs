@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use crate::event::EventKind;
-use crate::state::{ConsentRecord, Shopper};
+use crate::state::cart::CartState;
+use crate::state::history::History;
+use crate::state::{ConsentRecord, Shopper, union};
 use crate::time::Millis;
 use crate::view::{Cart, MessageRecord, OrderGaps, Profile, Recent, Session};
 
@@ -51,33 +53,37 @@ impl Shopper {
     /// Where the shopper stands, over all accepted events.
     #[must_use]
     pub fn standing(&self) -> Standing {
+        if self.has_other_ids() {
+            let states: Vec<&Self> = self.states().collect();
+            let folded = states.iter().map(|state| state.cart_and_history());
+            let (carts, histories): (Vec<_>, Vec<_>) = folded.unzip();
+            let said = (union::settings(&states), union::consents(&states));
+            return standing(union::cart(&carts), union::history(&histories), said);
+        }
+        let (cart, history) = self.cart_and_history();
+        let consents = super::reading::in_force(self.consents.clone(), &self.profile);
+        standing(cart.view(), history, (self.profile.clone(), consents))
+    }
+
+    fn cart_and_history(&self) -> (CartState, History) {
         let mut cart = self.base.cart.clone();
         let mut history = self.base.history.clone();
         for event in self.tail.events() {
             cart.fold(event);
             history.fold(event);
         }
-        let last = |kind| history.last_times.get(kind);
-        Standing {
-            cart: cart.view(),
-            bought_units: history.bought_units,
-            last_active_at: history.last_active_at,
-            last_view_at: last(EventKind::View),
-            last_checkout_at: last(EventKind::CheckoutStart),
-            last_purchase_at: last(EventKind::Purchase),
-            unsubscribed_at: last(EventKind::MessageUnsubscribed),
-            session: history.session,
-            order_gaps: history.order_gaps,
-            messages: history.messages.iter().rev().copied().collect(),
-            recent: history.recent_view(),
-            consents: crate::state::reading::in_force(self.consents.clone(), &self.profile),
-            profile: self.profile.clone(),
-        }
+        (cart, history)
     }
 
     /// When to look at the shopper first, `idle` after their last act, and the version of the cart
     /// then; no moment when there is nothing to win back. Cheaper than a whole standing.
     pub(crate) fn earliest_look(&self, idle: Duration) -> (Option<Millis>, u64) {
+        if self.has_other_ids() {
+            let standing = self.standing();
+            let at = standing.last_active_at;
+            let at = at.filter(|_| standing.is_recoverable());
+            return (at.map(|at| at.saturating_add(idle)), standing.cart.version);
+        }
         let mut cart = self.base.cart.clone();
         let mut gaps = self.base.history.order_gaps.count;
         let mut purchase_at = self.base.history.last_times.get(EventKind::Purchase);
@@ -102,5 +108,28 @@ impl Shopper {
         tail.find(|event| event.kind == EventKind::View)
             .map(|event| event.at)
             .or(self.base.history.last_times.get(EventKind::View))
+    }
+}
+
+fn standing(
+    cart: Cart,
+    history: History,
+    (profile, consents): (Profile, Vec<ConsentRecord>),
+) -> Standing {
+    let last = |kind| history.last_times.get(kind);
+    Standing {
+        cart,
+        bought_units: history.bought_units,
+        last_active_at: history.last_active_at,
+        last_view_at: last(EventKind::View),
+        last_checkout_at: last(EventKind::CheckoutStart),
+        last_purchase_at: last(EventKind::Purchase),
+        unsubscribed_at: last(EventKind::MessageUnsubscribed),
+        session: history.session,
+        order_gaps: history.order_gaps,
+        recent: history.recent_view(),
+        messages: history.messages.into_iter().rev().collect(),
+        profile,
+        consents,
     }
 }

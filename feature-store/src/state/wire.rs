@@ -26,10 +26,57 @@ pub(crate) struct Shopper {
     pub(crate) profile: Option<Profile>,
     #[prost(message, repeated, tag = "9")]
     pub(crate) consents: Vec<Consent>,
-    // 10 is kept for `moved_to`, the id that a linked shopper's state moved to.
+    /// Where the state went when the shopper was linked to another id.
+    #[prost(message, optional, tag = "10")]
+    pub(crate) moved: Option<Moved>,
     /// Kept whole for whoever wins carts back.
     #[prost(bytes = "vec", tag = "11")]
     pub(crate) recovery: Vec<u8>,
+    /// States of other ids of the same person.
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) parts: Vec<Part>,
+    /// Ids whose states are on their way here.
+    #[prost(message, repeated, tag = "13")]
+    pub(crate) expected: Vec<Expected>,
+    /// What occurred before counts elsewhere.
+    #[prost(int64, optional, tag = "14")]
+    pub(crate) not_before: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Moved {
+    #[prost(string, tag = "1")]
+    pub(crate) to: String,
+    #[prost(string, tag = "2")]
+    pub(crate) link_id: String,
+    /// The state is still here, and may not be there yet.
+    #[prost(bool, tag = "3")]
+    pub(crate) pending: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Part {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(string, tag = "2")]
+    pub(crate) link_id: String,
+    #[prost(int64, tag = "3")]
+    pub(crate) linked_at: i64,
+    #[prost(int64, optional, tag = "4")]
+    pub(crate) closed_at: Option<i64>,
+    /// A whole value, of a format of its own.
+    #[prost(bytes = "vec", tag = "5")]
+    pub(crate) state: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Expected {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(string, tag = "2")]
+    pub(crate) link_id: String,
+    #[prost(int64, tag = "3")]
+    pub(crate) at: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -113,6 +160,16 @@ pub(crate) struct Cart {
     pub(crate) version: u64,
     #[prost(int64, optional, tag = "3")]
     pub(crate) updated_at: Option<i64>,
+    /// Columns of what was taken out; times are differences to the take before, the first one to 0.
+    #[prost(uint32, repeated, tag = "4")]
+    pub(crate) take_items: Vec<u32>,
+    #[prost(sint64, repeated, tag = "5")]
+    pub(crate) take_times: Vec<i64>,
+    /// 0 for a purchase.
+    #[prost(uint32, repeated, tag = "6")]
+    pub(crate) take_units: Vec<u32>,
+    #[prost(int64, optional, tag = "7")]
+    pub(crate) taken_until: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -131,6 +188,11 @@ pub(crate) struct Line {
     pub(crate) category: u32,
     #[prost(uint32, tag = "7")]
     pub(crate) brand: u32,
+    /// Columns of the adds after the first; times are differences to the add before.
+    #[prost(sint64, repeated, tag = "8")]
+    pub(crate) later_times: Vec<i64>,
+    #[prost(uint32, repeated, tag = "9")]
+    pub(crate) later_units: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

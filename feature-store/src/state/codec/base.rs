@@ -6,7 +6,7 @@ use super::{decode_kind, same_length, unless_default};
 use crate::event::EventKind;
 use crate::state::affinity::{Affinity, DayWeight, Interest, Interests};
 use crate::state::base::Base;
-use crate::state::cart::{CartState, Line};
+use crate::state::cart::Line;
 use crate::state::codec::symbols::{Symbols, Texts};
 use crate::state::history::{History, Interaction};
 use crate::state::tiles::{Counts, Tile, Tiles};
@@ -29,8 +29,13 @@ pub(super) fn texts(base: &Base) -> impl Iterator<Item = &Arc<str>> {
         .iter()
         .map(|entry| &entry.key);
     let lines = base.cart.lines.iter().flat_map(Line::texts);
+    let takes = base.cart.takes.iter().map(|take| &take.item);
     let recent = base.history.recent.iter().map(|known| &known.item);
-    categories.chain(brands).chain(lines).chain(recent)
+    categories
+        .chain(brands)
+        .chain(lines)
+        .chain(takes)
+        .chain(recent)
 }
 
 pub(super) fn encode_tiles(tiles: &Tiles) -> Option<wire::Tiles> {
@@ -145,46 +150,6 @@ fn decode_affinity<K: Ord + Clone>(
         .map(decode)
         .collect::<Result<_, DecodeError>>()?;
     Affinity::from_sorted(entries).ok_or(DecodeError::Corrupt("interests are not sorted"))
-}
-
-pub(super) fn encode_cart(cart: &CartState, symbols: &Symbols<'_>) -> Option<wire::Cart> {
-    let line = |line: &Line| wire::Line {
-        item: symbols.number(&line.item),
-        quantity: line.quantity,
-        price_minor: line.price_minor,
-        currency: symbols.number(&line.currency),
-        added_at: line.added_at.0,
-        category: symbols.number(&line.category),
-        brand: symbols.number(&line.brand),
-    };
-    unless_default(wire::Cart {
-        lines: cart.lines.iter().map(line).collect(),
-        version: cart.version,
-        updated_at: cart.updated_at.map(|at| at.0),
-    })
-}
-
-pub(super) fn decode_cart(wire: wire::Cart, texts: &Texts) -> Result<CartState, DecodeError> {
-    let line = |line: wire::Line| {
-        Ok(Line {
-            item: texts.get(line.item)?,
-            quantity: line.quantity,
-            price_minor: line.price_minor,
-            currency: texts.get(line.currency)?,
-            added_at: Millis(line.added_at),
-            category: texts.get(line.category)?,
-            brand: texts.get(line.brand)?,
-        })
-    };
-    Ok(CartState {
-        lines: wire
-            .lines
-            .into_iter()
-            .map(line)
-            .collect::<Result<_, DecodeError>>()?,
-        version: wire.version,
-        updated_at: wire.updated_at.map(Millis),
-    })
 }
 
 pub(super) fn encode_history(history: &History, symbols: &Symbols<'_>) -> Option<wire::History> {
@@ -314,7 +279,7 @@ fn decode_session(wire: &wire::Session) -> Session {
 }
 
 /// Differences to the value before; the first one to 0.
-fn steps(values: impl Iterator<Item = i64>) -> Vec<i64> {
+pub(super) fn steps(values: impl Iterator<Item = i64>) -> Vec<i64> {
     let mut before = 0_i64;
     let step = |value: i64| {
         let step = value.wrapping_sub(before);
@@ -324,7 +289,7 @@ fn steps(values: impl Iterator<Item = i64>) -> Vec<i64> {
     values.map(step).collect()
 }
 
-fn sums(steps: &[i64]) -> Result<Vec<i64>, DecodeError> {
+pub(super) fn sums(steps: &[i64]) -> Result<Vec<i64>, DecodeError> {
     let mut sum = 0_i64;
     let mut add = |step: &i64| {
         sum = sum

@@ -1,6 +1,8 @@
 //! Between a [`Shopper`] and its bytes. The same state always gives the same bytes.
 
 mod base;
+mod cart;
+mod identity;
 mod symbols;
 mod tail;
 
@@ -14,7 +16,9 @@ use crate::time::Millis;
 use crate::view::Profile;
 
 /// The newest layout; older ones stay readable for ever.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
+/// The layout without what links the ids of a person.
+const WITHOUT_LINKS: u32 = 2;
 /// The layout without a recovery section. A value that has none is still written so; one that has
 /// is not, lest a reader that does not know the section drops it.
 const WITHOUT_RECOVERY: u32 = 1;
@@ -22,6 +26,17 @@ const WITHOUT_RECOVERY: u32 = 1;
 impl Shopper {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let mut wire = self.own_wire();
+        identity::encode(&self.links, &mut wire);
+        wire.encode_to_vec()
+    }
+
+    /// Bytes of what is known of the shopper under their own id.
+    pub(super) fn own_size(&self) -> usize {
+        self.own_wire().encoded_len()
+    }
+
+    fn own_wire(&self) -> wire::Shopper {
         let facts = tail::distinct_facts(&self.tail);
         let symbols = Symbols::new(
             facts
@@ -29,23 +44,24 @@ impl Shopper {
                 .flat_map(|fact| fact.texts())
                 .chain(base::texts(&self.base)),
         );
-        let wire = wire::Shopper {
+        wire::Shopper {
             format: self.format(),
             tiles: base::encode_tiles(&self.base.tiles),
             interests: base::encode_interests(&self.base.interests, &symbols),
-            cart: base::encode_cart(&self.base.cart, &symbols),
+            cart: cart::encode(&self.base.cart, &symbols),
             history: base::encode_history(&self.base.history, &symbols),
             tail: tail::encode(&self.tail, &facts, &symbols),
             profile: encode_profile(&self.profile),
             consents: self.consents.iter().map(encode_consent).collect(),
             symbols: symbols.into_wire(),
             recovery: self.recovery.clone(),
-        };
-        wire.encode_to_vec()
+            ..wire::Shopper::default()
+        }
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wire = wire::Shopper::decode(bytes)?;
+        let mut wire = wire::Shopper::decode(bytes)?;
+        let links = identity::decode(&mut wire)?;
         if !(WITHOUT_RECOVERY..=FORMAT).contains(&wire.format) {
             return Err(DecodeError::Format {
                 found: wire.format,
@@ -57,22 +73,25 @@ impl Shopper {
             base: Base {
                 tiles: base::decode_tiles(wire.tiles.unwrap_or_default())?,
                 interests: base::decode_interests(wire.interests.unwrap_or_default(), &texts)?,
-                cart: base::decode_cart(wire.cart.unwrap_or_default(), &texts)?,
+                cart: cart::decode(wire.cart.unwrap_or_default(), &texts)?,
                 history: base::decode_history(wire.history.unwrap_or_default(), &texts)?,
             },
             tail: tail::decode(wire.tail.unwrap_or_default(), &texts)?,
             profile: decode_profile(wire.profile.unwrap_or_default()),
             consents: decode_consents(wire.consents)?,
             recovery: wire.recovery,
+            links,
             size_bound: bytes.len(),
         })
     }
 
     fn format(&self) -> u32 {
-        if self.recovery.is_empty() {
+        if !self.links.is_empty() {
+            FORMAT
+        } else if self.recovery.is_empty() {
             WITHOUT_RECOVERY
         } else {
-            FORMAT
+            WITHOUT_LINKS
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use feature_store::{ConsentRecord, Millis, Portrait, ProfileUpdate, Rejection, ShopperView};
+use feature_store::{
+    ConsentRecord, LinkRefusal, Millis, Portrait, ProfileUpdate, Rejection, ShopperView,
+};
 use kit::status::bad_request;
-use kit::{Clock, Violations};
+use kit::{Clock, Problem, Violations};
 use prost_types::Timestamp;
 use proto::v1 as pb;
 use tonic::Status;
@@ -95,6 +97,14 @@ fn said_at(
 /// A refusal by the domain, of a request that passed the checks here.
 pub(crate) fn refused(rejection: Rejection) -> Status {
     bad_request([(rejection.field, rejection.detail)])
+}
+
+/// A link or an unlinking that was refused.
+pub(crate) fn not_linked(refusal: LinkRefusal) -> Status {
+    match refusal {
+        LinkRefusal::Invalid(rejection) => refused(rejection),
+        LinkRefusal::Stands(rejection) => Problem::Precondition(rejection.detail).into(),
+    }
 }
 
 pub(crate) fn encode_profile(shopper_id: String, view: &ShopperView) -> pb::GetProfileResponse {

@@ -64,6 +64,38 @@ impl ShopperService for Shoppers {
             ))),
         }
     }
+
+    async fn link_identity(
+        &self,
+        request: Request<pb::LinkIdentityRequest>,
+    ) -> Result<Response<pb::LinkIdentityResponse>, Status> {
+        let request = request.into_inner();
+        let (shopper, alias) = (&request.shopper_id, &request.alias_id);
+        let linked = self
+            .0
+            .store
+            .link(shopper, alias, &request.link_id, self.0.now());
+        let linked = linked.await.map_err(status)?.map_err(shopper::not_linked)?;
+        Ok(Response::new(pb::LinkIdentityResponse {
+            person_id: linked.person_id,
+            linked_ids: linked.other_ids,
+            changed: linked.changed,
+        }))
+    }
+
+    async fn unlink_identity(
+        &self,
+        request: Request<pb::UnlinkIdentityRequest>,
+    ) -> Result<Response<pb::UnlinkIdentityResponse>, Status> {
+        let alias = request.into_inner().alias_id;
+        let unlinked = self.0.store.unlink(&alias, self.0.now()).await;
+        let unlinked = unlinked.map_err(status)?.map_err(shopper::not_linked)?;
+        Ok(Response::new(pb::UnlinkIdentityResponse {
+            person_id: unlinked.person_id,
+            linked_ids: unlinked.other_ids,
+            changed: unlinked.changed,
+        }))
+    }
 }
 
 impl Shoppers {

@@ -150,3 +150,83 @@ async fn a_grant_dated_ahead_never_outlives_a_revocation() {
     assert!(!profile.consents[0].granted, "{:?}", profile.consents);
     assert_eq!(profile.consents[0].at, at(0));
 }
+
+fn link(shopper: &str, alias: &str) -> pb::LinkIdentityRequest {
+    pb::LinkIdentityRequest {
+        shopper_id: shopper.to_owned(),
+        alias_id: alias.to_owned(),
+        link_id: format!("{shopper}+{alias}"),
+    }
+}
+
+#[tokio::test]
+async fn a_linked_device_and_account_have_one_cart_and_one_consent() {
+    let server = server().await;
+    let mut client = server.shoppers();
+    let grant = |shopper: &str, granted| pb::SetConsentRequest {
+        shopper_id: shopper.to_owned(),
+        consents: vec![consent("email", granted)],
+    };
+    client.set_consent(grant("ann", true)).await.unwrap();
+    client.set_consent(grant("phone", false)).await.unwrap();
+    server
+        .push(vec![event("1", "phone", "lamp"), event("2", "ann", "rug")])
+        .await;
+    let linked = client.link_identity(link("ann", "phone")).await.unwrap();
+    let linked = linked.into_inner();
+    assert_eq!(
+        (linked.person_id.as_str(), linked.linked_ids, linked.changed),
+        ("ann", vec!["phone".to_owned()], true)
+    );
+    server.push(vec![event("3", "phone", "pan")]).await;
+    for id in ["ann", "phone"] {
+        let ask_cart = pb::GetCartRequest {
+            shopper_id: id.to_owned(),
+            now: None,
+        };
+        let cart = server.features().get_cart(ask_cart).await.unwrap();
+        let lines = cart.into_inner().cart.unwrap().lines;
+        let items: Vec<_> = lines.iter().map(|line| line.item_id.as_str()).collect();
+        assert_eq!(items, ["lamp", "pan", "rug"]);
+        let profile = client.get_profile(ask(id)).await.unwrap().into_inner();
+        assert_eq!(profile.consents.len(), 1);
+        assert!(!profile.consents[0].granted, "the stricter one counts");
+    }
+    let again = client.link_identity(link("phone", "ann")).await.unwrap();
+    assert!(!again.into_inner().changed);
+    let unlink = pb::UnlinkIdentityRequest {
+        alias_id: "phone".to_owned(),
+    };
+    assert!(
+        client
+            .unlink_identity(unlink)
+            .await
+            .unwrap()
+            .into_inner()
+            .changed
+    );
+    let gone = client.get_profile(ask("phone")).await.unwrap().into_inner();
+    assert!(gone.consents.is_empty());
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_be_says_why() {
+    let server = server().await;
+    let mut client = server.shoppers();
+    let refused = client.link_identity(link("ann", "ann")).await.unwrap_err();
+    assert_eq!(fields(&refused), ["alias_id"]);
+    let long = "x".repeat(129);
+    let refused = client.link_identity(link("ann", &long)).await.unwrap_err();
+    assert_eq!(fields(&refused), ["alias_id"]);
+    client.link_identity(link("ann", "phone")).await.unwrap();
+    let refused = client
+        .link_identity(link("bob", "phone"))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(
+        refused.message().contains("linked to \"ann\""),
+        "{}",
+        refused.message()
+    );
+}
