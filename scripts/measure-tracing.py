@@ -16,6 +16,8 @@ import urllib.request
 # Two-sided 95 % quantiles of Student's t by degrees of freedom; beyond the last, the normal one.
 STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 7: 2.36, 9: 2.26, 11: 2.20, 15: 2.13, 19: 2.09,
            23: 2.07, 31: 2.04, 39: 2.02, 59: 2.00}
+# Seconds until memory, connections and what is usual are those of a role that runs.
+WARM = 4
 COUNTED = re.compile(r'^cartwright_recovery_requests_total\{.*RecoveryService/Decide".*code="OK"\} (\d+)', re.M)
 
 
@@ -74,24 +76,15 @@ class Servers:
         page = urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics").read().decode()
         return sum(int(count) for count in COUNTED.findall(page))
 
-    def window(self):
-        """Microseconds of CPU per decision."""
-        before = self.decisions()
-        load = subprocess.Popen(
+    def load(self, seconds):
+        """A load generator of its own, as busy for this side as for the other."""
+        return subprocess.Popen(
             [f"{self.args.bin}/cartwright-loadtest", "decide", *self.urls, "--rate", str(self.args.rate),
-             "--duration", f"{self.args.seconds + 2}s", "--warmup", "0s", "--shoppers", "300", "--items", "500"],
+             "--duration", f"{seconds}s", "--warmup", "0s", "--shoppers", "300", "--items", "500"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while self.decisions() < before + self.args.rate / 2:
-                if load.poll() is not None:
-                    raise SystemExit(f"the load generator ended early with {load.returncode}")
-                time.sleep(0.05)
-            cpu, count = self.cpu_ns(), self.decisions()
-            time.sleep(self.args.seconds)
-            cpu, count = self.cpu_ns() - cpu, self.decisions() - count
-        finally:
-            load.wait()
-        return cpu / 1_000 / count
+
+    def so_far(self):
+        return self.cpu_ns(), self.decisions()
 
     def stop(self):
         for process in self.processes:
@@ -101,31 +94,44 @@ class Servers:
 
 
 def compare(args, receiver):
-    """One list of (without, with) for each round."""
+    """(without, with) of each window, in microseconds of CPU per decision."""
     pairs = []
     each = math.ceil(args.windows / args.rounds)
     for round_ in range(args.rounds):
-        off = Servers(args, "off", [], {"CARTWRIGHT_TELEMETRY_TRACE": "false"})
-        on = Servers(args, "on", ["--otlp", receiver, "--trace-sample", str(args.sample)], {})
+        start = {"off": lambda: Servers(args, "off", [], {"CARTWRIGHT_TELEMETRY_TRACE": "false"}),
+                 "on": lambda: Servers(args, "on", ["--otlp", receiver, "--trace-sample", str(args.sample)], {})}
+        order = ["off", "on"] if round_ % 2 == 0 else ["on", "off"]
+        sides = {name: start[name]() for name in order}
+        loads = [sides[name].load(WARM + each * (args.seconds + 1)) for name in order]
         try:
-            for servers in (off, on):
-                servers.window()
-            for window in range(each):
-                order = [off, on] if (window + round_) % 2 == 0 else [on, off]
-                took = {servers.name: servers.window() for servers in order}
+            until = time.time() + WARM
+            while time.time() < until or any(side.decisions() < args.rate for side in sides.values()):
+                for load in loads:
+                    if load.poll() is not None:
+                        raise SystemExit(f"a load generator ended early with {load.returncode}")
+                time.sleep(0.1)
+            for _ in range(each):
+                before = {name: side.so_far() for name, side in sides.items()}
+                time.sleep(args.seconds)
+                after = {name: side.so_far() for name, side in sides.items()}
+                took = {name: (after[name][0] - before[name][0]) / 1_000 / (after[name][1] - before[name][1])
+                        for name in sides}
                 pairs.append((took["off"], took["on"]))
                 share = took["on"] / took["off"] - 1
                 print(f"  {len(pairs):3} off {took['off']:7.1f} us   on {took['on']:7.1f} us   {share:+7.2%}", flush=True)
         finally:
-            off.stop()
-            on.stop()
+            for load in loads:
+                load.terminate()
+                load.wait()
+            for side in sides.values():
+                side.stop()
     return pairs
 
 
 def main():
     parser = argparse.ArgumentParser()
-    for name, kind, default in [("bin", str, None), ("redis", str, None), ("work", str, None), ("windows", int, 24),
-                                ("rounds", int, 4), ("seconds", float, 4), ("rate", int, 500),
+    for name, kind, default in [("bin", str, None), ("redis", str, None), ("work", str, None), ("windows", int, 48),
+                                ("rounds", int, 6), ("seconds", float, 2), ("rate", int, 300),
                                 ("sample", float, 0.01), ("json", str, None)]:
         parser.add_argument(f"--{name}", type=kind, default=default)
     args = parser.parse_args()

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # What tracing costs: CPU per decision of the three server processes, with tracing off and with 1 % of
-# the traces sent to a receiver, in interleaved windows on pairs of servers over one Redis.
+# the traces sent to a receiver, side by side over one Redis.
 #
 #   scripts/measure-tracing.sh [--windows N] [--seconds S] [--rate R] [--rounds N] [--sample SHARE] [--json FILE]
 #
-# A window is S seconds of PREVIEW decisions at R a second; its CPU is what the scheduler says that the
-# threads of the three processes ran, over the decisions that recovery counted meanwhile. Each window
-# with tracing is compared with the one beside it without. Every round starts the servers anew, so that
-# where a process happens to lie in memory is not taken for what tracing costs. Prints the mean
-# difference and its 95 % interval (Student's t); exits 1 when the upper end is above 3 %.
+# Both sides make PREVIEW decisions at the same time, R a second each, so that whatever the machine does
+# meanwhile happens to both. A window is S seconds; its CPU is what the scheduler says that the threads
+# of a side's three processes ran, over the decisions that its recovery counted. Every round starts the
+# servers anew, so that where a process happens to lie in memory is not taken for what tracing costs.
+# Prints the mean difference and its 95 % interval (Student's t over the windows); exits 1 when the
+# upper end is above 3 %.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/say.sh

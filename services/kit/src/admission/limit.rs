@@ -5,12 +5,14 @@
 //! (`Gradient2Limit`), weighted over the methods by their calls:
 //!
 //! ```text
-//! gradient = clamp(TOLERANCE · base / now, 1/2, 1)
+//! gradient = clamp((TOLERANCE · base + SLACK) / now, 1/2, 1)
 //! limit'   = limit + SMOOTHING · (gradient · limit + √limit − limit)
 //! ```
 //!
-//! Three things differ from it.
+//! Four things differ from it.
 //!
+//! - Some milliseconds are no overload, however short a call is on a quiet machine: nobody is turned
+//!   away for a wait that no caller would notice.
 //! - The limit holds, and gives way to slowness, only while calls wait for a thread of ours, or our
 //!   threads for a core. The time to the first poll of a call's task is queueing in this process and
 //!   nothing else; where both are short, the calls are slow because they wait for something else,
@@ -27,6 +29,8 @@ use std::time::Duration;
 /// Calls may take this many times what they take on a quiet machine. A machine at 70 % of what it
 /// can do takes about twice as long (M/M/1: 1 / (1 − 0.7) = 3.3 in the mean, less in the median).
 const TOLERANCE: f64 = 2.0;
+/// Seconds on top: a fifth of the 25 ms in which a decision has to be made.
+const SLACK: f64 = 0.005;
 const STEEPEST: f64 = 0.5;
 const SMOOTHING: f64 = 0.2;
 /// Calls that wait this long for a thread have a busy process around them.
@@ -117,7 +121,7 @@ impl Limit {
             }
             let base = base.get_or_insert(now);
             *base += (now - *base) * follow(*base, now, seen.length, limited);
-            weighted += f64::from(*count) * (TOLERANCE * *base / now).clamp(STEEPEST, 1.0);
+            weighted += f64::from(*count) * ((TOLERANCE * *base + SLACK) / now).clamp(STEEPEST, 1.0);
             calls += f64::from(*count);
         }
         if calls > 0.0 { weighted / calls } else { 1.0 }

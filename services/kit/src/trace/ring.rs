@@ -19,8 +19,8 @@ use super::recording::Recording;
 /// Trace ids, joined by commas, that the called role is to keep as well.
 pub(super) const KEEP: HeaderName = HeaderName::from_static("cartwright-keep-traces");
 
-/// Requests that are remembered: about a third of a second at the highest rate.
-const REMEMBERED: usize = 1_024;
+/// Requests that are remembered: about a fifth of a second at the highest rate. More would not stay in the cache.
+const REMEMBERED: usize = 512;
 /// Traces named in one call, and waiting for one.
 const NAMED: usize = 16;
 const WAITING: usize = 64;
