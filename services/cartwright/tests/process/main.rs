@@ -15,4 +15,5 @@ mod model;
 mod pressure;
 mod recover;
 mod support;
+mod swap;
 mod usage;
