@@ -11,7 +11,7 @@
 #   make budget          what each process takes of the CPU for one decision; ARGS="RATE SECONDS"
 #   make ceiling         GetFeatures beside an echo of the same answer and raw reads, in one run
 #   make compare-h2load  the load tester beside h2load on the same call, in one run
-#   make measure-tracing  what tracing costs in CPU per decision, interleaved windows; ARGS="--windows 40"
+#   make measure-tracing  what tracing costs in CPU per decision, with and without at the same time
 #   make compare-ann     our index against faiss-cpu at the same recall, in one run; ARGS="--json FILE"
 #   make compare-forest  our tree evaluator beside LightGBM, XGBoost and ONNX Runtime, one thread, in one run
 #   make compare-als     next baskets against implicit's ALS; needs CARTWRIGHT_DATA

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 . scripts/say.sh
 
 purpose=${1:?demo or test}
-MIN_DISK_GB=6
+# What the development build takes: of the program; of everything, with its tests.
+case $purpose in demo) MIN_DISK_GB=4 ;; *) MIN_DISK_GB=12 ;; esac
 PORTS="7100 7101 7102 7103"
 
 check_rust() {

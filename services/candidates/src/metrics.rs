@@ -26,7 +26,7 @@ static DEGRADED: Declared<Counter> = Declared::counter(
 ]);
 static STAGES: Declared<Histogram> = Declared::latency(
     "stage_duration",
-    "Time of one stage of a request: `recent` asks features, `sources` contains `fold_in` and `ann`. Only while requests are recorded (`telemetry.trace`).",
+    "Time of one stage of a request: `recent` asks features, `sources` contains `fold_in` and `ann`.",
 )
 .labels(&[Label::closed(
     "stage",

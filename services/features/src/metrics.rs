@@ -38,7 +38,7 @@ static FRESHNESS: Declared<Histogram> = Declared::ages(
 );
 static STAGES: Declared<Histogram> = Declared::latency(
     "stage_duration",
-    "Time of one stage of a request, waiting included; `read` and `write` contain the `redis` in them. Only while requests are recorded (`telemetry.trace`).",
+    "Time of one stage of a request, waiting included; `read` and `write` contain the `redis` in them.",
 )
 .labels(&[Label::closed(
     "stage",

@@ -66,10 +66,10 @@ impl Settings {
 /// What an operator acts on; the embedded store's own progress reports are not.
 const DEFAULT_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
 
-/// Starts logging, and with `stages` the recording of what requests do. Only the first call in a
+/// Starts logging, and the timing of what requests do. Only the first call in a
 /// process has an effect, so tests and roles that share a process may each call it. A filter that
 /// does not parse reads as the default.
-pub fn init(settings: &Settings, stages: bool) {
+pub fn init(settings: &Settings) {
     let filter =
         EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt()
@@ -82,11 +82,11 @@ pub fn init(settings: &Settings, stages: bool) {
             let lines = lines
                 .with_target(false)
                 .fmt_fields(lines::WithTrace::default());
-            Stages::over(lines.finish(), limit, stages).try_init()
+            Stages::over(lines.finish(), limit).try_init()
         }
         Format::Json => {
             let lines = lines.event_format(json::Lines);
-            Stages::over(lines.finish(), limit, stages).try_init()
+            Stages::over(lines.finish(), limit).try_init()
         }
     };
     if outcome.is_err() {
@@ -133,7 +133,7 @@ mod tests {
         let lines = tracing_subscriber::fmt()
             .event_format(json::Lines)
             .with_writer(move || to.clone());
-        let lines = Stages::over(lines.finish(), Limit::new(0), true);
+        let lines = Stages::over(lines.finish(), Limit::new(0));
         let id = with_default(lines, || {
             tracing::info!("outside");
             trace::in_a_request(|| tracing::warn!(answer = 42, "a \"quoted\" word"))
@@ -156,7 +156,7 @@ mod tests {
             .fmt_fields(lines::WithTrace::default())
             .with_ansi(false)
             .with_writer(move || to.clone());
-        let lines = Stages::over(lines.finish(), Limit::new(2), true);
+        let lines = Stages::over(lines.finish(), Limit::new(2));
         let id = with_default(lines, || {
             trace::in_a_request(|| (0..5).for_each(|_| tracing::warn!("again")))
         });

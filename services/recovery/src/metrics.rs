@@ -39,7 +39,7 @@ static REPINNED: Declared<Counter> = Declared::counter(
 );
 static STAGE_DURATION: Declared<Histogram> = Declared::latency(
     "stage_duration",
-    "Time of one stage of a request, waiting included: `lookup` and `commit` are the decision log, with the `read`, `write`, `decode` and `redis` in them. Only while requests are recorded (`telemetry.trace`).",
+    "Time of one stage of a request, waiting included: `lookup` and `commit` are the decision log, with the `read`, `write`, `decode` and `redis` in them.",
 )
 .labels(&[Label::closed(
     "stage",

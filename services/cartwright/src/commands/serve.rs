@@ -135,7 +135,7 @@ where
         output::result(config::dump(&settings)?.trim_end());
         return Ok(());
     }
-    kit::telemetry::init(settings.log(), settings.traces().trace);
+    kit::telemetry::init(settings.log());
     super::block_on_threads(args.threads, async {
         let stop = kit::shutdown::on_signals()?;
         if args.until_stdin_closes {

@@ -90,6 +90,13 @@ fn begin<B>(recording: &mut Recording, peer: &Peer, request: &mut Request<B>) ->
             recording.add(position, "server.port", Value::Int(port.into()));
         }
     }
+    if let Some(asked) = &recording.timing {
+        let asked = asked.header.clone();
+        request.headers_mut().insert(timing::ASK, asked);
+    }
+    if !recording.is_traced {
+        return hop;
+    }
     let here = recording.context;
     let place = if hop.is_some() { here.at(id) } else { here };
     // Degraded already, so the trace will be kept: the called role may know at once.
@@ -107,9 +114,6 @@ fn begin<B>(recording: &mut Recording, peer: &Peer, request: &mut Request<B>) ->
     }
     if let Some(value) = peer.asks.header() {
         headers.insert(KEEP, value);
-    }
-    if let Some(asked) = &recording.timing {
-        headers.insert(timing::ASK, asked.header.clone());
     }
     let knows = |asks: &Arc<Asks>| Arc::ptr_eq(asks, &peer.asks);
     if !place.sampled() && !recording.asks.iter().any(knows) {

@@ -66,7 +66,11 @@ pub fn budget(left: Duration) {
 /// The trace id of the request that runs here, 32 hexadecimal digits.
 #[must_use]
 pub fn current_id() -> Option<String> {
-    current::with(|recording| recording.context.trace_id.to_string())
+    current::with(|recording| {
+        let id = recording.context.trace_id;
+        recording.is_traced.then(|| id.to_string())
+    })
+    .flatten()
 }
 
 /// Does the work as part of a request; returns the request's trace id.

@@ -63,6 +63,8 @@ pub(super) struct SpanRef {
 /// slot while that is polled, so recording takes no lock.
 pub(super) struct Recording {
     pub(super) tracer: Arc<Tracer>,
+    /// Without, its stages are timed, and nothing else is noted or told to anybody.
+    pub(super) is_traced: bool,
     /// Trace id and the request's own span.
     pub(super) context: Context,
     /// The caller's span.
@@ -91,6 +93,7 @@ impl Recording {
     pub(super) fn new(tracer: Arc<Tracer>, context: Context) -> Self {
         Self {
             tracer,
+            is_traced: true,
             context,
             parent: None,
             state: None,
@@ -256,6 +259,9 @@ impl Recording {
     /// Puts a text into the buffer, cut where that is full.
     pub(super) fn keep(&mut self, text: &str) -> Range<usize> {
         let start = self.text.len();
+        if !self.is_traced {
+            return start..start;
+        }
         let room = TEXT.saturating_sub(start).min(text.len());
         let end = (0..=room)
             .rev()
@@ -270,7 +276,7 @@ impl Recording {
     }
 
     pub(super) fn add(&mut self, span: usize, key: &'static str, value: Value) {
-        if self.attributes.len() < ATTRIBUTES {
+        if self.is_traced && self.attributes.len() < ATTRIBUTES {
             self.attributes.push(Attribute { span, key, value });
         }
     }

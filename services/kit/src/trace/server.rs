@@ -145,7 +145,9 @@ fn tell(recording: &Recording, headers: &mut HeaderMap) {
     if let Some(value) = timing::header(recording) {
         headers.insert(timing::ANSWER, value);
     }
-    if let Some(value) = recording.context.header() {
+    if recording.is_traced
+        && let Some(value) = recording.context.header()
+    {
         headers.insert(context::TRACERESPONSE, value);
     }
 }

@@ -20,8 +20,8 @@ pub enum Protocol {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Whether requests are recorded at all. Without it there are no trace ids, no stages in metrics
-    /// and no `server-timing`.
+    /// Whether requests are traced. Without it nothing has a trace id and nothing is sent; stages are
+    /// timed all the same, for metrics and `server-timing`.
     pub trace: bool,
     /// URL of an OTLP receiver, `http://host:port`; nothing leaves without one.
     #[serde(skip_serializing_if = "Option::is_none")]

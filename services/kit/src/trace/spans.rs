@@ -22,17 +22,12 @@ const POSITION: u64 = (1 << POSITION_BITS) - 1;
 pub struct Stages<S> {
     lines: S,
     limit: Limit,
-    recorded: bool,
 }
 
 impl<S> Stages<S> {
-    /// Spans are recorded, if at all; events go to `lines`, within the limit.
-    pub(crate) fn over(lines: S, limit: Limit, recorded: bool) -> Self {
-        Self {
-            lines,
-            limit,
-            recorded,
-        }
+    /// Spans become part of the request; events go to `lines`, within the limit.
+    pub(crate) fn over(lines: S, limit: Limit) -> Self {
+        Self { lines, limit }
     }
 }
 
@@ -68,7 +63,7 @@ impl<S: Subscriber> Subscriber for Stages<S> {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if metadata.is_event() {
             self.lines.register_callsite(metadata)
-        } else if self.recorded && is_stage(metadata) {
+        } else if is_stage(metadata) {
             Interest::always()
         } else {
             Interest::never()
@@ -79,18 +74,13 @@ impl<S: Subscriber> Subscriber for Stages<S> {
         if metadata.is_event() {
             self.lines.enabled(metadata)
         } else {
-            self.recorded && is_stage(metadata)
+            is_stage(metadata)
         }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let lines = self.lines.max_level_hint()?;
-        let stages = LevelFilter::INFO;
-        Some(if self.recorded {
-            lines.max(stages)
-        } else {
-            lines
-        })
+        Some(lines.max(LevelFilter::INFO))
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
@@ -165,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_request_of_a_thousand_stages_has_all_of_them_timed_and_the_first_ones_kept() {
-        let stages = Stages::over(tracing_subscriber::registry(), Limit::new(0), true);
+        let stages = Stages::over(tracing_subscriber::registry(), Limit::new(0));
         let seen = Arc::new(Seen::default());
         tracing::subscriber::with_default(stages, || {
             trace::in_a_request(|| {
@@ -183,7 +173,7 @@ mod tests {
 
     #[test]
     fn spans_of_libraries_and_stages_outside_of_requests_cost_nothing_and_break_nothing() {
-        let stages = Stages::over(tracing_subscriber::registry(), Limit::new(0), true);
+        let stages = Stages::over(tracing_subscriber::registry(), Limit::new(0));
         tracing::subscriber::with_default(stages, || {
             let foreign = tracing::info_span!("foreign");
             assert!(foreign.is_disabled());

@@ -98,12 +98,17 @@ impl Tracer {
     /// Begins to record a request; `None` for those that no trace tells of.
     pub(super) fn begin<B>(self: &Arc<Self>, request: &Request<B>) -> Option<Box<Recording>> {
         let method = request.uri().path().trim_start_matches('/');
-        if !self.settings.trace || method.starts_with("grpc.") {
+        if method.starts_with("grpc.") {
             return None;
         }
         let headers = request.headers();
-        self.keep_asked(headers);
-        let caller = Context::from_headers(headers);
+        let is_traced = self.settings.trace;
+        let caller = if is_traced {
+            self.keep_asked(headers);
+            Context::from_headers(headers)
+        } else {
+            None
+        };
         let context = match caller {
             Some(caller) => caller.at(SpanId::random()),
             None => {
@@ -119,6 +124,7 @@ impl Tracer {
             }
             None => Box::new(Recording::new(self.clone(), context)),
         };
+        recording.is_traced = is_traced;
         recording.parent = caller.map(|caller| caller.span_id);
         recording.state = caller.and_then(|_| context::state(headers));
         recording.timing = Asked::of(headers);

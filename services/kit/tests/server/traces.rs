@@ -89,7 +89,7 @@ fn settings(otlp: Option<&str>, slow: Period) -> Settings {
 }
 
 async fn near_and_far(near: Settings, far: Settings) -> (Role, Role) {
-    kit::telemetry::init(&kit::telemetry::Settings::default(), true);
+    kit::telemetry::init(&kit::telemetry::Settings::default());
     let far = traced_role("far", far, None).await;
     let near = traced_role("near", near, Some(&far)).await;
     (near, far)
@@ -251,6 +251,32 @@ async fn a_caller_that_asks_is_told_the_stages_and_the_trace() {
         .unwrap();
     let trace = answer.metadata().get("traceresponse").unwrap();
     assert_eq!(trace.len(), 55);
+}
+
+#[tokio::test]
+async fn without_tracing_stages_are_timed_and_nothing_has_an_id() {
+    let (receiver, url) = Receiver::start().await;
+    let off = Settings {
+        trace: false,
+        ..settings(Some(&url), Period::millis(0))
+    };
+    let (near, _far) = near_and_far(off, settings(None, NEVER_SLOW)).await;
+    let headers = [("traceparent", SAMPLED), ("cartwright-timing", "1")];
+    let answer = near
+        .client()
+        .await
+        .get_status(asked(told("call"), &headers))
+        .await
+        .unwrap();
+    let timing = answer.metadata().get("server-timing").unwrap();
+    let timing = timing.to_str().unwrap();
+    for stage in ["total;dur=", "ask;dur=", "ask.hop.work;dur="] {
+        assert!(timing.contains(stage), "{stage} is not in {timing}");
+    }
+    assert!(answer.metadata().get("traceresponse").is_none());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let sent = receiver.0.lock().unwrap().len();
+    assert_eq!(sent, 0);
 }
 
 #[tokio::test]
