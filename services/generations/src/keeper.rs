@@ -220,6 +220,11 @@ impl<R: Role> Keeper<R> {
         }
     }
 
+    /// Whether a generation is on its way, here or in the other roles that will go live with it.
+    pub(crate) fn is_between(&self) -> bool {
+        self.0.book().loading.is_some() || self.generations().held().prepared.is_some()
+    }
+
     /// What is under way and what went wrong.
     pub(crate) fn book(&self) -> Book {
         self.0.book().clone()

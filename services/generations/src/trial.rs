@@ -71,6 +71,26 @@ fn broken(settings: &Settings, before: &Traffic, after: &Traffic) -> Option<Stri
     })
 }
 
+/// Counts the calls of the time in which nothing was loaded: what a generation to come takes of the
+/// machine says nothing of the one that is live.
+#[derive(Debug, Default)]
+struct Settled {
+    all: Traffic,
+    counted: Traffic,
+    was_between: bool,
+}
+
+impl Settled {
+    fn read(&mut self, all: Traffic, is_between: bool) -> Traffic {
+        if !is_between && !self.was_between {
+            self.counted.add(&all.since(&self.all));
+        }
+        self.all = all;
+        self.was_between = is_between;
+        self.counted.clone()
+    }
+}
+
 /// Readings of the last while, one a second.
 #[derive(Debug, Default)]
 struct Readings(VecDeque<(Instant, Traffic)>);
@@ -108,11 +128,13 @@ impl<R: Role> Keeper<R> {
         if watch.is_zero() {
             return;
         }
+        let mut settled = Settled::default();
         let mut readings = Readings::default();
         let mut comparison: Option<Comparison> = None;
         let mut ticks = tokio::time::interval(EVERY);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let (now, traffic) = (Instant::now(), requests.traffic());
+            let now = Instant::now();
+            let traffic = settled.read(requests.traffic(), self.is_between());
             let trial = self.trial();
             if trial.as_ref() != comparison.as_ref().map(|one| &one.trial) {
                 comparison = trial.and_then(|trial| {
@@ -183,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn calls_of_the_time_of_a_load_do_not_count() {
+        let mut settled = Settled::default();
+        let seen = [(100, false), (200, true), (900, true), (1_000, false), (1_100, false)];
+        let counted = seen.map(|(calls, is_between)| {
+            settled.read(traffic(calls, 0, 0), is_between).calls
+        });
+        assert_eq!(counted, [100, 100, 100, 100, 200]);
+    }
+
+    #[test]
     fn few_calls_say_nothing() {
         let before = traffic(1_000, 0, 0);
         assert_eq!(broken(&settings(), &before, &traffic(99, 99, 99)), None);
@@ -210,6 +242,7 @@ mod tests {
 
     #[test]
     fn the_time_before_ends_with_the_last_reading_before_the_swap() {
+        let mut settled = Settled::default();
         let mut readings = Readings::default();
         let begin = Instant::now();
         for second in 0..10_u32 {

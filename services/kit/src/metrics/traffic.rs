@@ -73,6 +73,18 @@ impl Traffic {
         }
     }
 
+    /// Counts these as well.
+    pub fn add(&mut self, more: &Self) {
+        self.calls += more.calls;
+        self.failed += more.failed;
+        self.degraded += more.degraded;
+        let length = self.times.len().max(more.times.len());
+        self.times.resize(length, 0);
+        for (sum, more) in self.times.iter_mut().zip(&more.times) {
+            *sum += more;
+        }
+    }
+
     /// Share of calls that failed, 0 to 1.
     #[must_use]
     pub fn failed_share(&self) -> f64 {

@@ -1,5 +1,6 @@
 //! Runs the gates on folders of this machine, and shows what they said.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use comfy_table::Cell;
@@ -104,7 +105,9 @@ pub(super) fn refused(verdicts: &[Verdict]) -> anyhow::Result<()> {
     let failure = Failure::new(format!("refused by {}", refusing.join("; and by ")));
     let can = verdicts.iter().filter(|one| one.refuses());
     let can = can.filter(|one| gates::can_be_forced(&one.gate));
-    let flags: Vec<String> = can.map(|one| format!("--force {}", one.gate)).collect();
+    // Every role says it of its own.
+    let gates: BTreeSet<&str> = can.map(|one| one.gate.as_str()).collect();
+    let flags: Vec<String> = gates.iter().map(|gate| format!("--force {gate}")).collect();
     Err(if flags.is_empty() {
         failure.into()
     } else {
