@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use kit::config::Settings;
 use kit::listen::BindError;
 use kit::shell::ShellError;
-use kit::{CancellationToken, Running, telemetry, trace};
+use kit::{CancellationToken, Running, telemetry};
 use serde::Serialize;
 
 use crate::failure::{Failure, OrFail as _};
@@ -18,17 +18,11 @@ pub(crate) use all::{All, Together};
 pub(crate) trait Served: Settings + Serialize {
     /// How it logs.
     fn log(&self) -> &telemetry::Settings;
-    /// What it records of requests.
-    fn traces(&self) -> &trace::Settings;
 }
 
 impl Served for features::Config {
     fn log(&self) -> &telemetry::Settings {
         &self.log
-    }
-
-    fn traces(&self) -> &trace::Settings {
-        &self.telemetry
     }
 }
 
@@ -36,29 +30,17 @@ impl Served for candidates::Config {
     fn log(&self) -> &telemetry::Settings {
         &self.log
     }
-
-    fn traces(&self) -> &trace::Settings {
-        &self.telemetry
-    }
 }
 
 impl Served for recovery::Config {
     fn log(&self) -> &telemetry::Settings {
         &self.log
     }
-
-    fn traces(&self) -> &trace::Settings {
-        &self.telemetry
-    }
 }
 
 impl Served for All {
     fn log(&self) -> &telemetry::Settings {
         &self.log
-    }
-
-    fn traces(&self) -> &trace::Settings {
-        &self.telemetry
     }
 }
 

@@ -207,10 +207,15 @@ mod tests {
     #[test]
     fn calls_of_the_time_of_a_load_do_not_count() {
         let mut settled = Settled::default();
-        let seen = [(100, false), (200, true), (900, true), (1_000, false), (1_100, false)];
-        let counted = seen.map(|(calls, is_between)| {
-            settled.read(traffic(calls, 0, 0), is_between).calls
-        });
+        let seen = [
+            (100, false),
+            (200, true),
+            (900, true),
+            (1_000, false),
+            (1_100, false),
+        ];
+        let counted =
+            seen.map(|(calls, is_between)| settled.read(traffic(calls, 0, 0), is_between).calls);
         assert_eq!(counted, [100, 100, 100, 100, 200]);
     }
 
@@ -242,7 +247,6 @@ mod tests {
 
     #[test]
     fn the_time_before_ends_with_the_last_reading_before_the_swap() {
-        let mut settled = Settled::default();
         let mut readings = Readings::default();
         let begin = Instant::now();
         for second in 0..10_u32 {

@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn starting_twice_is_harmless() {
-        init(&Settings::default(), true);
+        init(&Settings::default());
         let json = Settings {
             format: Format::Json,
             filter: "][".to_owned(),
             ..Settings::default()
         };
-        init(&json, false);
+        init(&json);
     }
 }

@@ -121,7 +121,8 @@ impl Limit {
             }
             let base = base.get_or_insert(now);
             *base += (now - *base) * follow(*base, now, seen.length, limited);
-            weighted += f64::from(*count) * ((TOLERANCE * *base + SLACK) / now).clamp(STEEPEST, 1.0);
+            weighted +=
+                f64::from(*count) * ((TOLERANCE * *base + SLACK) / now).clamp(STEEPEST, 1.0);
             calls += f64::from(*count);
         }
         if calls > 0.0 { weighted / calls } else { 1.0 }
