@@ -128,6 +128,23 @@ impl Person {
         None
     }
 
+    /// Takes in what was kept of another id of the same person: every message counts against the
+    /// caps, every open action may be handed out, and the sequence is that of the newer cart. A link
+    /// that brings a cart raises its version, so the next [`Person::observe`] begins anew.
+    pub fn join(&mut self, other: Self) {
+        self.sends.join(other.sends);
+        for action in other.actions {
+            if self.action(&action.decision_id).is_none() {
+                self.actions.push(action);
+            }
+        }
+        self.actions.sort_by_key(|one| one.decided_at_ms);
+        let order = |one: &Sequence| (one.cart_version(), one.active_ms);
+        if other.sequence.as_ref().map(order) > self.sequence.as_ref().map(order) {
+            self.sequence = other.sequence;
+        }
+    }
+
     /// The action of a decision, while it is on its way.
     #[must_use]
     pub fn action(&self, decision_id: &str) -> Option<&OpenAction> {

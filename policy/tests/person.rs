@@ -318,3 +318,36 @@ fn the_shipped_file_says_what_stands_around_a_decision() {
     assert_eq!(policy.limits().quiet.len(), 3);
     assert_eq!(policy.budget(), None);
 }
+
+#[test]
+fn what_was_kept_of_two_ids_counts_together() {
+    let sent = |n: u32, at_ms: i64| {
+        let mut person = Person::default();
+        person.actions = vec![action(n)];
+        person.hand_out(&action(n).decision_id, &format!("message-{n}"), at_ms);
+        person
+    };
+    let cap = Cap {
+        window_ms: DAY,
+        most: 2,
+        channel: None,
+    };
+    let mut account = sent(1, START);
+    let mut device = sent(2, START + MINUTE);
+    device.observe(&seen(3, Some(Kind::Cart), START));
+    let free_at = |person: &Person| {
+        let caps = std::slice::from_ref(&cap);
+        person
+            .sends
+            .next_free(caps, "email", "message-3", START + 2 * MINUTE)
+    };
+    assert_eq!(free_at(&account), Some(START + 2 * MINUTE));
+    account.join(device.clone());
+    assert_eq!(free_at(&account), Some(START + DAY));
+    assert_eq!(account.actions.len(), 2);
+    let sequence = account.sequence.as_ref().unwrap();
+    assert_eq!(sequence.cart_version(), 3, "the account had no cart");
+    let once = account.clone();
+    account.join(device);
+    assert_eq!(account, once, "joined again it stays");
+}

@@ -208,7 +208,8 @@ impl Shopper {
         &self.recovery
     }
 
-    /// Keeps the recovery role's section whole. It outlives events, settings and consent.
+    /// Keeps the recovery role's section whole. It outlives events, settings and consent, and takes
+    /// the place of those of the person's other ids: whoever sets it has joined them.
     ///
     /// # Errors
     /// A section above 2 KiB; nothing has changed then.
@@ -222,6 +223,9 @@ impl Shopper {
         // Tag and length take at most 4 bytes.
         self.size_bound = (self.size_bound + section.len() + 4).saturating_sub(removed);
         self.recovery = section;
+        for part in &mut self.links.parts {
+            part.state.recovery.clear();
+        }
         Ok(())
     }
 

@@ -63,7 +63,7 @@ impl Books {
         let policy = &generation.policy;
         for _ in 0..ATTEMPTS {
             let mut stand = self.stand(&request.shopper_id).await?;
-            if is_held_out(policy, &request.shopper_id, &stand.person) && !decided.inputs.held_out {
+            if is_held_out(policy, &request.shopper_id, &stand) && !decided.inputs.held_out {
                 decided.decide_again(policy, |inputs| inputs.held_out = true);
             }
             let step = self.step(request, &decided, &mut stand, policy)?;

@@ -28,8 +28,13 @@ impl Stand {
     pub(crate) fn of(read: StoredShopper) -> Result<Self, Problem> {
         let standing = read.shopper.standing();
         let seen = seen(&standing);
-        let mut person = Person::decode(read.shopper.recovery())
-            .map_err(|error| Problem::Internal(error.to_string()))?;
+        let decode = |section: &[u8]| {
+            Person::decode(section).map_err(|error| Problem::Internal(error.to_string()))
+        };
+        let mut person = decode(read.shopper.recovery())?;
+        for section in read.shopper.other_recoveries() {
+            person.join(decode(section)?);
+        }
         person.observe(&seen);
         Ok(Self {
             read,
@@ -81,12 +86,18 @@ impl Stand {
     }
 }
 
-/// The ids of a person's own and other devices and accounts.
-pub(crate) fn is_held_out(policy: &Policy, shopper: &str, person: &Person) -> bool {
-    let aliases = person.aliases.iter().map(String::as_str);
+/// Whether any of the person's ids is held out: the one that was asked about, the one that the value
+/// is under, and those linked to it.
+pub(crate) fn is_held_out(policy: &Policy, shopper: &str, stand: &Stand) -> bool {
+    let StoredShopper {
+        under,
+        shopper: value,
+        ..
+    } = &stand.read;
+    let ids = value.other_ids().into_iter().chain(under.as_deref());
     policy
         .holdout()
-        .is_some_and(|holdout| holdout.holds_any(aliases.chain([shopper])))
+        .is_some_and(|holdout| holdout.holds_any(ids.chain([shopper])))
 }
 
 fn seen(standing: &Standing) -> Seen {

@@ -56,7 +56,7 @@ pub(super) fn verdict(
         ordered: standing.bought_units > action.bought_units,
         again: action.handed_out_at_ms.is_some(),
         dismissed: sequence.is_some_and(|one| one.ended() == Some(Ended::Dismissed)),
-        in_holdout: is_held_out(policy, waiting.shopper_id, &stand.person),
+        in_holdout: is_held_out(policy, waiting.shopper_id, stand),
         cart_version: standing.cart.version,
         consents: &[consents(standing)],
         zone,

@@ -307,6 +307,25 @@ async fn an_order_after_the_decision_keeps_the_action_in_at_first_and_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_to_a_linked_id_count_against_the_caps() {
+    for kept in stores().await {
+        let mut scene = Scene::open(&kept, POLICY).await;
+        let mut actions = scene.actions("mail").await;
+        scene.fills_a_cart("phone").await;
+        scene.later(31 * MINUTE);
+        let first = next(&mut actions).await;
+        scene.ack("mail", &first).await;
+        let linked = scene.store.link("ann", "phone", "link-1", scene.now());
+        linked.await.unwrap().unwrap();
+        scene.fills_a_cart("ann").await;
+        scene.later(31 * MINUTE);
+        nothing(&mut actions).await;
+        scene.later(24 * HOUR);
+        assert_eq!(next(&mut actions).await.shopper_id, "ann");
+    }
+}
+
 /// Waits until so many decisions are in the log.
 async fn decided(scene: &Scene, count: usize) {
     for _ in 0..400 {
