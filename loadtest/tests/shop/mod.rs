@@ -437,6 +437,20 @@ impl ShopperService for Answers {
         Ok(Response::new(pb::SetConsentResponse {}))
     }
 
+    async fn link_identity(
+        &self,
+        _: Request<pb::LinkIdentityRequest>,
+    ) -> Result<Response<pb::LinkIdentityResponse>, Status> {
+        none()
+    }
+
+    async fn unlink_identity(
+        &self,
+        _: Request<pb::UnlinkIdentityRequest>,
+    ) -> Result<Response<pb::UnlinkIdentityResponse>, Status> {
+        none()
+    }
+
     async fn get_profile(
         &self,
         _: Request<pb::GetProfileRequest>,
