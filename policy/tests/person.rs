@@ -322,8 +322,10 @@ fn the_shipped_file_says_what_stands_around_a_decision() {
 #[test]
 fn what_was_kept_of_two_ids_counts_together() {
     let sent = |n: u32, at_ms: i64| {
-        let mut person = Person::default();
-        person.actions = vec![action(n)];
+        let mut person = Person {
+            actions: vec![action(n)],
+            ..Person::default()
+        };
         person.hand_out(&action(n).decision_id, &format!("message-{n}"), at_ms);
         person
     };

@@ -100,7 +100,8 @@ impl FeatureStore {
         if stored.shopper.moved_to().is_none() {
             return Ok(());
         }
-        let (person, read) = self.person(id).await?;
+        // Large, and seldom: nobody else's future is to carry it.
+        let (person, read) = Box::pin(self.person(id)).await?;
         *stored = read;
         stored.under = Some(person).filter(|person| person != id);
         Ok(())

@@ -145,7 +145,7 @@ impl Scene {
             clock,
             since,
             features,
-            candidates: candidates,
+            candidates,
             _folder: folder,
             config,
         }
