@@ -3,7 +3,9 @@
 mod arm;
 mod around;
 pub(crate) mod near;
+mod problems;
 mod section;
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,8 @@ use crate::money::{Share, as_f64};
 use crate::propensity::Exploration;
 use crate::rules::Rules;
 use crate::settings::{Arm, CHANNELS, Settings, UnknownCost};
-use section::{Problems, Section};
+use problems::Problems;
+use section::Section;
 
 const KEYS: [&str; 14] = [
     "version",

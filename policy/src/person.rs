@@ -23,7 +23,7 @@ pub struct Person {
     pub sends: Sends,
     /// In the order of their decisions.
     pub actions: Vec<OpenAction>,
-    /// Other ids of the same person, sorted.
+    /// Other ids of the same person, sorted; none where the store keeps who is linked.
     pub aliases: Vec<String>,
 }
 

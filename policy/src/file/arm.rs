@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::MAX_MINOR;
-use super::section::{Problems, Section};
+use super::problems::Problems;
+use super::section::Section;
 use crate::Action;
 use crate::money::Share;
 use crate::rules::Rules;

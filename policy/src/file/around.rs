@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::section::{Problems, Section};
+use super::problems::Problems;
+use super::section::Section;
 use super::{MAX_MESSAGES, MAX_MINOR};
 use crate::account::{BudgetPlan, Period};
 use crate::guard::Limits;

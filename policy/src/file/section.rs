@@ -8,74 +8,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::near;
-use crate::Problem;
-
-const MAX_NAME: usize = 64;
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-
-/// The mistakes found so far.
-pub(super) struct Problems<'s> {
-    source: &'s str,
-    found: Vec<(usize, Problem)>,
-    /// Lines that are not TOML. What else is found there follows from that.
-    broken: Vec<usize>,
-}
-
-impl<'s> Problems<'s> {
-    pub(super) fn new(source: &'s str) -> Self {
-        Self {
-            source,
-            found: Vec::new(),
-            broken: Vec::new(),
-        }
-    }
-
-    pub(super) fn syntax(&mut self, at: usize, message: &str) {
-        let problem = self.problem(
-            at,
-            "file".to_owned(),
-            format!("is not valid TOML: {message}"),
-        );
-        // The first error of a line is the cause, the others follow from it.
-        if !self.broken.contains(&problem.line) {
-            self.broken.push(problem.line);
-            self.found.push((at, problem));
-        }
-    }
-
-    fn add(&mut self, at: usize, key: String, message: String) {
-        let problem = self.problem(at, key, message);
-        if !self.broken.contains(&problem.line) {
-            self.found.push((at, problem));
-        }
-    }
-
-    /// A key that is missing may stand on a line that could not be read.
-    fn add_missing(&mut self, at: usize, key: String, message: String) {
-        if self.broken.is_empty() {
-            self.add(at, key, message);
-        }
-    }
-
-    fn problem(&self, at: usize, key: String, message: String) -> Problem {
-        let before = self.source.get(..at).unwrap_or(self.source);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Problem {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            key,
-            message,
-        }
-    }
-
-    pub(super) fn finish(mut self) -> Result<(), Vec<Problem>> {
-        self.found.sort_by_key(|(at, _)| *at);
-        if self.found.is_empty() {
-            return Ok(());
-        }
-        Err(self.found.into_iter().map(|(_, problem)| problem).collect())
-    }
-}
+use super::problems::Problems;
+use super::value::{MAX_NAME, duration, minute, number, said};
 
 /// A table and where it stands.
 pub(super) struct Section<'t, 'i> {
@@ -380,61 +314,5 @@ impl<'t, 'i> Section<'t, 'i> {
             }
         }
         sections
-    }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let seconds = match unit {
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let digits = text.strip_suffix(unit)?;
-    let count: u64 = digits
-        .parse()
-        .ok()
-        .filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
-    let duration = Duration::from_secs(count.checked_mul(seconds)?);
-    (Duration::from_secs(60)..=LONGEST)
-        .contains(&duration)
-        .then_some(duration)
-}
-
-fn minute(text: &str) -> Option<u16> {
-    let (hour, minute) = text.split_once(':')?;
-    let part = |part: &str, most: u16| -> Option<u16> {
-        let plain = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
-        part.parse().ok().filter(|n: &u16| plain && *n <= most)
-    };
-    Some(part(hour, 23)? * 60 + part(minute, 59)?)
-}
-
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    match value {
-        DeValue::Float(float) => float.as_str().parse().ok(),
-        DeValue::Integer(integer) => integer.as_str().parse().ok(),
-        DeValue::String(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => None,
-    }
-}
-
-fn said(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) if text.chars().count() > MAX_NAME => {
-            format!("{:?}…", text.chars().take(MAX_NAME).collect::<String>())
-        }
-        DeValue::String(text) => format!("{text:?}"),
-        DeValue::Integer(integer) => integer.to_string(),
-        DeValue::Float(float) => float.to_string(),
-        DeValue::Boolean(truth) => truth.to_string(),
-        DeValue::Datetime(time) => time.to_string(),
-        DeValue::Array(list) if list.is_empty() => "an empty list".to_owned(),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
     }
 }

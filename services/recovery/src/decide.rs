@@ -1,6 +1,7 @@
 //! A decision: features → candidates → rank → policy, each under its share of what is left of the
 //! caller's time, each with a fallback that the answer names.
 
+mod answer;
 pub(crate) mod candidates;
 pub(crate) mod features;
 mod inputs;
@@ -25,11 +26,11 @@ use tracing::{Instrument as _, info_span};
 
 use crate::cart::{self, PricedCart};
 use crate::commit::Books;
-use crate::convert;
 use crate::generation::Generation;
 use crate::record;
 use crate::request::{Mode, Request};
 use crate::shopper::Shopper;
+use answer::within;
 pub(crate) use miss::Miss;
 pub(crate) use notes::{Notes, Reason, Stage};
 pub(crate) use order::Ordered;
@@ -357,49 +358,4 @@ impl Decider {
             },
         }
     }
-
-    async fn answer(
-        &self,
-        request: &Request,
-        decided: Decided,
-        generation: &Generation,
-        deadline: Deadline,
-    ) -> Answer {
-        let degraded = !decided.notes.degraded.is_empty();
-        let count = |action: &'static str| {
-            trace::note("action", action);
-            let metrics = &self.stages.metrics;
-            metrics.decided(action, request.mode.as_str(), degraded);
-        };
-        match request.mode {
-            Mode::Preview => {
-                count(decided.decision.action.as_str());
-                Ok(convert::decision(&decided, String::new()))
-            }
-            Mode::Commit => {
-                // Boxed: a decision on its way is large, and previews need not carry the room.
-                let keeping = Box::pin(self.books()?.keep(request, decided, generation));
-                let keeping = within(deadline, keeping);
-                let stage = info_span!(target: STAGE, "commit");
-                let (answer, is_new) = keeping.instrument(stage).await?;
-                if is_new {
-                    count(convert::action_name(&answer));
-                }
-                Ok(answer)
-            }
-        }
-    }
-}
-
-/// Without the log no promise can be kept, and the caller is told in time.
-async fn within<T>(
-    deadline: Deadline,
-    work: impl Future<Output = Result<T, Problem>>,
-) -> Result<T, Problem> {
-    deadline.bound(work).await.unwrap_or_else(|| {
-        Err(Problem::Unavailable(
-            "the decision log did not answer in time; ask again with the same request_id"
-                .to_owned(),
-        ))
-    })
 }
