@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use feature_store::{Changed, FeatureStore, ShopperChange};
+use feature_store::{Changed, FeatureStore, ShopperChange, StoredShopper};
 use kit::{Clock, Problem};
 use policy::Policy;
 use policy::person::OpenAction;
@@ -22,6 +22,13 @@ use crate::row::Row;
 
 /// Times that a decision is carried to a value that somebody else was quicker to change.
 const ATTEMPTS: usize = 8;
+
+/// What is stored about a request.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Answered(Box<pb::Decision>),
+    Open(Box<StoredShopper>),
+}
 
 /// Where decisions are kept, and money is held for them.
 #[derive(Clone, Debug)]
@@ -42,27 +49,35 @@ impl Books {
         self.store.store().is_away()
     }
 
-    /// The answer given before to this request id, when there was one.
-    pub(crate) async fn find(&self, request: &Request) -> Result<Option<pb::Decision>, Problem> {
+    /// The answer given before to this request id, or else the person that it is to be kept with.
+    pub(crate) async fn find(&self, request: &Request) -> Result<Found, Problem> {
         let id = decision_id(&request.shopper_id, &request.request_id);
-        let stored = self.store.decision(&request.shopper_id, &id).await;
-        stored
-            .map_err(|error| log_unavailable(&error))?
-            .map(|bytes| answer_again(request, &bytes))
-            .transpose()
+        let read = self
+            .store
+            .stored_shopper_and_decision(&request.shopper_id, &id);
+        let (read, before) = read.await.map_err(|error| log_unavailable(&error))?;
+        Ok(match before {
+            Some(bytes) => Found::Answered(Box::new(answer_again(request, &bytes)?)),
+            None => Found::Open(Box::new(read)),
+        })
     }
 
     /// Commits the decision unless one with this request id came first; answers what is in the log,
-    /// and whether it was written now.
+    /// and whether it was written now. `read` is the person as they were found; whoever changed
+    /// since is read again.
     pub(crate) async fn keep(
         &self,
         request: &Request,
+        mut read: Option<Box<StoredShopper>>,
         mut decided: Decided,
         generation: &Generation,
     ) -> Result<(pb::Decision, bool), Problem> {
         let policy = &generation.policy;
         for _ in 0..ATTEMPTS {
-            let mut stand = self.stand(&request.shopper_id).await?;
+            let mut stand = match read.take() {
+                Some(read) => Stand::of(*read)?,
+                None => self.stand(&request.shopper_id).await?,
+            };
             if is_held_out(policy, &request.shopper_id, &stand) && !decided.inputs.held_out {
                 decided.decide_again(policy, |inputs| inputs.held_out = true);
             }
@@ -172,7 +187,7 @@ impl Books {
         mut stand: Stand,
         (step, period): (Option<StepKey>, &str),
         policy: &Policy,
-    ) -> Result<((feature_store::StoredShopper, ShopperChange), pb::Decision), Problem> {
+    ) -> Result<((StoredShopper, ShopperChange), pb::Decision), Problem> {
         let now_ms = self.clock.now_ms();
         let sends = decided.decision.action.sends_message();
         let mut outbox = Vec::new();

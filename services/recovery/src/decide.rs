@@ -25,7 +25,7 @@ use ranking::Standing;
 use tracing::{Instrument as _, info_span};
 
 use crate::cart::{self, PricedCart};
-use crate::commit::Books;
+use crate::commit::{Books, Found};
 use crate::generation::Generation;
 use crate::record;
 use crate::request::{Mode, Request};
@@ -139,13 +139,15 @@ impl Decider {
         deadline: Deadline,
     ) -> Result<Opened, Problem> {
         let mut notes = Notes::default();
+        let mut person = None;
         if request.mode == Mode::Commit {
             let started = Instant::now();
             let lookup = deadline.share(LOOKUP_SHARE);
             let found = within(lookup, self.books()?.find(&request));
             let found = found.instrument(info_span!(target: STAGE, "lookup"));
-            if let Some(before) = found.await? {
-                return Ok(Opened::Done(Box::new(Ok(before))));
+            match found.await? {
+                Found::Answered(before) => return Ok(Opened::Done(Box::new(Ok(*before)))),
+                Found::Open(read) => person = Some(read),
             }
             notes.took(Stage::Commit, started);
         }
@@ -158,6 +160,7 @@ impl Decider {
             request,
             generation,
             notes,
+            person,
             shopper: Err(Miss::Odd("no row".to_owned())),
         })))
     }
@@ -281,9 +284,7 @@ impl Decider {
             .stages
             .rank(generation, moment, candidates, deadline, notes);
         let decided = self.choose(question, (&shopper, &cart, &standing), ranked, generation);
-        Ok(self
-            .answer(&question.request, decided, generation, deadline)
-            .await)
+        Ok(self.answer(question, decided, generation, deadline).await)
     }
 
     /// The generation to begin again with, when the other role named those that it holds.

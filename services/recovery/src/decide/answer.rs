@@ -4,19 +4,21 @@ use kit::trace::{self, STAGE};
 use kit::{Deadline, Problem};
 use tracing::{Instrument as _, info_span};
 
+use super::question::Question;
 use super::{Answer, Decided, Decider};
 use crate::convert;
 use crate::generation::Generation;
-use crate::request::{Mode, Request};
+use crate::request::Mode;
 
 impl Decider {
     pub(super) async fn answer(
         &self,
-        request: &Request,
+        question: &mut Question,
         decided: Decided,
         generation: &Generation,
         deadline: Deadline,
     ) -> Answer {
+        let request = &question.request;
         let degraded = !decided.notes.degraded.is_empty();
         let count = |action: &'static str| {
             trace::note("action", action);
@@ -29,8 +31,9 @@ impl Decider {
                 Ok(convert::decision(&decided, String::new()))
             }
             Mode::Commit => {
+                let person = question.person.take();
                 // Boxed: a decision on its way is large, and previews need not carry the room.
-                let keeping = Box::pin(self.books()?.keep(request, decided, generation));
+                let keeping = Box::pin(self.books()?.keep(request, person, decided, generation));
                 let keeping = within(deadline, keeping);
                 let stage = info_span!(target: STAGE, "commit");
                 let (answer, is_new) = keeping.instrument(stage).await?;

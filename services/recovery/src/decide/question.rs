@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use feature_store::StoredShopper;
+
 use super::{Answer, Miss, Notes};
 use crate::generation::Generation;
 use crate::request::Request;
@@ -14,6 +16,8 @@ pub(super) struct Question {
     pub(super) generation: Arc<Generation>,
     pub(super) now_ms: i64,
     pub(super) notes: Notes,
+    /// Who the decision is to be kept with, as they were found.
+    pub(super) person: Option<Box<StoredShopper>>,
     pub(super) shopper: Result<Shopper, Miss>,
 }
 
