@@ -8,6 +8,6 @@ cd "$(dirname "$0")/.."
 if ls "${CARGO_TARGET_DIR:-target}"/debug/build/faiss-sys-*/out/lib/libfaiss.a >/dev/null 2>&1; then
     step "3 of 3" "building"
 else
-    step "3 of 3" "building, FAISS included: the first time usually 6 to 9 minutes on 2 cores, seconds after that"
+    step "3 of 3" "building, FAISS included: the first time some 14 minutes on 2 cores, seconds after that"
 fi
 exec cargo build --locked "$@"
