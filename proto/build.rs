@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "cartwright/v1/events.proto",
     "cartwright/v1/features.proto",
     "cartwright/v1/shoppers.proto",
     "cartwright/v1/catalog.proto",
     "cartwright/v1/candidates.proto",
+    "cartwright/v1/outcomes.proto",
     "cartwright/v1/recovery.proto",
     "cartwright/v1/snapshots.proto",
 ];

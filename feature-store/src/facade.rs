@@ -26,7 +26,7 @@ pub use deadlines::Wake;
 pub use decisions::DecisionCommit;
 pub use identity::{LinkRefusal, Linked};
 pub use outbox::Delivery;
-pub use person::{Changed, Look, ShopperChange, StoredShopper};
+pub use person::{Changed, Look, NewOutcome, ShopperChange, StoredShopper};
 
 /// What the feature store does by itself.
 #[derive(Clone, Debug)]

@@ -6,8 +6,11 @@ use super::FeatureStore;
 use super::deadlines::Wake;
 use super::decisions::decision_key;
 use super::shoppers::{commit_one, decode, read_one};
-use crate::store::{Commit, CommitOutcome, Error, Key, Kind, Log, Op};
-use crate::{Millis, Shopper};
+use crate::store::{Commit, CommitOutcome, Error, Key, Kind, Log, Op, Partition, Versioned};
+use crate::{ConsentRecord, Millis, Shopper};
+
+/// What lies under the id of a report that was taken: the version of its layout.
+const TAKEN: &[u8] = &[1];
 
 /// A shopper's value as it was read.
 #[derive(Clone, Debug, Default)]
@@ -32,17 +35,28 @@ pub enum Look {
     Never,
 }
 
+/// A report about a decision.
+#[derive(Clone, Debug)]
+pub struct NewOutcome {
+    /// Names it among those of its shopper.
+    pub id: String,
+    /// The entry of the log.
+    pub entry: Bytes,
+}
+
 /// What changes together.
 #[derive(Clone, Debug, Default)]
 pub struct ShopperChange {
-    /// The new recovery section; the rest of the value stays. `None` leaves the value as it is.
+    /// The new recovery section; the rest of the value stays. `None` leaves the section as it is.
     pub recovery: Option<Vec<u8>>,
     /// A decision's id and record, for its log and to be found by its id.
     pub decision: Option<(String, Bytes)>,
     /// Rows for the outbox.
     pub outbox: Vec<Bytes>,
-    /// Entries of the log of outcomes.
-    pub outcomes: Vec<Bytes>,
+    /// What the shopper withdraws or agrees to.
+    pub consents: Vec<ConsentRecord>,
+    /// Reports, for their log. If one of them is there already, the change conflicts.
+    pub outcomes: Vec<NewOutcome>,
     /// When to look again.
     pub look: Look,
 }
@@ -76,24 +90,48 @@ impl FeatureStore {
         shopper: &str,
         decision_id: &str,
     ) -> Result<(StoredShopper, Option<Bytes>), Error> {
-        let keys = [Key::shopper(shopper), decision_key(shopper, decision_id)];
+        let wanted = [(Kind::Decision, decision_id)];
+        let (stored, mut values) = self.stored_shopper_and(shopper, &wanted).await?;
+        let decision = values.pop().flatten();
+        Ok((stored, decision.map(|decision| decision.value)))
+    }
+
+    /// A shopper with the version of the value, and what lies with them under these kinds and ids,
+    /// in the order asked. One round trip, and more for one that is linked to another id: what is
+    /// not with the id that it was asked for may be with the person.
+    pub async fn stored_shopper_and(
+        &self,
+        shopper: &str,
+        wanted: &[(Kind, &str)],
+    ) -> Result<(StoredShopper, Vec<Option<Versioned>>), Error> {
+        let own = Key::shopper(shopper);
+        let with = |partition| {
+            let key = move |(kind, id): &(Kind, &str)| Key::new(partition, *kind, *id);
+            wanted.iter().map(key)
+        };
+        let keys: Vec<Key> = std::iter::once(own.clone())
+            .chain(with(own.partition))
+            .collect();
         let mut values = self.store().get_many(&keys).await?.into_iter();
-        let [key, _] = &keys;
         let mut stored = match values.next().flatten() {
             Some(value) => StoredShopper {
                 version: value.version,
-                shopper: decode(key, &value)?,
+                shopper: decode(&own, &value)?,
                 under: None,
             },
             None => StoredShopper::default(),
         };
-        let mut decision = values.next().flatten();
+        let mut found: Vec<Option<Versioned>> = values.collect();
         self.follow_one(shopper, &mut stored).await?;
-        // What was decided before the link lies with the id it was decided for.
-        if let (Some(person), None) = (&stored.under, &decision) {
-            decision = read_one(self, &decision_key(person, decision_id)).await?;
+        let missing = found.iter().any(Option::is_none);
+        if let Some(person) = stored.under.as_deref().filter(|_| missing) {
+            let keys: Vec<Key> = with(Partition::of(person)).collect();
+            let theirs = self.store().get_many(&keys).await?;
+            for (found, theirs) in found.iter_mut().zip(theirs) {
+                *found = found.take().or(theirs);
+            }
         }
-        Ok((stored, decision.map(|decision| decision.value)))
+        Ok((stored, found))
     }
 
     async fn follow_one(&self, id: &str, stored: &mut StoredShopper) -> Result<(), Error> {
@@ -159,6 +197,7 @@ impl FeatureStore {
 /// The decision goes first: that it was made before says more than that the value changed since.
 fn ops(key: &Key, read: StoredShopper, change: ShopperChange) -> Result<Vec<Op>, Error> {
     let mut ops = Vec::new();
+    let (partition, shopper_id) = (key.partition, key.id.clone());
     if let Some((id, record)) = change.decision {
         ops.push(Op::Put {
             key: Key::new(key.partition, Kind::Decision, id),
@@ -175,29 +214,39 @@ fn ops(key: &Key, read: StoredShopper, change: ShopperChange) -> Result<Vec<Op>,
         mut shopper,
         ..
     } = read;
-    ops.push(match change.recovery {
-        Some(section) => {
-            let set = shopper.set_recovery(section);
-            set.map_err(|error| Error::corrupt(key, error))?;
-            Op::Put {
-                key: key.clone(),
-                expected,
-                value: Bytes::from(shopper.encode()),
-            }
-        }
-        None => Op::Expect {
-            key: key.clone(),
+    let is_same = change.recovery.is_none() && change.consents.is_empty();
+    if let Some(section) = change.recovery {
+        let set = shopper.set_recovery(section);
+        set.map_err(|error| Error::corrupt(key, error))?;
+    }
+    for record in change.consents {
+        shopper.set_consent(record);
+    }
+    let key = key.clone();
+    ops.push(match is_same {
+        true => Op::Expect { key, expected },
+        false => Op::Put {
+            key,
             expected,
+            value: Bytes::from(shopper.encode()),
         },
     });
-    let log = |log, entries: Vec<Bytes>| {
-        entries
-            .into_iter()
-            .map(move |value| Op::Append { log, value })
-    };
-    ops.extend(log(Log::Outbox, change.outbox));
-    ops.extend(log(Log::Outcomes, change.outcomes));
-    ops.extend(look_op(&key.id, change.look));
+    ops.extend(change.outbox.into_iter().map(|value| Op::Append {
+        log: Log::Outbox,
+        value,
+    }));
+    for NewOutcome { id, entry } in change.outcomes {
+        ops.push(Op::Put {
+            key: Key::new(partition, Kind::Outcome, id),
+            expected: 0,
+            value: Bytes::from_static(TAKEN),
+        });
+        ops.push(Op::Append {
+            log: Log::Outcomes,
+            value: entry,
+        });
+    }
+    ops.extend(look_op(&shopper_id, change.look));
     Ok(ops)
 }
 

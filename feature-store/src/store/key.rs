@@ -59,6 +59,8 @@ pub enum Kind {
     Decision,
     /// The budget of one campaign in one period.
     Budget,
+    /// That a report about a decision was taken, by the report's id.
+    Outcome,
 }
 
 impl Kind {
@@ -71,15 +73,16 @@ impl Kind {
             Self::Offset => "io",
             Self::Decision => "d",
             Self::Budget => "b",
+            Self::Outcome => "o",
         }
     }
 
     /// Whether [`Store::list`](super::Store::list) knows the ids of this kind. An index costs a
-    /// write for each new id, so shoppers have none.
+    /// write for each new id, so shoppers and reports have none.
     pub fn is_listed(self) -> bool {
         match self {
             Self::Item | Self::ItemTiles | Self::Decision | Self::Budget => true,
-            Self::Shopper | Self::Offset => false,
+            Self::Shopper | Self::Offset | Self::Outcome => false,
         }
     }
 }

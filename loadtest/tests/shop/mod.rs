@@ -307,6 +307,13 @@ impl RecoveryService for Answers {
         Err(Status::unimplemented("not asked here"))
     }
 
+    async fn report_outcomes(
+        &self,
+        _: Request<pb::ReportOutcomesRequest>,
+    ) -> Result<Response<pb::ReportOutcomesResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
     async fn decide(
         &self,
         request: Request<pb::DecideRequest>,

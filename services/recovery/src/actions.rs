@@ -23,9 +23,10 @@ use crate::items::Items;
 use crate::metrics::LoopMetrics;
 
 pub(crate) use feed::Feed;
+pub(crate) use guard::SENT_OVER;
 
 /// Times that a change is carried to a value that somebody else was quicker to change.
-const ATTEMPTS: usize = 8;
+pub(crate) const ATTEMPTS: usize = 8;
 
 /// Who asks for actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +122,6 @@ impl Actions {
     }
 }
 
-fn too_fast() -> Problem {
+pub(crate) fn too_fast() -> Problem {
     Problem::Unavailable("the shopper's value changes too fast; try again".to_owned())
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod answers;
+mod outcomes;
 mod questions;
 mod requests;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 pub(crate) use actions::{acks, dismissal, handed_out, subscription};
 pub(crate) use answers::{action_name, decision, ordered, record, results};
+pub(crate) use outcomes::{outcome_results, reports};
 pub(crate) use questions::{
     cart_line, features_request, found, item_updates, own_found, retrieve_request, shopper,
 };

@@ -107,6 +107,15 @@ impl RecoveryService for Recovery {
         let changed = self.actions()?.dismiss(&dismissal).await?;
         Ok(Response::new(pb::DismissResponse { changed }))
     }
+
+    async fn report_outcomes(
+        &self,
+        request: Request<pb::ReportOutcomesRequest>,
+    ) -> Result<Response<pb::ReportOutcomesResponse>, Status> {
+        let reports = convert::reports(request.into_inner(), &self.decider.clock)?;
+        let taken = self.actions()?.report(reports).await?;
+        Ok(Response::new(convert::outcome_results(taken)))
+    }
 }
 
 /// How long a fallback took tells the gate nothing.
@@ -127,7 +136,10 @@ fn check_batch(count: usize) -> Result<(), Status> {
 pub(crate) fn scope_of(method: &str) -> Scope {
     let of_snapshots = generations::scope_of(method);
     of_snapshots.unwrap_or_else(|| match method.rsplit('/').next() {
-        Some("Decide" | "DecideBatch" | "StreamActions" | "AckActions" | "Dismiss") => Scope::Write,
+        Some(
+            "Decide" | "DecideBatch" | "StreamActions" | "AckActions" | "Dismiss"
+            | "ReportOutcomes",
+        ) => Scope::Write,
         Some(_) | None => Scope::Read,
     })
 }

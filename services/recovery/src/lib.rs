@@ -12,6 +12,7 @@
 //! | `person`, `budget` | where a person stands, and the money of the period |
 //! | `sweeper` | claims who is due, tells who has left, decides |
 //! | `actions`, `row` | handing out: the outbox, the check at every hand-out, "no thanks" |
+//! | `outcomes`, [`outcome`] | what became of decisions: taken in, and its log |
 //! | `follow` | keeps the item table equal to the one of the features role |
 //! | `metrics`, `store_calls` | what is counted |
 //!
@@ -32,6 +33,8 @@ mod generation;
 mod grpc;
 mod items;
 pub mod metrics;
+pub mod outcome;
+mod outcomes;
 mod person;
 pub mod record;
 mod request;

@@ -12,6 +12,7 @@ fn kind_code(kind: Kind) -> u8 {
         Kind::Offset => b'o',
         Kind::Decision => b'd',
         Kind::Budget => b'b',
+        Kind::Outcome => b'r',
     }
 }
 

@@ -183,11 +183,14 @@ def a_batch_decides_as_one_by_one(shop, report):
     report.check("batch: a bad request fails alone", results[1].failure.code == invalid, results[1])
 
 
+def has_store(shop):
+    return shop.status["recovery"].GetStatus(shop.pb.snapshots.GetStatusRequest()).store != "none"
+
+
 def a_commit_is_idempotent(shop, report):
     recovery, shopper = shop.pb.recovery, f"decider-{shop.run}"
-    store = shop.status["recovery"].GetStatus(shop.pb.snapshots.GetStatusRequest()).store
     request = decide_request(shop, shopper, request_id=f"commit-{shop.run}", mode=recovery.DecideRequest.COMMIT)
-    if store == "none":
+    if not has_store(shop):
         refused(shop, report, "commit: refused without a store", grpc.StatusCode.FAILED_PRECONDITION,
                 lambda: shop.recovery.Decide(request))
         return
@@ -261,6 +264,32 @@ def malformed_events_are_rejected_naming_the_field(shop, report):
         report.check(f"rejected: {name}", holds, f"{statuses} {results[0]}")
 
 
+def malformed_reports_are_rejected_naming_the_field(shop, report):
+    pb = shop.pb.outcomes
+    if not has_store(shop):
+        refused(shop, report, "outcomes: refused without a store", grpc.StatusCode.FAILED_PRECONDITION,
+                lambda: shop.recovery.ReportOutcomes(pb.ReportOutcomesRequest(reports=[pb.OutcomeReport()])))
+        return
+    for name, bad, field in malformed.reports(shop):
+        result = shop.recovery.ReportOutcomes(pb.ReportOutcomesRequest(reports=[bad])).results[0]
+        holds = result.status == pb.OutcomeResult.REJECTED and result.field == field and result.reason
+        report.check(f"rejected: {name}", holds, result)
+
+
+def an_outcome_counts_once(shop, report):
+    if not has_store(shop):
+        return
+    pb, recovery = shop.pb.outcomes, shop.pb.recovery
+    shopper = f"decider-{shop.run}"
+    decision = shop.recovery.Decide(decide_request(
+        shop, shopper, request_id=f"outcome-{shop.run}", mode=recovery.DecideRequest.COMMIT))
+    order = pb.OutcomeReport(shopper_id=shopper, decision_id=decision.decision_id, kind="RECOVERED",
+                             order_id="o-1", value_minor=4900, currency="EUR")
+    told = [shop.recovery.ReportOutcomes(pb.ReportOutcomesRequest(reports=[order])).results[0] for _ in range(2)]
+    statuses = [pb.OutcomeResult.Status.Name(result.status) for result in told]
+    report.check("outcomes: the same order counts once", statuses == ["ACCEPTED", "DUPLICATE"], told)
+
+
 def garbage_does_no_harm(shop, report):
     for role, method in [("features", "EventService/PushEvents"), ("candidates", "CandidateService/Retrieve"),
                          ("recovery", "RecoveryService/Decide")]:
@@ -321,10 +350,12 @@ CHECKS = [
     a_cart_gets_a_decision,
     a_batch_decides_as_one_by_one,
     a_commit_is_idempotent,
+    an_outcome_counts_once,
     candidates_respect_the_query,
     ranking_orders_the_items,
     malformed_requests_are_refused_naming_the_field,
     malformed_events_are_rejected_naming_the_field,
+    malformed_reports_are_rejected_naming_the_field,
     garbage_does_no_harm,
     the_servers_live,
     a_thousand_events_from_eight_connections,

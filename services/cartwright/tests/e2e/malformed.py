@@ -140,12 +140,43 @@ def of_recovery(shop):
         Case("a time that is none", decide, ask(now=Timestamp(seconds=2**60)), "now"),
         Case("an empty batch", shop.recovery.DecideBatch, pb.DecideBatchRequest(), "requests"),
         Case("a batch of 257", shop.recovery.DecideBatch, pb.DecideBatchRequest(requests=[ask()] * 257), "requests"),
+        Case("no reports", shop.recovery.ReportOutcomes, shop.pb.outcomes.ReportOutcomesRequest(), "reports"),
+        Case("1,001 reports", shop.recovery.ReportOutcomes,
+             shop.pb.outcomes.ReportOutcomesRequest(reports=[shop.pb.outcomes.OutcomeReport()] * 1001), "reports"),
         Case("rank for neither shopper nor cart", rank, pb.RankRequest(item_ids=["1"]), "shopper_id"),
         Case("rank for both", rank, pb.RankRequest(shopper_id="s", cart=[line(item_id="1")], item_ids=["2"]),
              "shopper_id"),
         Case("rank nothing", rank, pb.RankRequest(shopper_id="s"), "item_ids"),
         Case("rank 1,001 items", rank, pb.RankRequest(shopper_id="s", item_ids=["1"] * 1001), "item_ids"),
         Case("rank an item without id", rank, pb.RankRequest(shopper_id="s", item_ids=["1", ""]), "item_ids[1]"),
+    ]
+
+
+def reports(shop):
+    """Refused one by one in the answer of ReportOutcomes: (name, report, field)."""
+    pb = shop.pb.outcomes
+
+    def report(**fields):
+        return pb.OutcomeReport(**{"shopper_id": "s", "decision_id": "0" * 32, "kind": "OPENED", **fields})
+
+    def order(**fields):
+        return report(**{"kind": "RECOVERED", "order_id": "o", "value_minor": 1, "currency": "EUR", **fields})
+
+    return [
+        ("a report about nobody", report(shopper_id=""), "shopper_id"),
+        ("a report about no decision", report(decision_id=""), "decision_id"),
+        ("a report about an unknown decision", report(), "decision_id"),
+        ("a report of no kind", report(kind=0), "kind"),
+        ("a report of an unknown kind", report(kind=99), "kind"),
+        ("a report with a long id", report(report_id=LONG), "report_id"),
+        ("a report from the future", report(occurred_at=Timestamp(seconds=shop.now + HOUR)), "occurred_at"),
+        ("an opening with a value", report(value_minor=5), "value_minor"),
+        ("an order without id", order(order_id=""), "order_id"),
+        ("an order without value", order(value_minor=0), "value_minor"),
+        ("an order in no currency", order(currency="euro"), "currency"),
+        ("a discount below nothing", order(discount_minor=-1), "discount_minor"),
+        ("a refund without an id", order(kind="REFUND"), "report_id"),
+        ("an unsubscription from pigeons", report(kind="UNSUBSCRIBE", channel="pigeon"), "channel"),
     ]
 
 

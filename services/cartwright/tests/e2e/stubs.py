@@ -15,7 +15,7 @@ import grpc_tools
 from grpc_tools import protoc
 
 PROTO = pathlib.Path(__file__).resolve().parents[4] / "proto"
-NAMES = ["candidates", "catalog", "events", "features", "recovery", "shoppers", "snapshots"]
+NAMES = ["candidates", "catalog", "events", "features", "outcomes", "recovery", "shoppers", "snapshots"]
 
 
 def compile_contract() -> types.SimpleNamespace:

@@ -20,7 +20,7 @@ use crate::request::CartLine;
 /// What messages about a cart need consent for.
 const PURPOSE: &str = "marketing";
 /// Messages over these end with an unsubscription, which does not say over which it came.
-const SENT_OVER: [&str; 3] = ["email", "push", "sms"];
+pub(crate) const SENT_OVER: [&str; 3] = ["email", "push", "sms"];
 /// How long an action may wait before the decision is too old to act on.
 const LIFE_MS: i64 = 24 * 3_600_000;
 

@@ -7,9 +7,13 @@ mod decide;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod outcomes;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod recovering;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
