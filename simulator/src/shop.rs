@@ -51,6 +51,8 @@ impl Shop {
         let shoppers: Vec<Shopper> = (0..options.shoppers)
             .map(|number| Shopper::draw(number, &mut random))
             .collect();
+        let mut farmers = Random::new(seed, 5);
+        let shoppers = farmed(shoppers, &mut farmers);
         let start = options.start_ms;
         let end = start.saturating_add(i64::from(options.days.max(1)).saturating_mul(DAY));
         let mut events = Vec::new();
@@ -80,6 +82,15 @@ impl Shop {
     pub fn true_risk(&self, shopper_id: &str) -> Option<f64> {
         self.kind_of(shopper_id).map(ShopperKind::true_risk)
     }
+}
+
+fn farmed(shoppers: Vec<Shopper>, random: &mut Random) -> Vec<Shopper> {
+    let farmed = |shopper: Shopper, random: &mut Random| Shopper {
+        kind: shopper.kind.or_farmer(random),
+        ..shopper
+    };
+    let shoppers = shoppers.into_iter();
+    shoppers.map(|shopper| farmed(shopper, random)).collect()
 }
 
 /// The shop of the demo.

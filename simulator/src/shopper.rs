@@ -13,37 +13,61 @@ pub enum ShopperKind {
     Persuadable,
     /// Buys seldom, whatever is done.
     Lost,
-    /// Buys less when written to.
+    /// Buys less when written to: a sleeping dog.
     Annoyed,
+    /// Waits for a coupon, and buys with one what they would have bought without.
+    CouponFarmer,
 }
 
 impl ShopperKind {
     /// Every kind.
-    pub const ALL: [ShopperKind; 4] = [
+    pub const ALL: [ShopperKind; 5] = [
         ShopperKind::Sure,
         ShopperKind::Persuadable,
         ShopperKind::Lost,
         ShopperKind::Annoyed,
+        ShopperKind::CouponFarmer,
     ];
+
+    /// The name in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ShopperKind::Sure => "sure_thing",
+            ShopperKind::Persuadable => "persuadable",
+            ShopperKind::Lost => "lost_cause",
+            ShopperKind::Annoyed => "sleeping_dog",
+            ShopperKind::CouponFarmer => "coupon_farmer",
+        }
+    }
 
     /// Probability that a usual cart of such a shopper is left for good if nothing is done.
     #[must_use]
     pub fn true_risk(self) -> f64 {
         match self {
             ShopperKind::Sure => 0.18,
-            ShopperKind::Persuadable => 0.5,
+            ShopperKind::Persuadable | ShopperKind::CouponFarmer => 0.5,
             ShopperKind::Lost => 0.82,
             ShopperKind::Annoyed => 0.45,
         }
     }
 
-    fn draw(random: &mut Random) -> Self {
+    pub(crate) fn draw(random: &mut Random) -> Self {
         match random.below(20) {
             0..=4 => ShopperKind::Sure,
             5..=11 => ShopperKind::Persuadable,
             12..=16 => ShopperKind::Lost,
             _ => ShopperKind::Annoyed,
         }
+    }
+
+    /// One in five of those who look persuadable farms coupons. Nobody who is left alone shows it,
+    /// so it is drawn apart and changes nothing that they do.
+    pub(crate) fn or_farmer(self, random: &mut Random) -> Self {
+        if self == ShopperKind::Persuadable && random.chance(0.2) {
+            return ShopperKind::CouponFarmer;
+        }
+        self
     }
 }
 
@@ -83,10 +107,9 @@ impl Taste {
 
 impl Shopper {
     pub(crate) fn draw(number: usize, random: &mut Random) -> Self {
-        let kind = ShopperKind::draw(random);
         Self {
             shopper_id: format!("shopper-{:04}", number + 1),
-            kind,
+            kind: ShopperKind::draw(random),
         }
     }
 }

@@ -60,6 +60,18 @@ impl Signs {
     }
 }
 
+/// An hour of the day, drawn by [`HOURS`].
+pub(crate) fn hour(random: &mut Random) -> i64 {
+    let mut left = random.below(HOURS.iter().sum());
+    for (hour, share) in (0..).zip(HOURS) {
+        if left < share {
+            return hour;
+        }
+        left -= share;
+    }
+    0
+}
+
 impl<'a> Visitor<'a> {
     pub(crate) fn new(
         shopper: &'a Shopper,
@@ -108,21 +120,10 @@ impl<'a> Visitor<'a> {
         (0..visits)
             .map(|_| {
                 let day = self.random.between(0, days.max(1));
-                let hour = self.hour();
+                let hour = hour(&mut self.random);
                 first + day * DAY + hour * HOUR + self.random.between(0, HOUR)
             })
             .collect()
-    }
-
-    fn hour(&mut self) -> i64 {
-        let mut left = self.random.below(HOURS.iter().sum());
-        for (hour, share) in (0..).zip(HOURS) {
-            if left < share {
-                return hour;
-            }
-            left -= share;
-        }
-        0
     }
 
     fn visit(&mut self) {

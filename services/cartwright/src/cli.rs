@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     decide, demo, doctor, evaluate, events, features, model, policy, recover, serve, shopper,
-    snapshot, train,
+    simulate, snapshot, train,
 };
 
 /// Decides in real time whether and how to win an abandoned cart back
@@ -44,6 +44,7 @@ enum Command {
     Decide(decide::Args),
     Shopper(shopper::Args),
     Policy(policy::Args),
+    Simulate(simulate::Args),
     Evaluate(evaluate::Args),
     Doctor(doctor::Args),
 }
@@ -63,6 +64,7 @@ impl Cli {
             Command::Decide(args) => decide::run(&args),
             Command::Shopper(args) => shopper::run(&args),
             Command::Policy(args) => policy::run(&args),
+            Command::Simulate(args) => simulate::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Doctor(args) => doctor::run(&args),
         }

@@ -12,6 +12,7 @@ mod remote;
 mod roles;
 mod training;
 mod wire;
+mod writing;
 
 use std::process::ExitCode;
 

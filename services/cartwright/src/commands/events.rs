@@ -1,8 +1,6 @@
 //! `events push` and `events import`: event files in.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,6 +11,7 @@ use trainer::readers::Format;
 use crate::failure::Failure;
 use crate::push::{self, News, Settings};
 use crate::reading::{self, FORMATS, Lines, Rejects};
+use crate::writing::Out;
 use crate::{output, remote, wire};
 
 /// Sends event files to a running server, or turns public data sets into canonical ones
@@ -171,40 +170,4 @@ fn import_file(args: &Import) -> anyhow::Result<()> {
         output::counted(written, "event")
     ));
     Ok(())
-}
-
-/// A file of lines, compressed where its name says so.
-enum Out {
-    Plain(BufWriter<File>),
-    Zstd(BufWriter<zstd::Encoder<'static, File>>),
-}
-
-impl Out {
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let create = || format!("create {}", path.display());
-        let file = File::create(path).with_context(create)?;
-        if path.extension().is_some_and(|ending| ending == "zst") {
-            let encoder = zstd::Encoder::new(file, 0).with_context(create)?;
-            return Ok(Self::Zstd(BufWriter::new(encoder)));
-        }
-        Ok(Self::Plain(BufWriter::new(file)))
-    }
-
-    fn line(&mut self, line: &str) -> std::io::Result<()> {
-        match self {
-            Self::Plain(out) => writeln!(out, "{line}"),
-            Self::Zstd(out) => writeln!(out, "{line}"),
-        }
-    }
-
-    fn finish(self) -> std::io::Result<()> {
-        match self {
-            Self::Plain(mut out) => out.flush(),
-            Self::Zstd(out) => out
-                .into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?
-                .finish()
-                .map(drop),
-        }
-    }
 }

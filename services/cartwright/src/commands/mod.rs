@@ -11,6 +11,7 @@ pub(crate) mod policy;
 pub(crate) mod recover;
 pub(crate) mod serve;
 pub(crate) mod shopper;
+pub(crate) mod simulate;
 pub(crate) mod snapshot;
 pub(crate) mod train;
 
