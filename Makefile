@@ -7,6 +7,7 @@
 #                        registry on a server that speaks S3
 #   make bench           criterion benchmarks, release profile
 #   make load            three processes and Redis under load, report in target/load; ARGS=--quick
+#   make recovery-drill  simulated shoppers, real processes killed at random, counted at a receiver; ARGS=--quick
 #   make swap-drill      snapshots swapped under load: nothing fails, nothing mixes; ARGS=--quick
 #   make budget          what each process takes of the CPU for one decision; ARGS="RATE SECONDS"
 #   make ceiling         GetFeatures beside an echo of the same answer and raw reads, in one run
@@ -17,7 +18,7 @@
 #   make compare-als     next baskets against implicit's ALS; needs CARTWRIGHT_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup-demo setup-test demo test lint e2e bench measure-tracing load swap-drill budget ceiling compare-h2load compare-ann compare-forest compare-als
+.PHONY: help setup-demo setup-test demo test lint e2e bench measure-tracing load recovery-drill swap-drill budget ceiling compare-h2load compare-ann compare-forest compare-als
 
 ARGS ?=
 help:
@@ -52,6 +53,9 @@ bench: setup-test
 
 load: setup-test
 	@scripts/load.sh $(ARGS)
+
+recovery-drill: setup-test
+	@scripts/recovery-drill.sh $(ARGS)
 
 swap-drill: setup-test
 	@scripts/swap-drill.sh $(ARGS)

@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use feature_store::store::{Log, Partition};
 use feature_store::{
-    Changed, Event, EventKind, FeatureStore, Look, Millis, Outcome, Settings, ShopperChange,
-    StoredShopper, Swapped, Wake,
+    Changed, Event, EventKind, FeatureStore, Look, Millis, NewOutcome, Outcome, Settings,
+    ShopperChange, StoredShopper, Swapped, Wake,
 };
 use support::Fixture;
 
@@ -64,7 +64,11 @@ fn change(decision: &str) -> ShopperChange {
             Bytes::from(format!("about {decision}")),
         )),
         outbox: vec![Bytes::from(format!("row of {decision}"))],
-        outcomes: vec![Bytes::from("outcome")],
+        consents: Vec::new(),
+        outcomes: vec![NewOutcome {
+            id: format!("of {decision}"),
+            entry: Bytes::from("outcome"),
+        }],
         look: Look::At(Millis(NOW.0 + Millis::DAY)),
     }
 }

@@ -116,6 +116,13 @@ impl Policy {
         &self.settings.default_channel
     }
 
+    /// What one message on that channel costs, in minor units.
+    #[must_use]
+    pub fn contact_cost_minor(&self, channel: &str) -> i64 {
+        let costs = &self.settings.contact_cost_minor;
+        costs.get(channel).copied().unwrap_or(0)
+    }
+
     /// Messages that a shopper may get in seven days.
     #[must_use]
     pub fn max_messages_7d(&self) -> u32 {

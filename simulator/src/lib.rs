@@ -34,6 +34,7 @@ mod words;
 mod world;
 
 pub use life::{Act, Life, Message, Money, Order, What};
+pub use random::Random;
 pub use response::{Arm, Response};
 pub use shop::{Options, Shop, demo};
 pub use shopper::{Shopper, ShopperKind};

@@ -62,7 +62,8 @@ pub struct Order {
     pub margin_minor: i64,
     /// What the best offer that held took off.
     pub discount_minor: i64,
-    pub refunded: bool,
+    /// When it is sent back, if it is.
+    pub refunded_at_ms: Option<i64>,
 }
 
 /// What a life brought the shop after the cart was left.
@@ -89,17 +90,34 @@ pub struct Life {
 }
 
 impl Life {
-    /// A refund takes the margin back, and what the discount saved of it.
+    /// Everything that it will have brought.
     #[must_use]
     pub fn money(&self) -> Money {
-        let Some(order) = &self.order else {
+        self.money_until(i64::MAX)
+    }
+
+    /// What it has brought by then.
+    #[must_use]
+    pub fn money_until(&self, at_ms: i64) -> Money {
+        let order = self.order.as_ref();
+        order.map_or_else(Money::default, |order| order.money_until(at_ms))
+    }
+}
+
+impl Order {
+    /// What it has brought by then. A refund takes back the margin, less what the discount had taken
+    /// of it already.
+    #[must_use]
+    pub fn money_until(&self, at_ms: i64) -> Money {
+        if self.at_ms > at_ms {
             return Money::default();
-        };
-        let kept = order.margin_minor - order.discount_minor;
+        }
+        let is_back = self.refunded_at_ms.is_some_and(|back| back <= at_ms);
+        let kept = self.margin_minor - self.discount_minor;
         Money {
-            margin_minor: order.margin_minor,
-            discount_minor: order.discount_minor,
-            refunded_margin_minor: if order.refunded { kept } else { 0 },
+            margin_minor: self.margin_minor,
+            discount_minor: self.discount_minor,
+            refunded_margin_minor: if is_back { kept } else { 0 },
         }
     }
 }
@@ -151,14 +169,10 @@ impl World {
         let order = order_at.map(|at| self.order(number, person, &lines, (at, messages)));
         if let Some(order) = &order {
             acts.extend(self.buying(person, &lines, order));
-            if order.refunded {
-                let mut random = self.random(number, REFUND);
-                let at_ms = order.at_ms + random.between(2 * HOUR, 20 * HOUR);
-                acts.push(Act {
-                    at_ms,
-                    what: What::Refunds,
-                });
-            }
+            acts.extend(order.refunded_at_ms.map(|at_ms| Act {
+                at_ms,
+                what: What::Refunds,
+            }));
         }
         acts.sort_by_key(|act| act.at_ms);
         Life { acts, order }
@@ -282,14 +296,15 @@ impl World {
         let holds = |message: &&Message| message.at_ms <= at_ms && at_ms <= message.ends_at_ms;
         let offers = messages.iter().filter(holds);
         let mut random = self.random(number, REFUND);
-        random.next();
+        let back_at_ms = at_ms + random.between(2 * HOUR, 20 * HOUR);
+        let goes_back = random.chance(person.shopper.kind.refunds());
         Order {
             order_id: format!("order-{}-cart", person.shopper.shopper_id),
             at_ms,
             value_minor,
             margin_minor,
             discount_minor: offers.map(|offer| offer.discount_minor).max().unwrap_or(0),
-            refunded: random.chance(person.shopper.kind.refunds()),
+            refunded_at_ms: goes_back.then_some(back_at_ms),
         }
     }
 

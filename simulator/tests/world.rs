@@ -233,7 +233,7 @@ proptest! {
         let buys = with.acts.iter().any(|act| matches!(&act.what, What::Event(event) if event.kind == EventKind::Purchase));
         prop_assert_eq!(buys, with.order.is_some());
         let money = with.money();
-        if with.order.as_ref().is_some_and(|order| order.refunded) {
+        if with.order.as_ref().is_some_and(|order| order.refunded_at_ms.is_some()) {
             prop_assert_eq!(money.net_minor(), 0);
         }
     }

@@ -96,16 +96,8 @@ async fn load_items(features: &FeatureStore) -> Result<Vec<(Partition, Log, u64)
         .map(|partition| (partition, Log::Catalog))
         .collect();
     let ends = store.log_ends(&logs).await?;
-    let mut keys = Vec::new();
-    for partition in Partition::all() {
-        let ids = store.list(partition, Kind::Item).await?;
-        keys.extend(
-            ids.into_iter()
-                .map(|id| Key::new(partition, Kind::Item, id)),
-        );
-    }
     let mut rows = Vec::new();
-    for keys in keys.chunks(READ) {
+    for keys in item_keys(features).await?.chunks(READ) {
         let values = store.get_many(keys).await?;
         for (key, value) in keys.iter().zip(values) {
             let Some(value) = value else { continue };
@@ -123,6 +115,34 @@ async fn load_items(features: &FeatureStore) -> Result<Vec<(Partition, Log, u64)
     Ok(from
         .map(|((partition, log), end)| (partition, log, end))
         .collect())
+}
+
+async fn item_keys(features: &FeatureStore) -> Result<Vec<Key>, Error> {
+    let mut keys = Vec::new();
+    for partition in Partition::all() {
+        let ids = features.store().list(partition, Kind::Item).await?;
+        let key = |id| Key::new(partition, Kind::Item, id);
+        keys.extend(ids.into_iter().map(key));
+    }
+    Ok(keys)
+}
+
+impl FeatureStore {
+    /// All items as they are stored now. One that cannot be read is left out, and logged.
+    pub async fn stored_items(&self) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
+        for keys in item_keys(self).await?.chunks(READ) {
+            let values = self.store().get_many(keys).await?;
+            for (key, value) in keys.iter().zip(values) {
+                let Some(value) = value else { continue };
+                match Item::decode(key, &value.value) {
+                    Ok(item) => items.push(item),
+                    Err(error) => tracing::error!(%error, "left out an unreadable item"),
+                }
+            }
+        }
+        Ok(items)
+    }
 }
 
 /// Applies all catalogue entries that came since the last time.

@@ -1,4 +1,4 @@
-//! Reading the event log from its beginning.
+//! Reading logs from their beginning.
 
 use super::FeatureStore;
 use crate::LoggedEvent;
@@ -38,6 +38,35 @@ impl FeatureStore {
             }
         }
         Ok(EventLog::new(entries))
+    }
+
+    /// Shows every entry that a log holds as the reading begins, each partition in the order of its
+    /// sequence. `progress` is told how many entries were shown, of how many at most.
+    pub async fn read_log(
+        &self,
+        log: Log,
+        show: &mut (impl FnMut(&[u8]) + Send),
+        progress: &mut (impl FnMut(u64, u64) + Send),
+    ) -> Result<(), Error> {
+        let logs: Vec<_> = Partition::all().map(|one| (one, log)).collect();
+        let ends = self.store().log_ends(&logs).await?;
+        let (mut shown, of) = (0, ends.iter().sum());
+        for ((partition, log), end) in logs.into_iter().zip(ends) {
+            let mut after = 0;
+            while after < end {
+                let from = [(partition, log, after)];
+                let read = self.store().read_logs(&from, ENTRIES).await?;
+                let entries = read.into_iter().next().unwrap_or_default();
+                let Some(last) = entries.last() else { break };
+                after = last.sequence;
+                for entry in entries.iter().filter(|entry| entry.sequence <= end) {
+                    show(&entry.value);
+                    shown += 1;
+                }
+                progress(shown, of);
+            }
+        }
+        Ok(())
     }
 
     /// Reads the next entries of each partition; says whether there were any.

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    decide, demo, doctor, evaluate, events, features, model, policy, recover, serve, shopper,
-    simulate, snapshot, train,
+    decide, demo, doctor, drill, evaluate, events, features, model, policy, recover, report, serve,
+    shopper, simulate, snapshot, train,
 };
 
 /// Decides in real time whether and how to win an abandoned cart back
@@ -45,8 +45,10 @@ enum Command {
     Shopper(shopper::Args),
     Policy(policy::Args),
     Simulate(simulate::Args),
+    Report(report::Args),
     Evaluate(evaluate::Args),
     Doctor(doctor::Args),
+    Drill(drill::Args),
 }
 
 impl Cli {
@@ -64,9 +66,11 @@ impl Cli {
             Command::Decide(args) => decide::run(&args),
             Command::Shopper(args) => shopper::run(&args),
             Command::Policy(args) => policy::run(&args),
+            Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Drill(args) => drill::run(&args),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! `cartwright`: every role and every operator command in one binary.
 
+mod children;
 mod cli;
 mod commands;
 mod failure;
 mod leaderboard;
+mod living;
 mod output;
 mod ports;
 mod push;

@@ -148,7 +148,8 @@ struct Found {
     decided: Option<Decided>,
 }
 
-/// What a report needs of the decision that it is about.
+/// What a report needs of the decision that it is about; nothing of none.
+#[derive(Default)]
 struct Decided {
     acts: bool,
     /// Empty where it was left to the policy.
@@ -183,7 +184,8 @@ impl News {
         if found.is_known || self.ids.contains(&found.id) {
             return Taken::Duplicate;
         }
-        let Some(decided) = found.decided else {
+        let of_none = Some(Decided::default()).filter(|_| report.decision_id.is_empty());
+        let Some(decided) = found.decided.or(of_none) else {
             let (id, shopper) = (&report.decision_id, &report.shopper_id);
             let why = format!("is {id:?}, the id of a decision about {shopper:?} is needed");
             return Taken::Rejected("decision_id".to_owned(), why);

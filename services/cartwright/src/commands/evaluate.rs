@@ -1,6 +1,7 @@
 //! `evaluate`: how good models are on what they have not seen. Candidates here, the ranker and risk
 //! in files of their own.
 
+mod lift;
 mod next_basket;
 mod next_item;
 mod ranking;
@@ -27,7 +28,8 @@ use crate::training::{self, Settings};
 #[command(after_help = "Example:
   cartwright evaluate retrieval --events events.jsonl.zst
   cartwright evaluate ranking --events events.jsonl.zst
-  cartwright evaluate risk --events events.jsonl.zst --ablation")]
+  cartwright evaluate risk --events events.jsonl.zst --ablation
+  cartwright evaluate lift --seeds 100")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -38,6 +40,7 @@ enum Command {
     Retrieval(Retrieval),
     Ranking(ranking::Args),
     Risk(risk::Args),
+    Lift(lift::Args),
 }
 
 /// Measures whether retrieval finds what shoppers turn to next
@@ -115,6 +118,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Command::Retrieval(args) => retrieval(args),
         Command::Ranking(args) => ranking::run(args),
         Command::Risk(args) => risk::run(args),
+        Command::Lift(args) => lift::run(args),
     }
 }
 

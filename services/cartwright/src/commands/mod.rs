@@ -3,12 +3,14 @@
 pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod drill;
 pub(crate) mod evaluate;
 pub(crate) mod events;
 pub(crate) mod features;
 pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod recover;
+pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod shopper;
 pub(crate) mod simulate;

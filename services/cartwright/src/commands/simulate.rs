@@ -226,7 +226,11 @@ impl Lived {
             held_out: self.held_out,
             received: self.message.map(|(message, _)| message.arm.as_str()),
             channel: self.message.map(|(_, channel)| channel),
-            refunded: self.life.order.as_ref().is_some_and(|order| order.refunded),
+            refunded: self
+                .life
+                .order
+                .as_ref()
+                .is_some_and(|order| order.refunded_at_ms.is_some()),
             net_minor: self.life.money().net_minor(),
             net_left_alone_minor: self.left_alone.money().net_minor(),
         }
@@ -293,7 +297,7 @@ impl Totals {
     fn add(&mut self, lived: &Lived) {
         let order = lived.life.order.as_ref();
         self.orders += usize::from(order.is_some());
-        self.refunds += usize::from(order.is_some_and(|order| order.refunded));
+        self.refunds += usize::from(order.is_some_and(|order| order.refunded_at_ms.is_some()));
         self.messages += usize::from(lived.message.is_some());
         if lived.held_out {
             self.held_out += 1;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use feature_store::FeatureStore;
 use kit::config::{Report, Secret, Settings};
 use kit::security::Security;
 use kit::{CancellationToken, ClockSettings, Running, admin, listen, telemetry, trace};
@@ -104,6 +105,12 @@ impl All {
         }
     }
 
+    /// The store that all share.
+    pub(crate) async fn open_store(&self) -> anyhow::Result<FeatureStore> {
+        let opened = features::open_store(&self.features()).await;
+        opened.or_hint(STORE_HINT)
+    }
+
     fn candidates(&self, features: &Running) -> candidates::Config {
         candidates::Config {
             admin: None,
@@ -149,9 +156,18 @@ pub(crate) struct Together {
 impl Together {
     /// Starts what is called before its callers, on one store and one clock.
     pub(crate) async fn start(settings: All, stop: CancellationToken) -> anyhow::Result<Self> {
+        let store = settings.open_store().await?;
+        Self::start_on(settings, store, stop).await
+    }
+
+    /// The same on a store that the caller reads as well.
+    pub(crate) async fn start_on(
+        settings: All,
+        store: FeatureStore,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
         let clock = settings.clock.start();
         let config = settings.features();
-        let store = features::open_store(&config).await.or_hint(STORE_HINT)?;
         let features =
             started(features::run(config, store.clone(), clock.clone(), stop.clone()).await)?;
         let config = settings.candidates(&features);

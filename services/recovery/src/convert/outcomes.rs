@@ -51,8 +51,11 @@ pub(crate) fn outcome_results(taken: Vec<Taken>) -> pb::ReportOutcomesResponse {
 fn report_of(message: pb::OutcomeReport, clock: &Clock) -> Result<Report, Taken> {
     let mut found = Violations::new();
     found.check_id("shopper_id", &message.shopper_id);
-    found.check_id("decision_id", &message.decision_id);
     let kind = kind(message.kind, &mut found);
+    // Money is given back for orders that no decision had to do with, too.
+    if kind != Some(Kind::Refund) || !message.decision_id.is_empty() {
+        found.check_id("decision_id", &message.decision_id);
+    }
     check_length("report_id", &message.report_id, &mut found);
     let at = message.occurred_at.as_ref();
     let occurred_at_ms = timestamp::given_or_now(&mut found, "occurred_at", at, clock);

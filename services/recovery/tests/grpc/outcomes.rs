@@ -101,9 +101,20 @@ async fn reports_are_logged_once_and_answered_one_by_one() {
             report_id: "refund-2".to_owned(),
             ..refund
         };
-        assert_eq!(scene.statuses(vec![other_refund]).await, [ok]);
+        // An order that came of no decision.
+        let refund_of_none = pb::OutcomeReport {
+            report_id: "refund-3".to_owned(),
+            decision_id: String::new(),
+            ..other_refund.clone()
+        };
+        let sent_of_none = pb::OutcomeReport {
+            decision_id: String::new(),
+            ..report(&action, Kind::Sent)
+        };
+        let more = vec![other_refund, refund_of_none, sent_of_none];
+        assert_eq!(scene.statuses(more).await, [ok, ok, no]);
         let logged = logged(&scene.store).await;
-        assert_eq!(logged.len(), 6);
+        assert_eq!(logged.len(), 7);
         let (entry, kind) = &logged[2];
         assert_eq!(*kind, outcome::Kind::Recovered);
         assert_eq!(

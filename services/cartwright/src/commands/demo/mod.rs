@@ -4,6 +4,7 @@ pub(super) mod carts;
 pub(super) mod data;
 mod here;
 mod json;
+mod living;
 mod processes;
 mod run;
 pub(super) mod shop;
@@ -34,7 +35,8 @@ const DIMENSION: usize = 32;
   cartwright demo
   cartwright demo --once --json out.json
   cartwright demo --events events.csv.zst --format rees46
-  cartwright demo --redis redis://127.0.0.1:6379 --processes 3")]
+  cartwright demo --redis redis://127.0.0.1:6379 --processes 3
+  cartwright demo --simulate")]
 pub(crate) struct Args {
     /// Event file to use instead of the generated shop, plain or compressed with zstd
     #[arg(long, value_name = "FILE")]
@@ -59,6 +61,20 @@ pub(crate) struct Args {
     /// Keep snapshot and store in this folder, instead of a temporary one
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Let simulated shoppers live through five days in a minute, and show what acting adds
+    #[arg(long, conflicts_with_all = ["events", "format", "processes", "json"])]
+    simulate: bool,
+    /// With --simulate: how many shoppers leave a cart
+    #[arg(long, value_name = "N", default_value_t = 3_000, requires = "simulate", value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    shoppers: u32,
+    /// With --simulate: how many simulated seconds pass in one
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 6_000.0,
+        requires = "simulate"
+    )]
+    speed: f64,
     /// Seed of the generated shop and of training
     #[arg(long, value_name = "N", default_value_t = 7)]
     seed: u64,
@@ -73,6 +89,9 @@ fn processes_value(text: &str) -> Result<u8, String> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.simulate {
+        return super::block_on_threads(None, living::run(args));
+    }
     let mut steps = Steps::new(5);
     steps.next(data::describe(args));
     let log = data::load(args)?;

@@ -1,22 +1,16 @@
 //! The roles as processes of their own, started by the demo and gone with it.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
-use anyhow::Context as _;
 use feature_store::Millis;
 use kit::Clock;
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::run::Urls;
 use super::{Args, fresh_prefix};
-use crate::failure::Failure;
+use crate::children::Role;
 use crate::output;
-use crate::roles::LISTENS;
 
-/// Three children. Dropping them ends them; if this process is killed, they end by themselves,
-/// because each ends when its standard input closes.
+/// Three children.
 #[derive(Debug)]
 pub(super) struct Processes {
     features: Role,
@@ -106,71 +100,5 @@ impl Processes {
         self.recovery.stop()?;
         self.candidates.stop()?;
         self.features.stop()
-    }
-}
-
-#[derive(Debug)]
-struct Role {
-    name: &'static str,
-    url: String,
-    child: Child,
-}
-
-impl Role {
-    /// Starts a role and waits until it says where it listens.
-    fn start(name: &'static str, arguments: &[&[String]]) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("find this program")?;
-        let mut child = Command::new(program)
-            .args(["serve", name, "--until-stdin-closes"])
-            .args(arguments.iter().copied().flatten())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("start {name}"))?;
-        let said = child.stdout.take().map(BufReader::new);
-        let url = said
-            .into_iter()
-            .flat_map(BufReader::lines)
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let rest = line.strip_prefix(LISTENS)?;
-                rest.split_whitespace().last().map(ToOwned::to_owned)
-            });
-        match url {
-            Some(url) => Ok(Self { name, url, child }),
-            None => {
-                drop(child.wait());
-                Err(Failure::new(format!("{name} did not start"))
-                    .hint("its error is above")
-                    .into())
-            }
-        }
-    }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        self.terminate();
-        let status = self
-            .child
-            .wait()
-            .with_context(|| format!("wait for {}", self.name))?;
-        if status.success() {
-            return Ok(());
-        }
-        Err(Failure::new(format!("{} ended with {status}", self.name)).into())
-    }
-
-    fn terminate(&self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // One that is gone already needs no signal.
-        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
-    }
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.terminate();
-            drop(self.child.wait());
-        }
     }
 }
