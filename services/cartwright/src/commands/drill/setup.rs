@@ -16,8 +16,9 @@ use crate::failure::Failure;
 use crate::living::past;
 use crate::output;
 
-/// Friday, 27 March 2026: clocks in Europe change on the third day, and the month's budget lasts.
-const START_MS: i64 = 1_774_569_600_000;
+/// Friday, 6 March 2026: clocks in America change on the third day, and the month, with its one budget,
+/// lasts however long is waited at the end.
+const START_MS: i64 = 1_772_755_200_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Over which all carts are left.
 const DAYS: u32 = 1;
