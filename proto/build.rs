@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 11] = [
     "cartwright/v1/events.proto",
     "cartwright/v1/features.proto",
     "cartwright/v1/shoppers.proto",
     "cartwright/v1/catalog.proto",
+    "cartwright/v1/campaigns.proto",
     "cartwright/v1/candidates.proto",
+    "cartwright/v1/offers.proto",
     "cartwright/v1/outcomes.proto",
     "cartwright/v1/recovery.proto",
     "cartwright/v1/snapshots.proto",
+    "cartwright/v1/webhooks.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -7,9 +7,12 @@ mod following;
 mod history;
 mod identity;
 mod ingest;
+mod issued;
 mod items;
+mod letters;
 mod outbox;
 mod person;
+mod policies;
 mod shoppers;
 
 use std::sync::Arc;
@@ -25,7 +28,9 @@ pub use budgets::Swapped;
 pub use deadlines::Wake;
 pub use decisions::DecisionCommit;
 pub use identity::{LinkRefusal, Linked};
-pub use outbox::Delivery;
+pub use issued::Issued;
+pub use letters::DeadLetter;
+pub use outbox::{Delivery, Reader};
 pub use person::{Changed, Look, NewOutcome, ShopperChange, StoredShopper};
 
 /// What the feature store does by itself.

@@ -33,8 +33,8 @@ pub mod view;
 
 pub use event::{Event, EventKind, Outcome, RejectCode, Rejection};
 pub use facade::{
-    Changed, DecisionCommit, Delivery, FeatureStore, LinkRefusal, Linked, Look, NewOutcome,
-    Settings, ShopperChange, StoredShopper, Swapped, Wake,
+    Changed, DeadLetter, DecisionCommit, Delivery, FeatureStore, Issued, LinkRefusal, Linked, Look,
+    NewOutcome, Reader, Settings, ShopperChange, StoredShopper, Swapped, Wake,
 };
 pub use features::{
     EntityKind, FeatureDef, FeatureValue, Plan, Registry, Status, UnknownFeature, Value, ValueType,

@@ -231,7 +231,7 @@ async fn a_group_reads_the_outbox_of_all_partitions(fixture: &Fixture) {
             .await;
         assert_eq!(done, Ok(Changed::Done));
     }
-    let ends = features.outbox_ends().await.expect("answers");
+    let ends = features.queue_ends(Log::Outbox).await.expect("answers");
     assert_eq!(ends.len(), 256);
     assert_eq!(ends.iter().map(|(_, end)| end).sum::<u64>(), 20);
     let filled: Vec<Partition> = ends
@@ -240,7 +240,13 @@ async fn a_group_reads_the_outbox_of_all_partitions(fixture: &Fixture) {
         .map(|(partition, _)| *partition)
         .collect();
     let read = async |group: &str, now, limit| {
-        let rows = features.read_outbox(&filled, group, "me", LEASE, now, limit);
+        let reader = Reader {
+            log: Log::Outbox,
+            group,
+            consumer: "me",
+            lease: LEASE,
+        };
+        let rows = features.read_queue(reader, &filled, now, limit);
         rows.await.expect("answers")
     };
     let mut rows = read("mail", NOW, 15).await;
@@ -256,7 +262,7 @@ async fn a_group_reads_the_outbox_of_all_partitions(fixture: &Fixture) {
         .map(|row| (row.partition, row.sequence))
         .collect();
     features
-        .ack_outbox("mail", &places[1..])
+        .ack_queue(Log::Outbox, "mail", &places[1..])
         .await
         .expect("answers");
     let later = NOW.saturating_add(LEASE);

@@ -45,7 +45,15 @@ pub struct Coupon {
 /// The code for a decision.
 #[must_use]
 pub fn issue(keys: &Keyring, issue: Issue<'_>) -> String {
-    let number = keys.current();
+    // The current key is always there: a keyring without it cannot be made.
+    let issued = issue_under(keys, keys.current(), issue);
+    issued.map(|(code, _)| code).unwrap_or_default()
+}
+
+/// The code under one of the keys, and its serial; `None` when there is no such key. What was
+/// issued before the keys were changed is found so.
+#[must_use]
+pub fn issue_under(keys: &Keyring, number: u8, issue: Issue<'_>) -> Option<(String, u64)> {
     let hour = issue.expires_at_ms.div_euclid(HOUR_MS)
         + i64::from(issue.expires_at_ms.rem_euclid(HOUR_MS) > 0);
     let hour = u32::try_from(hour.clamp(0, LATEST_HOUR)).unwrap_or(0);
@@ -55,15 +63,15 @@ pub fn issue(keys: &Keyring, issue: Issue<'_>) -> String {
         &issue.cart_version.to_le_bytes(),
         issue.decision_id.as_bytes(),
     ]);
-    // The current key is always there: a keyring without it cannot be made.
-    let serial = keys.mac(number, SERIAL, &about).unwrap_or_default();
+    let [s0, s1, s2, s3, s4, s5, s6, s7, ..] = keys.mac(number, SERIAL, &about)?;
+    let serial = [s0, s1, s2, s3, s4, s5, s6, s7];
     let mut code = vec![number];
     code.extend(hour.to_be_bytes().iter().skip(1));
-    code.extend(serial.iter().take(8));
+    code.extend(serial);
     let signed = token::message(&[issue.shop.as_bytes(), &code]);
-    let mac = keys.mac(number, SIGNATURE, &signed).unwrap_or_default();
+    let mac = keys.mac(number, SIGNATURE, &signed)?;
     code.extend(mac.iter().take(8));
-    token::to_letters(&code)
+    Some((token::to_letters(&code), u64::from_be_bytes(serial)))
 }
 
 /// Reads a code that somebody typed.

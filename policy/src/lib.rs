@@ -16,7 +16,7 @@
 //! | `decide` | the choice; its order of preference |
 //! | `flips` | when the runner-up would win, solved in closed form |
 //! | `reasons` | all of it in plain words |
-//! | `encoding` | inputs for the decision log |
+//! | `encoding`, `digest` | inputs for the decision log, and what a replay is compared by |
 //!
 //! Around the decision about one cart stands the loop, in modules that can be read alone:
 //!
@@ -45,6 +45,7 @@ mod cart;
 pub mod coupon;
 mod decide;
 mod decision;
+mod digest;
 mod discount;
 mod draw;
 mod eligibility;

@@ -15,6 +15,8 @@ use crate::{Action, Decision, Inputs, Line, Problem, decide, file};
 /// A policy file, checked and compiled.
 #[derive(Debug)]
 pub struct Policy {
+    text: String,
+    id: [u8; 32],
     settings: Settings,
     rules: Rules,
 }
@@ -37,7 +39,30 @@ impl Policy {
     /// allowed.
     pub fn parse(toml: &str) -> Result<Policy, Vec<Problem>> {
         let (settings, rules) = file::read(toml)?;
-        Ok(Policy { settings, rules })
+        Ok(Policy {
+            text: toml.to_owned(),
+            id: Self::id_of(toml),
+            settings,
+            rules,
+        })
+    }
+
+    /// The file as it was read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Names the file by what is in it: BLAKE3 of the text. Two policies of one id decide the same.
+    #[must_use]
+    pub fn id(&self) -> [u8; 32] {
+        self.id
+    }
+
+    /// The id of a policy's text.
+    #[must_use]
+    pub fn id_of(toml: &str) -> [u8; 32] {
+        *blake3::hash(toml.as_bytes()).as_bytes()
     }
 
     /// Chooses what to do about the cart. A pure function that cannot fail: inputs that make no

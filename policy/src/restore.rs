@@ -40,15 +40,22 @@ pub struct Link<'a> {
 /// the same decision gives the same token.
 #[must_use]
 pub fn issue(keys: &Keyring, link: Link<'_>) -> (String, Reference) {
-    let number = keys.current();
+    // The current key is always there: a keyring without it cannot be made.
+    let issued = issue_under(keys, keys.current(), link);
+    issued.unwrap_or_else(|| (String::new(), Reference([0; 16])))
+}
+
+/// The same under one of the keys; `None` when there is no such key. What was issued before the keys
+/// were changed is found so.
+#[must_use]
+pub fn issue_under(keys: &Keyring, number: u8, link: Link<'_>) -> Option<(String, Reference)> {
     let about = token::message(&[
         link.shop.as_bytes(),
         link.person.as_bytes(),
         &link.cart_version.to_le_bytes(),
         link.decision_id.as_bytes(),
     ]);
-    // The current key is always there: a keyring without it cannot be made.
-    let hash = keys.mac(number, REFERENCE, &about).unwrap_or_default();
+    let hash = keys.mac(number, REFERENCE, &about)?;
     let mut reference = [0; 16];
     for (byte, hashed) in reference.iter_mut().zip(hash) {
         *byte = hashed;
@@ -58,9 +65,9 @@ pub fn issue(keys: &Keyring, link: Link<'_>) -> (String, Reference) {
     bytes.extend(minute.to_be_bytes().iter().skip(2));
     bytes.extend(reference);
     let signed = token::message(&[link.shop.as_bytes(), &bytes]);
-    let mac = keys.mac(number, SIGNATURE, &signed).unwrap_or_default();
+    let mac = keys.mac(number, SIGNATURE, &signed)?;
     bytes.extend(mac.iter().take(16));
-    (token::to_letters(&bytes), Reference(reference))
+    Some((token::to_letters(&bytes), Reference(reference)))
 }
 
 /// Reads the token of a link.

@@ -54,6 +54,14 @@ impl Keyring {
         self.current
     }
 
+    /// The numbers of the keys, that of the one that signs first.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<u8> {
+        let others = self.keys.keys().copied();
+        let others = others.filter(|number| *number != self.current);
+        std::iter::once(self.current).chain(others).collect()
+    }
+
     /// The MAC of a message under a key; `None` when that key was taken out. `context` names the
     /// kind of token and never changes.
     pub(crate) fn mac(&self, number: u8, context: &str, message: &[u8]) -> Option<[u8; 32]> {

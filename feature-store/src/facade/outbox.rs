@@ -1,4 +1,4 @@
-//! The outbox of all partitions, as consumer groups read it.
+//! Queues of rows for consumer groups, over all partitions: the outbox, and what is redriven.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,38 +12,55 @@ use crate::store::{Error, Log, Partition};
 /// Partitions whose outboxes are read at the same time.
 const PARTITIONS_AT_ONCE: usize = 32;
 
-/// A row of the outbox that was handed to a consumer.
+/// Who reads a queue.
+#[derive(Copy, Clone, Debug)]
+pub struct Reader<'a> {
+    /// The queue: [`Log::Outbox`] or [`Log::Redriven`].
+    pub log: Log,
+    /// Each group gets every row.
+    pub group: &'a str,
+    /// The member of the group.
+    pub consumer: &'a str,
+    /// How long a row is the member's, on the clock of `now`.
+    pub lease: Duration,
+}
+
+/// A row of a queue that was handed to a consumer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     /// Where it lies.
     pub partition: Partition,
-    /// Its place in the partition's outbox.
+    /// Its place in the partition's queue.
     pub sequence: u64,
     /// The row as it was appended.
     pub row: Bytes,
 }
 
 impl FeatureStore {
-    /// How many rows were ever appended to the outbox of each partition, in their order. One round
+    /// How many rows were ever appended to the queue of each partition, in their order. One round
     /// trip.
-    pub async fn outbox_ends(&self) -> Result<Vec<(Partition, u64)>, Error> {
-        let logs: Vec<_> = Partition::all().map(|one| (one, Log::Outbox)).collect();
+    pub async fn queue_ends(&self, log: Log) -> Result<Vec<(Partition, u64)>, Error> {
+        let logs: Vec<_> = Partition::all().map(|one| (one, log)).collect();
         let ends = self.store().log_ends(&logs).await?;
         Ok(Partition::all().zip(ends).collect())
     }
 
-    /// Hands `consumer` rows of these partitions that nobody in `group` has acknowledged: those
+    /// Hands `reader` rows of these partitions that nobody in its group has acknowledged: those
     /// whose lease ran out, then new ones. It stops at the partitions that fill `limit`, and may
     /// go beyond it by what some partitions had that were read at the same time.
-    pub async fn read_outbox(
+    pub async fn read_queue(
         &self,
+        reader: Reader<'_>,
         partitions: &[Partition],
-        group: &str,
-        consumer: &str,
-        lease: Duration,
         now: Millis,
         limit: usize,
     ) -> Result<Vec<Delivery>, Error> {
+        let Reader {
+            log,
+            group,
+            consumer,
+            lease,
+        } = reader;
         let mut read = Vec::new();
         let store = self.store();
         for some in partitions.chunks(PARTITIONS_AT_ONCE) {
@@ -52,7 +69,7 @@ impl FeatureStore {
                 break;
             }
             let reading = some.iter().map(|partition| {
-                store.read_group(*partition, Log::Outbox, group, consumer, lease, now, left)
+                store.read_group(*partition, log, group, consumer, lease, now, left)
             });
             let entries = futures::future::join_all(reading).await;
             for (partition, entries) in some.iter().zip(entries) {
@@ -67,15 +84,20 @@ impl FeatureStore {
     }
 
     /// Ends the delivery of these rows to `group`. One that was never delivered may be named.
-    pub async fn ack_outbox(&self, group: &str, rows: &[(Partition, u64)]) -> Result<(), Error> {
+    pub async fn ack_queue(
+        &self,
+        log: Log,
+        group: &str,
+        rows: &[(Partition, u64)],
+    ) -> Result<(), Error> {
         let mut by_partition: BTreeMap<Partition, Vec<u64>> = BTreeMap::new();
         for (partition, sequence) in rows {
             by_partition.entry(*partition).or_default().push(*sequence);
         }
         let store = self.store();
-        let acks = by_partition.iter().map(|(partition, sequences)| {
-            store.ack_group(*partition, Log::Outbox, group, sequences)
-        });
+        let acks = by_partition
+            .iter()
+            .map(|(partition, sequences)| store.ack_group(*partition, log, group, sequences));
         let acks = futures::future::join_all(acks).await;
         acks.into_iter().collect()
     }

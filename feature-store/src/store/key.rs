@@ -61,6 +61,16 @@ pub enum Kind {
     Budget,
     /// That a report about a decision was taken, by the report's id.
     Outcome,
+    /// The text of a policy, by its hash.
+    Policy,
+    /// An action that its receiver did not take, by the decision's id.
+    DeadLetter,
+    /// What a coupon code stands for, by its serial.
+    Coupon,
+    /// A cart that a link brings back, by the link's reference.
+    StoredCart,
+    /// The campaigns of the shop, all in one value.
+    Campaigns,
 }
 
 impl Kind {
@@ -74,15 +84,30 @@ impl Kind {
             Self::Decision => "d",
             Self::Budget => "b",
             Self::Outcome => "o",
+            Self::Policy => "p",
+            Self::DeadLetter => "dl",
+            Self::Coupon => "c",
+            Self::StoredCart => "rc",
+            Self::Campaigns => "cm",
         }
     }
 
     /// Whether [`Store::list`](super::Store::list) knows the ids of this kind. An index costs a
-    /// write for each new id, so shoppers and reports have none.
+    /// write for each new id, so what there is as much of as of shoppers or messages has none.
     pub fn is_listed(self) -> bool {
         match self {
-            Self::Item | Self::ItemTiles | Self::Decision | Self::Budget => true,
-            Self::Shopper | Self::Offset | Self::Outcome => false,
+            Self::Item
+            | Self::ItemTiles
+            | Self::Decision
+            | Self::Budget
+            | Self::Policy
+            | Self::DeadLetter => true,
+            Self::Shopper
+            | Self::Offset
+            | Self::Outcome
+            | Self::Coupon
+            | Self::StoredCart
+            | Self::Campaigns => false,
         }
     }
 }
@@ -100,17 +125,23 @@ pub enum Log {
     Decisions,
     /// What became of actions.
     Outcomes,
+    /// Policies that decisions were made by.
+    Policies,
+    /// Dead letters that are to be delivered again.
+    Redriven,
 }
 
 #[cfg(any(feature = "embedded", feature = "redis"))]
 impl Log {
     #[cfg(feature = "embedded")]
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Events,
         Self::Catalog,
         Self::Outbox,
         Self::Decisions,
         Self::Outcomes,
+        Self::Policies,
+        Self::Redriven,
     ];
 
     /// The part of the key that names the log. It is stored: never change one.
@@ -122,6 +153,8 @@ impl Log {
             Self::Outbox => "out",
             Self::Decisions => "dec",
             Self::Outcomes => "oc",
+            Self::Policies => "pol",
+            Self::Redriven => "rd",
         }
     }
 }

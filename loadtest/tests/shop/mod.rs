@@ -307,6 +307,62 @@ impl RecoveryService for Answers {
         Err(Status::unimplemented("not asked here"))
     }
 
+    async fn upsert_campaign(
+        &self,
+        _: Request<pb::UpsertCampaignRequest>,
+    ) -> Result<Response<pb::UpsertCampaignResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn get_campaign(
+        &self,
+        _: Request<pb::GetCampaignRequest>,
+    ) -> Result<Response<pb::CampaignState>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn list_campaigns(
+        &self,
+        _: Request<pb::ListCampaignsRequest>,
+    ) -> Result<Response<pb::ListCampaignsResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn redeem_coupon(
+        &self,
+        _: Request<pb::RedeemCouponRequest>,
+    ) -> Result<Response<pb::RedeemCouponResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn restore_cart(
+        &self,
+        _: Request<pb::RestoreCartRequest>,
+    ) -> Result<Response<pb::RestoreCartResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        _: Request<pb::ListDeadLettersRequest>,
+    ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn redrive_dead_letters(
+        &self,
+        _: Request<pb::RedriveDeadLettersRequest>,
+    ) -> Result<Response<pb::RedriveDeadLettersResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn get_decision(
+        &self,
+        _: Request<pb::GetDecisionRequest>,
+    ) -> Result<Response<pb::GetDecisionResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
     async fn report_outcomes(
         &self,
         _: Request<pb::ReportOutcomesRequest>,

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    decide, demo, doctor, drill, evaluate, events, features, model, policy, recover, report, serve,
-    shopper, simulate, snapshot, train,
+    decide, decision, demo, doctor, drill, evaluate, events, features, model, policy, recover,
+    report, serve, shopper, simulate, snapshot, train, webhook,
 };
 
 /// Decides in real time whether and how to win an abandoned cart back
@@ -42,10 +42,12 @@ enum Command {
     Snapshot(snapshot::Args),
     Recover(recover::Args),
     Decide(decide::Args),
+    Decision(decision::Args),
     Shopper(shopper::Args),
     Policy(policy::Args),
     Simulate(simulate::Args),
     Report(report::Args),
+    Webhook(webhook::Args),
     Evaluate(evaluate::Args),
     Doctor(doctor::Args),
     Drill(drill::Args),
@@ -64,10 +66,12 @@ impl Cli {
             Command::Snapshot(args) => snapshot::run(&args),
             Command::Recover(args) => recover::run(&args),
             Command::Decide(args) => decide::run(&args),
+            Command::Decision(args) => decision::run(&args),
             Command::Shopper(args) => shopper::run(&args),
             Command::Policy(args) => policy::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
+            Command::Webhook(args) => webhook::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Drill(args) => drill::run(&args),

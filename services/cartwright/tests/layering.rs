@@ -120,8 +120,8 @@ const RULES: &[Rule] = &[
     },
     Only {
         package: "reqwest",
-        users: &["snapshot"],
-        why: "the client of the clouds; whatever else is asked is asked over the contract",
+        users: &["snapshot", "recovery"],
+        why: "the client of the clouds, and of the shop's own webhook; whatever else is asked is asked over the contract",
     },
     Only {
         package: "tract-onnx",

@@ -4,11 +4,14 @@
 mod feed;
 mod guard;
 mod handing;
+mod issuing;
+mod redeeming;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use feature_store::store::Partition;
+use feature_store::store::{Log, Partition};
 use feature_store::{Changed, ShopperChange};
 use generations::Generations;
 use kit::Problem;
@@ -24,6 +27,9 @@ use crate::metrics::LoopMetrics;
 
 pub(crate) use feed::Feed;
 pub(crate) use guard::SENT_OVER;
+pub(crate) use issuing::{Carried, Tokens};
+pub(crate) use redeeming::{Brought, BroughtBack, Redeemed, Redemption};
+pub(crate) use webhook::{DeadLetter, GROUP, Webhook};
 
 /// Times that a change is carried to a value that somebody else was quicker to change.
 pub(crate) const ATTEMPTS: usize = 8;
@@ -31,6 +37,8 @@ pub(crate) const ATTEMPTS: usize = 8;
 /// Who asks for actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subscription {
+    /// The queue: the outbox, or what is redriven.
+    pub(crate) log: Log,
     pub(crate) group: String,
     pub(crate) consumer: String,
     /// By the wall clock.
@@ -59,6 +67,7 @@ pub(crate) struct HandedOut {
     pub(crate) action: OpenAction,
     pub(crate) decision: pb::Decision,
     pub(crate) inputs: Inputs,
+    pub(crate) carried: Carried,
     pub(crate) now_ms: i64,
 }
 
@@ -69,26 +78,34 @@ pub(crate) struct Actions {
     pub(crate) items: Items,
     pub(crate) generations: Arc<Generations<Generation>>,
     pub(crate) metrics: LoopMetrics,
+    /// `None` without keys: messages carry neither codes nor links.
+    pub(crate) tokens: Option<Tokens>,
 }
 
 impl Actions {
     /// What hands out the decisions of `decider`; `None` without a store.
-    pub(crate) fn of(decider: &Decider, metrics: &LoopMetrics) -> Option<Self> {
+    pub(crate) fn of(
+        decider: &Decider,
+        metrics: &LoopMetrics,
+        tokens: Option<Tokens>,
+    ) -> Option<Self> {
         Some(Self {
             books: decider.books.clone()?,
             items: decider.stages.items.clone(),
             generations: decider.generations.clone(),
             metrics: metrics.clone(),
+            tokens,
         })
     }
 
     /// Ends the delivery of rows to a group.
     pub(crate) async fn acknowledge(
         &self,
+        log: Log,
         group: &str,
         rows: &[(Partition, u64)],
     ) -> Result<(), Problem> {
-        let acked = self.books.store.ack_outbox(group, rows).await;
+        let acked = self.books.store.ack_queue(log, group, rows).await;
         acked.map_err(|error| unavailable("the outbox", &error))?;
         self.metrics.acknowledged(rows.len());
         Ok(())

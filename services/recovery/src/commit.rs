@@ -12,10 +12,12 @@ use prost::Message as _;
 use proto::v1 as pb;
 
 use crate::budget::Budget;
+use crate::campaigns::Campaigns;
 use crate::convert;
 use crate::decide::Decided;
 use crate::generation::Generation;
 use crate::person::{Stand, is_held_out};
+use crate::policies::Policies;
 use crate::record::{Record, decision_id, fingerprint};
 use crate::request::{Occasion, Request};
 use crate::row::Row;
@@ -36,6 +38,8 @@ pub(crate) struct Books {
     pub(crate) store: FeatureStore,
     pub(crate) budget: Budget,
     pub(crate) clock: Clock,
+    pub(crate) policies: Policies,
+    pub(crate) campaigns: Campaigns,
 }
 
 impl Books {
@@ -73,6 +77,8 @@ impl Books {
         generation: &Generation,
     ) -> Result<(pb::Decision, bool), Problem> {
         let policy = &generation.policy;
+        self.policies.keep(&self.store, policy).await?;
+        self.campaigns.promise(&mut decided, policy).await?;
         for _ in 0..ATTEMPTS {
             let mut stand = match read.take() {
                 Some(read) => Stand::of(*read)?,
@@ -80,6 +86,7 @@ impl Books {
             };
             if is_held_out(policy, &request.shopper_id, &stand) && !decided.inputs.held_out {
                 decided.decide_again(policy, |inputs| inputs.held_out = true);
+                decided.line_offers.clear();
             }
             let step = self.step(request, &decided, &mut stand, policy)?;
             let period = self.hold(&mut decided, policy, step.is_some()).await?;
@@ -210,7 +217,7 @@ impl Books {
         }
         stand.person.forget(now_ms, longest_window_ms(policy));
         let answer = convert::decision(decided, message);
-        let record = convert::record(request, decided, &answer, policy.version(), step);
+        let record = convert::record(request, decided, &answer, policy, step);
         let look = stand.look(policy);
         let change = ShopperChange {
             // Somebody of whom nothing is known, and about whom nothing is pursued, gets no value.

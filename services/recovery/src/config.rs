@@ -1,5 +1,8 @@
 //! Settings of the recovery role. `deploy/config/recovery.toml` explains each.
 
+mod tokens;
+mod webhook;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +13,9 @@ use kit::security::Security;
 use kit::shell::Listen;
 use kit::{ClockSettings, admission, telemetry, trace};
 use serde::{Deserialize, Serialize};
+
+pub use tokens::Tokens;
+pub use webhook::Webhook;
 
 /// Longest time that a decision may take by default, in milliseconds.
 const LONGEST_DEADLINE_MS: u64 = 60_000;
@@ -50,6 +56,10 @@ pub struct Config {
     pub key_prefix: String,
     /// Whether and how this process looks for people who have left.
     pub recover: Recover,
+    /// Where actions are posted to, and how.
+    pub webhook: Webhook,
+    /// Keys of coupon codes and of links that bring a cart back.
+    pub tokens: Tokens,
     /// `real`, or a simulated one.
     pub clock: ClockSettings,
     /// Time for a decision whose caller gives no deadline, in milliseconds.
@@ -126,6 +136,8 @@ impl Default for Config {
             redis: None,
             key_prefix: String::new(),
             recover: Recover::default(),
+            webhook: Webhook::default(),
+            tokens: Tokens::default(),
             clock: ClockSettings::Real,
             default_deadline_ms: 100,
             drain: Period::seconds(30),
@@ -142,6 +154,8 @@ impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
         report.within("recover", |recover| self.recover.check(recover));
+        report.within("webhook", |webhook| self.webhook.check(webhook));
+        report.within("tokens", |tokens| self.tokens.check(tokens));
         report.within("swap", |swap| self.swap.check(swap));
         report.within("log", |log| self.log.check(log));
         report.within("telemetry", |traces| self.telemetry.check(traces));

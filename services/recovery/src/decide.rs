@@ -19,6 +19,7 @@ use futures::stream::{self, StreamExt as _};
 use generations::Generations;
 use kit::trace::{self, STAGE};
 use kit::{Clock, Deadline, Problem};
+use policy::campaign::LineOffer;
 use policy::{Inputs, Policy};
 use proto::v1 as pb;
 use ranking::Standing;
@@ -59,6 +60,8 @@ pub(crate) struct Decided {
     pub(crate) decision_id: String,
     pub(crate) shopper_id: String,
     pub(crate) decision: policy::Decision,
+    /// What each line gets from campaigns; none while there is none.
+    pub(crate) line_offers: Vec<LineOffer>,
     pub(crate) inputs: Inputs,
     pub(crate) seed: u64,
     pub(crate) shown: Vec<Ranked>,
@@ -179,6 +182,11 @@ impl Decider {
         books.map_or((0.0, None), |books| {
             books.budget.view(policy.budget(), self.clock.now_ms())
         })
+    }
+
+    fn line_offers(&self, policy: &Policy, inputs: &Inputs) -> Vec<LineOffer> {
+        let books = self.books.as_ref();
+        books.map_or_else(Vec::new, |books| books.campaigns.offers(policy, inputs))
     }
 
     /// Reads the shoppers of all questions: one call for those that share a generation, which is
@@ -345,6 +353,7 @@ impl Decider {
         Decided {
             decision_id: record::decision_id(&request.shopper_id, &request.request_id),
             shopper_id: request.shopper_id.clone(),
+            line_offers: self.line_offers(&generation.policy, &inputs),
             decision,
             inputs,
             seed,

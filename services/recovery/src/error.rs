@@ -31,6 +31,21 @@ pub enum Error {
     /// The store for committed decisions cannot be used.
     #[error("redis cannot be used for the decision log")]
     Store(#[from] feature_store::store::Error),
+    /// The webhook cannot be used.
+    #[error("webhook cannot be used: {0}")]
+    Webhook(String),
+    /// The keys of codes and links cannot be used.
+    #[error("tokens.keys_file has to hold {0}")]
+    Tokens(String),
+    /// A file of keys cannot be read.
+    #[error("the keys in {path} cannot be read")]
+    Keys {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The ports, the server or a task.
     #[error(transparent)]
     Shell(#[from] ShellError),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use feature_store::store::Log;
 use kit::admission::Degraded;
 use kit::auth::Scope;
 use kit::{CancellationToken, Deadline, Problem, Violations, trace};
@@ -37,7 +38,9 @@ impl Recovery {
 
     fn actions(&self) -> Result<&Actions, Problem> {
         self.actions.as_ref().ok_or_else(|| {
-            Problem::Precondition("this server has no store, and so no actions".to_owned())
+            Problem::Precondition(
+                "this server has no store, and so neither decisions nor actions".to_owned(),
+            )
         })
     }
 }
@@ -95,7 +98,9 @@ impl RecoveryService for Recovery {
         request: Request<pb::AckActionsRequest>,
     ) -> Result<Response<pb::AckActionsResponse>, Status> {
         let (group, rows) = convert::acks(request.into_inner())?;
-        self.actions()?.acknowledge(&group, &rows).await?;
+        self.actions()?
+            .acknowledge(Log::Outbox, &group, &rows)
+            .await?;
         Ok(Response::new(pb::AckActionsResponse {}))
     }
 
@@ -106,6 +111,82 @@ impl RecoveryService for Recovery {
         let dismissal = convert::dismissal(request.into_inner())?;
         let changed = self.actions()?.dismiss(&dismissal).await?;
         Ok(Response::new(pb::DismissResponse { changed }))
+    }
+
+    async fn upsert_campaign(
+        &self,
+        request: Request<pb::UpsertCampaignRequest>,
+    ) -> Result<Response<pb::UpsertCampaignResponse>, Status> {
+        let draft = convert::draft(request.into_inner())?;
+        let created = self.actions()?.books.campaigns.upsert(draft).await?;
+        Ok(Response::new(pb::UpsertCampaignResponse { created }))
+    }
+
+    async fn get_campaign(
+        &self,
+        request: Request<pb::GetCampaignRequest>,
+    ) -> Result<Response<pb::CampaignState>, Status> {
+        let id = convert::campaign_id(request.into_inner())?;
+        let states = self.actions()?.books.campaigns.list().await?;
+        let state = states.into_iter().find(|one| one.draft.id == id);
+        let none = || Problem::NotFound(format!("there is no campaign {id:?}"));
+        Ok(Response::new(convert::campaign(state.ok_or_else(none)?)))
+    }
+
+    async fn list_campaigns(
+        &self,
+        _: Request<pb::ListCampaignsRequest>,
+    ) -> Result<Response<pb::ListCampaignsResponse>, Status> {
+        let states = self.actions()?.books.campaigns.list().await?;
+        let campaigns = states.into_iter().map(convert::campaign).collect();
+        Ok(Response::new(pb::ListCampaignsResponse { campaigns }))
+    }
+
+    async fn redeem_coupon(
+        &self,
+        request: Request<pb::RedeemCouponRequest>,
+    ) -> Result<Response<pb::RedeemCouponResponse>, Status> {
+        let redemption = convert::redemption(request.into_inner())?;
+        let redeemed = self.actions()?.redeem(&redemption).await?;
+        Ok(Response::new(convert::redeemed(redeemed)))
+    }
+
+    async fn restore_cart(
+        &self,
+        request: Request<pb::RestoreCartRequest>,
+    ) -> Result<Response<pb::RestoreCartResponse>, Status> {
+        let token = convert::restoration(request.into_inner())?;
+        let brought = self.actions()?.bring_back(&token).await?;
+        Ok(Response::new(convert::brought_back(brought)))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<pb::ListDeadLettersRequest>,
+    ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
+        let limit = convert::letters_wanted(&request.into_inner())?;
+        let letters = self.actions()?.dead_letters(limit).await?;
+        Ok(Response::new(convert::dead_letters(letters)))
+    }
+
+    async fn redrive_dead_letters(
+        &self,
+        request: Request<pb::RedriveDeadLettersRequest>,
+    ) -> Result<Response<pb::RedriveDeadLettersResponse>, Status> {
+        let decisions = convert::redriven(request.into_inner())?;
+        let redriven = self.actions()?.redrive(&decisions).await?;
+        let redriven = u32::try_from(redriven).unwrap_or(u32::MAX);
+        Ok(Response::new(pb::RedriveDeadLettersResponse { redriven }))
+    }
+
+    async fn get_decision(
+        &self,
+        request: Request<pb::GetDecisionRequest>,
+    ) -> Result<Response<pb::GetDecisionResponse>, Status> {
+        let (shopper_id, decision_id) = convert::get_decision_request(request.into_inner())?;
+        let books = &self.actions()?.books;
+        let explained = books.explain(&shopper_id, &decision_id).await?;
+        Ok(Response::new(convert::explained(explained)))
     }
 
     async fn report_outcomes(
@@ -138,7 +219,7 @@ pub(crate) fn scope_of(method: &str) -> Scope {
     of_snapshots.unwrap_or_else(|| match method.rsplit('/').next() {
         Some(
             "Decide" | "DecideBatch" | "StreamActions" | "AckActions" | "Dismiss"
-            | "ReportOutcomes",
+            | "ReportOutcomes" | "RedriveDeadLetters" | "RedeemCoupon" | "UpsertCampaign",
         ) => Scope::Write,
         Some(_) | None => Scope::Read,
     })

@@ -50,6 +50,14 @@ impl Items {
         })
     }
 
+    /// Units in stock; `None` when nobody keeps track of it.
+    pub(crate) fn stock(&self, item_id: &str) -> Option<u32> {
+        self.table.read(item_id, |row| {
+            let stock = row.item.as_deref()?.stock?;
+            Some(u32::try_from(stock.max(0)).unwrap_or(u32::MAX))
+        })
+    }
+
     /// Not to be shown: sold out, or taken off sale.
     pub(crate) fn is_blocked(&self, item_id: &str) -> bool {
         self.table

@@ -9,7 +9,9 @@
 //! | `gates` | what is measured of a snapshot before it may go live |
 //! | `decide` | features → candidates → rank → policy, each with its fallback |
 //! | `commit`, [`record`] | a decision made part of the person's value; its log, replayed bit for bit |
+//! | `policies`, `explain` | the texts of policies, kept; a logged decision in words, made again |
 //! | `person`, `budget` | where a person stands, and the money of the period |
+//! | `campaigns` | offers on chosen items, an overlay in the store |
 //! | `sweeper` | claims who is due, tells who has left, decides |
 //! | `actions`, `row` | handing out: the outbox, the check at every hand-out, "no thanks" |
 //! | `outcomes`, [`outcome`] | what became of decisions: taken in, and its log |
@@ -21,12 +23,14 @@
 
 mod actions;
 mod budget;
+mod campaigns;
 mod cart;
 mod commit;
 mod config;
 mod convert;
 mod decide;
 mod error;
+mod explain;
 mod follow;
 mod gates;
 mod generation;
@@ -36,6 +40,7 @@ pub mod metrics;
 pub mod outcome;
 mod outcomes;
 mod person;
+mod policies;
 pub mod record;
 mod request;
 mod role;
@@ -44,7 +49,7 @@ mod shopper;
 mod store_calls;
 mod sweeper;
 
-pub use config::{Config, Recover};
+pub use config::{Config, Recover, Tokens, Webhook};
 pub use error::Error;
 pub use gates::examine_folder;
 pub use generation::LoadError;

@@ -80,6 +80,33 @@ static ACKNOWLEDGED: Declared<Counter> = Declared::counter(
     "Actions whose delivery to a group was acknowledged.",
 );
 
+static POSTED: Declared<Counter> = Declared::counter(
+    "webhook_posts",
+    "Attempts to post an action to the webhook, by what became of them: delivered; failed, to be tried again or at last to be dead; and dead, once for each action that went to the dead letters.",
+)
+.labels(&[Label::closed("outcome", kit::names!(Posted))]);
+
+/// What became of an attempt to post an action.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    Delivered,
+    Failed,
+    Dead,
+}
+
+impl Posted {
+    pub(crate) const ALL: [Self; 3] = [Self::Delivered, Self::Failed, Self::Dead];
+
+    /// The name in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 /// What was found of somebody who was claimed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Swept {
@@ -200,6 +227,7 @@ pub static GROUPS: &[&Group] = &[
             &SWEEP_LATENESS.declaration,
             &HANDED.declaration,
             &ACKNOWLEDGED.declaration,
+            &POSTED.declaration,
         ],
     },
     &kit::breaker::PEERS_GROUP,
@@ -265,6 +293,7 @@ pub(crate) struct LoopMetrics {
     lateness: Histogram,
     handed: Family<Counter>,
     acknowledged: Counter,
+    posted: Family<Counter>,
 }
 
 impl LoopMetrics {
@@ -274,6 +303,7 @@ impl LoopMetrics {
             lateness: registry.one(&SWEEP_LATENESS),
             handed: registry.family(&HANDED),
             acknowledged: registry.one(&ACKNOWLEDGED),
+            posted: registry.family(&POSTED),
         }
     }
 
@@ -287,6 +317,10 @@ impl LoopMetrics {
 
     pub(crate) fn handed(&self, outcome: Handing) {
         self.handed.with([outcome.as_str()]).inc();
+    }
+
+    pub(crate) fn posted(&self, outcome: Posted) {
+        self.posted.with([outcome.as_str()]).inc();
     }
 
     pub(crate) fn acknowledged(&self, actions: usize) {

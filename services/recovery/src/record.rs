@@ -1,14 +1,22 @@
 //! What is written for a committed decision: enough to answer the same again, and to recompute it.
 
+mod file;
+mod replay;
+
 use policy::sequence::StepKey;
-use policy::{Inputs, Policy};
 use prost::Message as _;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::request::{CartLine, Request};
 
+pub use file::{Line, LineError};
+pub use replay::{ReplayError, decode, replay};
+
 /// The format that this version writes. Readers accept every format up to theirs.
-pub(crate) const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The format since which a record names its policy by content, and tells when it is damaged.
+pub(crate) const SEALED_SINCE: u32 = 2;
 
 /// Keeps joined texts apart: no id holds the unit separator and a neighbour's text by accident.
 const SEPARATOR: u8 = 0x1f;
@@ -46,6 +54,15 @@ pub struct Record {
     /// The step of recovery that it took; absent when it took none.
     #[prost(message, optional, tag = "10")]
     pub step: Option<Step>,
+    /// [`policy::Policy::id`]: its text is kept under this.
+    #[prost(bytes = "vec", tag = "11")]
+    pub policy_id: Vec<u8>,
+    /// [`policy::Decision::digest`] of what was decided.
+    #[prost(bytes = "vec", tag = "12")]
+    pub digest: Vec<u8>,
+    /// Of all the rest.
+    #[prost(bytes = "vec", tag = "13")]
+    pub checksum: Vec<u8>,
 }
 
 /// A step of recovery.
@@ -72,47 +89,34 @@ impl Step {
     }
 }
 
-/// Why a decision cannot be recomputed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// Written by a later version.
-    #[error("the record has format {found}, formats up to {FORMAT} can be read")]
-    Format {
-        /// The record's format.
-        found: u32,
-    },
-    /// The record was decided by another policy.
-    #[error("the record was decided by policy {recorded}, this is policy {given}")]
-    Policy {
-        /// The record's policy.
-        recorded: String,
-        /// The policy at hand.
-        given: String,
-    },
-    /// The logged inputs are damaged.
-    #[error("the logged inputs cannot be read: {0}")]
-    Inputs(String),
-}
+impl Record {
+    /// Finishes a record: what changes of it from now on is noticed.
+    #[must_use]
+    pub(crate) fn sealed(mut self) -> Self {
+        self.checksum = self.sum();
+        self
+    }
 
-/// Decides again, from the log alone. The answer is that of the first time, bit for bit.
-///
-/// # Errors
-/// When the record is from a later version, was decided by another policy, or is damaged.
-pub fn replay(record: &Record, policy: &Policy) -> Result<policy::Decision, ReplayError> {
-    if record.format > FORMAT {
-        return Err(ReplayError::Format {
-            found: record.format,
-        });
+    /// The id of the decision, which is formed of shopper and request.
+    #[must_use]
+    pub fn decision_id(&self) -> String {
+        decision_id(&self.shopper_id, &self.request_id)
     }
-    if record.policy_version != policy.version() {
-        return Err(ReplayError::Policy {
-            recorded: record.policy_version.clone(),
-            given: policy.version().to_owned(),
-        });
+
+    /// Whether it is as it was written. What the first format wrote cannot tell.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.format < SEALED_SINCE || self.checksum == self.sum()
     }
-    let inputs =
-        Inputs::decode(&record.inputs).map_err(|error| ReplayError::Inputs(error.to_string()))?;
-    Ok(policy.decide(&inputs, record.seed))
+
+    /// xxh3-128 over all the rest.
+    fn sum(&self) -> Vec<u8> {
+        let rest = Self {
+            checksum: Vec::new(),
+            ..self.clone()
+        };
+        xxh3_128(&rest.encode_to_vec()).to_be_bytes().to_vec()
+    }
 }
 
 /// 32 hexadecimal digits of xxh3-128 over shopper, separator and request id; empty for a request
@@ -148,6 +152,12 @@ pub(crate) fn fingerprint(request: &Request) -> Vec<u8> {
         mode: request.mode.as_str().to_owned(),
     };
     xxh3_128(&asked.encode_to_vec()).to_be_bytes().to_vec()
+}
+
+/// Bytes as they are written for people, and as ids.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn joined<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
@@ -241,10 +251,6 @@ mod tests {
         assert_eq!(written, (id, 4_949_481_543_330_008_501, fingerprint));
     }
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     #[test]
     fn a_later_retry_is_the_same_question_and_another_cart_is_not() {
         let mut later = request();
@@ -259,27 +265,5 @@ mod tests {
             .attributes
             .insert("vip".to_owned(), "1".to_owned());
         assert_ne!(fingerprint(&request()), fingerprint(&attribute));
-    }
-
-    #[test]
-    fn another_policy_cannot_replay() {
-        let policy = Policy::parse(Policy::DEFAULT).unwrap();
-        let record = Record {
-            format: FORMAT,
-            policy_version: "another".to_owned(),
-            ..Record::default()
-        };
-        assert!(matches!(
-            replay(&record, &policy),
-            Err(ReplayError::Policy { .. })
-        ));
-        let later = Record {
-            format: FORMAT + 1,
-            ..Record::default()
-        };
-        assert!(matches!(
-            replay(&later, &policy),
-            Err(ReplayError::Format { .. })
-        ));
     }
 }

@@ -14,8 +14,9 @@ use proto::v1::recovery_service_server::{self, RecoveryServiceServer};
 use proto::v1::snapshot_service_server;
 use tonic::service::Routes;
 
-use crate::actions::Actions;
+use crate::actions::{Actions, Tokens, Webhook};
 use crate::budget::Budget;
+use crate::campaigns::Campaigns;
 use crate::commit::Books;
 use crate::decide::candidates::CandidatesClient;
 use crate::decide::features::FeaturesClient;
@@ -25,6 +26,7 @@ use crate::generation::Recovery;
 use crate::grpc::{self, scope_of};
 use crate::items::Items;
 use crate::metrics::{self, LoopMetrics, Metrics};
+use crate::policies::Policies;
 use crate::store_calls::StoreCalls;
 use crate::sweeper::Sweeper;
 use crate::{Config, Error, ROLE};
@@ -78,16 +80,13 @@ pub async fn run(
     breaker::watch_store(shell.registry(), move || {
         watched.books.as_ref().is_some_and(Books::is_away)
     });
-    let actions = Actions::of(&decider, &loop_metrics);
+    let actions = Actions::of(&decider, &loop_metrics, tokens(&config)?);
+    let posts = webhook(actions.as_ref(), &config)?;
     let routes = routes(&decider, &keeper, &config, (actions, stop.clone()));
     let mut running = shell.start(routes, &SERVICES, scope_of).await?;
     let follower = Follower::new(features, table, metrics.clone());
     running.attach(tokio::spawn(follower.run(stop.clone())));
-    let folder = config.snapshot.as_deref();
-    let begun = match (folder, &config.registry) {
-        (None, None) => Err(Error::NoSnapshot),
-        _ => (keeper.begin(folder).await).map_err(|error| Error::Load(Box::new(error))),
-    };
+    let begun = begin(&keeper, &config).await;
     match begun {
         Ok(true) => running.ready().await,
         // The first record of the registry makes it ready.
@@ -100,10 +99,42 @@ pub async fn run(
     }
     if let Some((books, accounts)) = books.zip(accounts) {
         running.attach(tokio::spawn(accounts));
-        recover(&mut running, (books, decider, loop_metrics), &config, &stop);
+        let parts = (books, decider, loop_metrics, posts);
+        recover(&mut running, parts, &config, &stop);
     }
     keeper.attach(&mut running, &stop);
     Ok(running)
+}
+
+/// What makes codes and links; `None` without keys.
+fn tokens(config: &Config) -> Result<Option<Tokens>, Error> {
+    let keys = config.tokens.keyring()?;
+    let link_ms = config.tokens.link_for.0.as_millis();
+    Ok(keys.map(|keys| Tokens {
+        keys: Arc::new(keys),
+        shop: config.key_prefix.clone(),
+        link_ms: i64::try_from(link_ms).unwrap_or(i64::MAX),
+    }))
+}
+
+/// What posts actions; `None` without a URL.
+fn webhook(actions: Option<&Actions>, config: &Config) -> Result<Option<Webhook>, Error> {
+    match actions {
+        Some(actions) => Webhook::open(actions.clone(), &config.webhook),
+        None if config.webhook.url.is_some() => {
+            tracing::warn!("no store, so nothing to post: the webhook is off");
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
+async fn begin(keeper: &Keeper<Recovery>, config: &Config) -> Result<bool, Error> {
+    let folder = config.snapshot.as_deref();
+    match (folder, &config.registry) {
+        (None, None) => Err(Error::NoSnapshot),
+        _ => (keeper.begin(folder).await).map_err(|error| Error::Load(Box::new(error))),
+    }
 }
 
 fn keeper(
@@ -128,20 +159,33 @@ fn open(
     let (budget, accounts) = Budget::open(store.clone(), clock.clone(), stop.clone());
     let clock = clock.clone();
     let books = Books {
+        campaigns: Campaigns::over(store.clone(), clock.clone()),
         store,
         budget,
         clock,
+        policies: Policies::default(),
     };
     (books, accounts)
 }
 
-/// The tasks of the loop: the budget is watched, and those who are due are swept.
+/// The tasks of the loop: actions are posted, campaigns and the budget are watched, and those who
+/// are due are swept.
 fn recover(
     running: &mut Running,
-    (books, decider, metrics): (Books, Arc<Decider>, LoopMetrics),
+    (books, decider, metrics, webhook): (Books, Arc<Decider>, LoopMetrics, Option<Webhook>),
     config: &Config,
     stop: &CancellationToken,
 ) {
+    if let Some(webhook) = webhook {
+        running.attach(tokio::spawn(webhook.run(stop.clone())));
+    }
+    let (campaigns, stopped) = (books.campaigns.clone(), stop.clone());
+    running.attach(tokio::spawn(async move {
+        tokio::select! {
+            () = campaigns.refresh() => {}
+            () = stopped.cancelled() => {}
+        }
+    }));
     let generations = decider.generations.clone();
     let (budget, stopped) = (books.budget.clone(), stop.clone());
     let live = generations.clone();

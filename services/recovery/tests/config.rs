@@ -75,6 +75,11 @@ fn names_every_mistake_at_once() {
         ("snapshots", "a/folder"),
         ("recover.lease", "5ms"),
         ("recover.batch", "0"),
+        ("webhook.url", "ftp://shop.example"),
+        ("webhook.at_once", "0"),
+        ("webhook.backoff", "2h"),
+        ("tokens.keys", "1:secret-but-short"),
+        ("tokens.link_for", "1s"),
     ]);
     let mistakes = mistakes.unwrap_err();
     for key in [
@@ -85,7 +90,44 @@ fn names_every_mistake_at_once() {
         "snapshot?",
         "recover.lease",
         "recover.batch",
+        "webhook.url",
+        "webhook.keys",
+        "webhook.at_once",
+        "webhook.backoff",
+        "tokens.keys",
+        "tokens.link_for",
     ] {
         assert!(mistakes.contains(key), "{key} is not in:\n{mistakes}");
+    }
+    assert!(!mistakes.contains("secret-but-short"), "{mistakes}");
+}
+
+#[test]
+fn keys_come_from_the_environment_and_do_not_show() {
+    let key = "0f".repeat(32);
+    let given = [
+        ("CARTWRIGHT_RECOVERY_TOKENS_KEYS", format!("1:{key}")),
+        (
+            "CARTWRIGHT_RECOVERY_WEBHOOK_KEYS",
+            "a-long-random-text".to_owned(),
+        ),
+        (
+            "CARTWRIGHT_RECOVERY_WEBHOOK_URL",
+            "https://shop.example/in".to_owned(),
+        ),
+    ];
+    let layers = Layers {
+        role: "recovery".to_owned(),
+        environment: given.map(|(name, value)| (name.to_owned(), value)).into(),
+        ..Layers::default()
+    };
+    let config: Config = load(&layers).unwrap();
+    assert_eq!(
+        config.webhook.keys.as_ref().unwrap().expose(),
+        "a-long-random-text"
+    );
+    let shown = format!("{config:?}{}", kit::config::dump(&config).unwrap());
+    for secret in [key.as_str(), "a-long-random-text", "shop.example"] {
+        assert!(!shown.contains(secret), "{secret}");
     }
 }

@@ -13,6 +13,11 @@ fn kind_code(kind: Kind) -> u8 {
         Kind::Decision => b'd',
         Kind::Budget => b'b',
         Kind::Outcome => b'r',
+        Kind::Policy => b'p',
+        Kind::DeadLetter => b'l',
+        Kind::Coupon => b'c',
+        Kind::StoredCart => b'k',
+        Kind::Campaigns => b'm',
     }
 }
 
@@ -24,6 +29,8 @@ pub(super) fn log_code(log: Log) -> u8 {
         Log::Outbox => 2,
         Log::Decisions => 3,
         Log::Outcomes => 4,
+        Log::Policies => 5,
+        Log::Redriven => 6,
     }
 }
 

@@ -195,7 +195,7 @@ fn stages(decision: &pb::Decision) -> String {
 }
 
 /// The decision with the contract's field names.
-fn as_json(decision: &pb::Decision) -> serde_json::Value {
+pub(crate) fn as_json(decision: &pb::Decision) -> serde_json::Value {
     json!({
         "decision_id": decision.decision_id,
         "shopper_id": decision.shopper_id,

@@ -1,6 +1,7 @@
 //! One module for each command: its arguments, and what it does with them.
 
 pub(crate) mod decide;
+pub(crate) mod decision;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod drill;
@@ -16,6 +17,7 @@ pub(crate) mod shopper;
 pub(crate) mod simulate;
 pub(crate) mod snapshot;
 pub(crate) mod train;
+pub(crate) mod webhook;
 
 use std::future::Future;
 

@@ -129,6 +129,7 @@ impl All {
     fn recovery(&self, features: &Running, candidates: &Running) -> recovery::Config {
         recovery::Config {
             admin: None,
+            key_prefix: self.key_prefix.clone(),
             snapshot: self.snapshot.clone(),
             registry: self.registry.clone(),
             cache: self.cache.clone(),
@@ -173,7 +174,9 @@ impl Together {
         let config = settings.candidates(&features);
         let candidates = started(candidates::run(config, clock.clone(), stop.clone()).await)?;
         let config = settings.recovery(&features, &candidates);
-        let recovery = started(recovery::run(config, Some(store), clock, stop.clone()).await)?;
+        // Boxed: starting is large, and nobody's future is to carry it.
+        let starting = Box::pin(recovery::run(config, Some(store), clock, stop.clone()));
+        let recovery = started(starting.await)?;
         let stopped = CancellationToken::new();
         let mut together = Self {
             features,

@@ -276,6 +276,25 @@ def malformed_reports_are_rejected_naming_the_field(shop, report):
         report.check(f"rejected: {name}", holds, result)
 
 
+def a_decision_is_explained_and_made_again(shop, report):
+    if not has_store(shop):
+        return
+    recovery, shopper = shop.pb.recovery, f"decider-{shop.run}"
+    decision = shop.recovery.Decide(decide_request(
+        shop, shopper, request_id=f"explained-{shop.run}", mode=recovery.DecideRequest.COMMIT))
+    told = shop.recovery.GetDecision(recovery.GetDecisionRequest(
+        shopper_id=shopper, decision_id=decision.decision_id))
+    report.check("explained: the decision is the one that was answered", told.decision == decision, told)
+    report.check("explained: it is made again bit for bit", told.reproduced and not told.not_reproduced, told)
+    chosen = [arm for arm in told.arms if arm.chosen]
+    others = [arm for arm in told.arms if not arm.chosen]
+    report.check("explained: one arm is chosen", len(chosen) == 1 and chosen[0].action == decision.action, told)
+    report.check("explained: every other says why not", all(a.why_not or a.not_eligible for a in others), told)
+    report.check("explained: in words", len(told.explanation) > 3, told)
+    refused(shop, report, "explained: an unknown decision is not found", grpc.StatusCode.NOT_FOUND,
+            lambda: shop.recovery.GetDecision(recovery.GetDecisionRequest(shopper_id=shopper, decision_id="0" * 32)))
+
+
 def an_outcome_counts_once(shop, report):
     if not has_store(shop):
         return
@@ -350,6 +369,7 @@ CHECKS = [
     a_cart_gets_a_decision,
     a_batch_decides_as_one_by_one,
     a_commit_is_idempotent,
+    a_decision_is_explained_and_made_again,
     an_outcome_counts_once,
     candidates_respect_the_query,
     ranking_orders_the_items,

@@ -119,6 +119,7 @@ def of_recovery(shop):
         good = line(item_id="1", quantity=1)
         return ask(cart=[good, good, line(**{"item_id": "2", **fields})])
 
+    campaigns, upsert = shop.pb.campaigns, shop.recovery.UpsertCampaign
     attributes = {f"key-{number}": "value" for number in range(33)}
     commit = pb.DecideRequest.COMMIT
     return [
@@ -140,6 +141,34 @@ def of_recovery(shop):
         Case("a time that is none", decide, ask(now=Timestamp(seconds=2**60)), "now"),
         Case("an empty batch", shop.recovery.DecideBatch, pb.DecideBatchRequest(), "requests"),
         Case("a batch of 257", shop.recovery.DecideBatch, pb.DecideBatchRequest(requests=[ask()] * 257), "requests"),
+        Case("no campaign", upsert, campaigns.UpsertCampaignRequest(), "campaign"),
+        Case("a campaign without offer", upsert, campaigns.UpsertCampaignRequest(
+             campaign=campaigns.Campaign(id="c", starts_at=Timestamp(seconds=1), ends_at=Timestamp(seconds=2))),
+             "campaign.offer"),
+        Case("a campaign without limit", upsert, campaigns.UpsertCampaignRequest(campaign=campaigns.Campaign(
+             id="c", starts_at=Timestamp(seconds=1), ends_at=Timestamp(seconds=2),
+             percent=campaigns.PercentOff(percent_off=0.1))), "campaign.percent.max_discount_minor"),
+        Case("a campaign that ends before it starts", upsert, campaigns.UpsertCampaignRequest(
+             campaign=campaigns.Campaign(id="c", starts_at=Timestamp(seconds=2), ends_at=Timestamp(seconds=1),
+                                         fixed=campaigns.AmountOff(amount_minor=1))), "campaign.ends_at"),
+        Case("a campaign without id to get", shop.recovery.GetCampaign, campaigns.GetCampaignRequest(), "id"),
+        Case("a coupon without code", shop.recovery.RedeemCoupon,
+             shop.pb.offers.RedeemCouponRequest(order_id="o"), "code"),
+        Case("a coupon for no order", shop.recovery.RedeemCoupon,
+             shop.pb.offers.RedeemCouponRequest(code="c"), "order_id"),
+        Case("a coupon of a long id", shop.recovery.RedeemCoupon,
+             shop.pb.offers.RedeemCouponRequest(code="c", order_id="o", shopper_id=LONG), "shopper_id"),
+        Case("a link without token", shop.recovery.RestoreCart, shop.pb.offers.RestoreCartRequest(), "token"),
+        Case("a token of 257 bytes", shop.recovery.RestoreCart,
+             shop.pb.offers.RestoreCartRequest(token="t" * 257), "token"),
+        Case("1,001 dead letters", shop.recovery.ListDeadLetters,
+             shop.pb.webhooks.ListDeadLettersRequest(limit=1001), "limit"),
+        Case("no dead letter to redrive", shop.recovery.RedriveDeadLetters,
+             shop.pb.webhooks.RedriveDeadLettersRequest(), "decision_ids"),
+        Case("all dead letters and one", shop.recovery.RedriveDeadLetters,
+             shop.pb.webhooks.RedriveDeadLettersRequest(all=True, decision_ids=["d"]), "decision_ids"),
+        Case("a decision about nobody", shop.recovery.GetDecision, pb.GetDecisionRequest(decision_id="d"), "shopper_id"),
+        Case("no decision to get", shop.recovery.GetDecision, pb.GetDecisionRequest(shopper_id="s"), "decision_id"),
         Case("no reports", shop.recovery.ReportOutcomes, shop.pb.outcomes.ReportOutcomesRequest(), "reports"),
         Case("1,001 reports", shop.recovery.ReportOutcomes,
              shop.pb.outcomes.ReportOutcomesRequest(reports=[shop.pb.outcomes.OutcomeReport()] * 1001), "reports"),

@@ -15,7 +15,7 @@ import grpc_tools
 from grpc_tools import protoc
 
 PROTO = pathlib.Path(__file__).resolve().parents[4] / "proto"
-NAMES = ["candidates", "catalog", "events", "features", "outcomes", "recovery", "shoppers", "snapshots"]
+NAMES = ["campaigns", "candidates", "catalog", "events", "features", "offers", "outcomes", "recovery", "shoppers", "snapshots", "webhooks"]
 
 
 def compile_contract() -> types.SimpleNamespace:

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use feature_store::store::Partition;
-use feature_store::{Delivery, Millis};
+use feature_store::{Delivery, Millis, Reader};
 use futures::stream::{self, StreamExt as _};
 use kit::{CancellationToken, Problem};
 use proto::v1 as pb;
@@ -116,8 +116,8 @@ impl Feed {
                 subscription,
                 ..
             } = &*self.hand;
-            let acked = actions.books.store.ack_outbox(&subscription.group, &over);
-            let acked = acked.await;
+            let Subscription { log, group, .. } = subscription;
+            let acked = actions.books.store.ack_queue(*log, group, &over).await;
             acked.map_err(|error| unavailable("the outbox", &error))?;
         }
         Ok(Ok(count))
@@ -131,7 +131,7 @@ impl Feed {
             ..
         } = &*self.hand;
         let books = &actions.books;
-        let ends = books.store.outbox_ends().await;
+        let ends = books.store.queue_ends(subscription.log).await;
         let ends = ends.map_err(|error| unavailable("the outbox", &error))?;
         let round = (subscription.lease / 4).max(SHORTEST_ROUND);
         let is_round = self.last_round.is_none_or(|last| last.elapsed() >= round);
@@ -143,16 +143,16 @@ impl Feed {
             })
             .collect();
         let partitions: Vec<Partition> = wanted.iter().map(|(partition, _)| *partition).collect();
-        let Subscription {
-            group,
-            consumer,
-            lease,
-            ..
-        } = subscription;
-        let (lease, now) = (books.clock.during(*lease), Millis(books.clock.now_ms()));
+        let reader = Reader {
+            log: subscription.log,
+            group: &subscription.group,
+            consumer: &subscription.consumer,
+            lease: books.clock.during(subscription.lease),
+        };
+        let now = Millis(books.clock.now_ms());
         let rows = books
             .store
-            .read_outbox(&partitions, group, consumer, lease, now, ROWS)
+            .read_queue(reader, &partitions, now, ROWS)
             .await
             .map_err(|error| unavailable("the outbox", &error))?;
         if rows.len() < ROWS {

@@ -9,6 +9,7 @@ use prost::Message as _;
 use proto::v1 as pb;
 
 use super::guard::{Waiting, verdict};
+use super::issuing::{About, Carried};
 use super::{ATTEMPTS, Actions, HandedOut, too_fast};
 use crate::commit::{damaged, longest_window_ms, unavailable};
 use crate::generation::Generation;
@@ -40,6 +41,20 @@ struct Open {
     decision: pb::Decision,
 }
 
+impl Open {
+    fn about<'a>(&'a self, row: &'a Row, now_ms: i64) -> About<'a> {
+        About {
+            shopper_id: &row.shopper_id,
+            decision_id: &row.decision_id,
+            cart_version: self.action.key.cart_version,
+            decision: &self.decision,
+            inputs: &self.inputs,
+            now_ms,
+            again: self.action.handed_out_at_ms.is_some(),
+        }
+    }
+}
+
 impl Actions {
     /// Checks the row's action and commits what becomes of it.
     pub(super) async fn hand_out(&self, delivery: &Delivery, row: &Row) -> Result<Handed, Problem> {
@@ -66,6 +81,10 @@ impl Actions {
                 self.metrics.handed(handing);
                 return Ok(Handed::Waits);
             }
+            let carried = match handing == Handing::Sent {
+                true => self.carried(open.about(row, now_ms)).await?,
+                false => Carried::default(),
+            };
             let settled = (verdict, now_ms);
             if !self
                 .settle(row, stand, &open.action, settled, &generation)
@@ -86,6 +105,7 @@ impl Actions {
                 action: open.action,
                 decision: open.decision,
                 inputs: open.inputs,
+                carried,
                 now_ms,
             })));
         }

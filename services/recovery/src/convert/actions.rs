@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use feature_store::store::Partition;
+use feature_store::store::{Log, Partition};
 use kit::{Problem, Violations, timestamp};
 use proto::v1 as pb;
 
-use crate::actions::{Dismissal, HandedOut, Subscription};
+use crate::actions::{DeadLetter, Dismissal, GROUP, HandedOut, Subscription};
 
 // Limits of the contract, as stated in `recovery.proto`.
 const NAME_BYTES: usize = 64;
 const ACKS: usize = 1_000;
+const LETTERS: usize = 1_000;
 const LEASE: Duration = Duration::from_secs(60);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const LONGEST_LEASE: Duration = Duration::from_secs(3_600);
@@ -27,7 +28,11 @@ pub(crate) fn subscription(message: pb::StreamActionsRequest) -> Result<Subscrip
             || format!("is {channel:?}, one of {} is allowed", CHANNELS.join(", ")),
         );
     }
+    found.check(message.group != GROUP, "group", || {
+        format!("is {GROUP:?}, which is the group of the webhook; another name is needed")
+    });
     let subscription = Subscription {
+        log: Log::Outbox,
         lease: lease(message.lease.as_ref(), &mut found),
         group: message.group,
         consumer: message.consumer,
@@ -56,6 +61,47 @@ pub(crate) fn acks(
     refuse_or((message.group, places), found)
 }
 
+pub(crate) fn dead_letters(letters: Vec<DeadLetter>) -> pb::ListDeadLettersResponse {
+    let letter = |letter: DeadLetter| pb::DeadLetter {
+        decision_id: letter.decision_id,
+        shopper_id: letter.shopper_id,
+        channel: letter.channel,
+        idempotency_key: letter.idempotency_key,
+        attempts: letter.attempts,
+        why: letter.why,
+        died_at: Some(timestamp::encode(letter.died_at_ms)),
+    };
+    pb::ListDeadLettersResponse {
+        letters: letters.into_iter().map(letter).collect(),
+    }
+}
+
+/// The most letters to list.
+pub(crate) fn letters_wanted(message: &pb::ListDeadLettersRequest) -> Result<usize, Problem> {
+    let mut found = Violations::new();
+    let limit = usize::try_from(message.limit).unwrap_or(usize::MAX);
+    found.check(limit <= LETTERS, "limit", || {
+        format!("is {}, 0 to {LETTERS} is allowed", message.limit)
+    });
+    refuse_or(if limit == 0 { LETTERS } else { limit }, found)
+}
+
+/// The decisions to redrive; none for all.
+pub(crate) fn redriven(message: pb::RedriveDeadLettersRequest) -> Result<Vec<String>, Problem> {
+    let mut found = Violations::new();
+    match (message.all, message.decision_ids.is_empty()) {
+        (true, true) => {}
+        (true, false) => found.add("decision_ids", "is given with all: give one of them"),
+        (false, _) => {
+            found.check_count("decision_ids", message.decision_ids.len(), LETTERS);
+        }
+    }
+    for (at, id) in message.decision_ids.iter().take(LETTERS).enumerate() {
+        found.check_id(&format!("decision_ids[{at}]"), id);
+    }
+    refuse_or(message.decision_ids, found)
+}
+
 pub(crate) fn dismissal(message: pb::DismissRequest) -> Result<Dismissal, Problem> {
     let mut found = Violations::new();
     found.check_id("shopper_id", &message.shopper_id);
@@ -69,16 +115,6 @@ pub(crate) fn dismissal(message: pb::DismissRequest) -> Result<Dismissal, Proble
 
 /// An action as it leaves.
 pub(crate) fn handed_out(out: HandedOut) -> pb::Action {
-    let valid_for = out
-        .decision
-        .offer
-        .as_ref()
-        .and_then(|offer| offer.valid_for)
-        .and_then(|length| Duration::try_from(length).ok());
-    let ends_ms = valid_for.map(|length| {
-        let length_ms = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-        out.now_ms.saturating_add(length_ms)
-    });
     pb::Action {
         ack_id: format!("{}-{}", out.partition.number(), out.sequence),
         idempotency_key: out.message,
@@ -96,8 +132,10 @@ pub(crate) fn handed_out(out: HandedOut) -> pb::Action {
             .collect(),
         decision: Some(out.decision),
         handed_out_at: Some(timestamp::encode(out.now_ms)),
-        offer_ends_at: ends_ms.map(timestamp::encode),
+        offer_ends_at: out.carried.ends_at_ms.map(timestamp::encode),
         again: out.action.handed_out_at_ms.is_some(),
+        coupon_code: out.carried.coupon_code,
+        restore_token: out.carried.restore_token,
     }
 }
 
@@ -116,7 +154,8 @@ fn line(line: &policy::Line, currency: &str) -> pb::CartLine {
     }
 }
 
-fn place(id: &str) -> Option<(Partition, u64)> {
+/// Where the row of an ack_id lies.
+pub(crate) fn place(id: &str) -> Option<(Partition, u64)> {
     let (partition, sequence) = id.split_once('-')?;
     let partition = Partition::new(partition.parse().ok()?)?;
     Some((partition, sequence.parse().ok()?))

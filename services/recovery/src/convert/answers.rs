@@ -2,13 +2,14 @@
 
 use kit::{Problem, timestamp};
 use policy::sequence::StepKey;
-use policy::{Action, Inputs, Offer, RunnerUp};
+use policy::{Action, Inputs, Offer, Policy, RunnerUp};
 use prost::Message as _;
 use proto::v1 as pb;
 
 use crate::decide::candidates::SourceScore;
 use crate::decide::rank::Ranked;
 use crate::decide::{Decided, Ordered};
+use crate::explain::Explained;
 use crate::record::{self, FORMAT, Record, fingerprint};
 use crate::request::Request;
 
@@ -46,6 +47,7 @@ pub(crate) fn decision(decided: &Decided, message: String) -> pb::Decision {
         in_holdout: inputs.held_out,
         idempotency_key: message,
         max_cost_minor: decision.max_cost_minor,
+        line_offers: super::campaigns::line_offers(&decided.line_offers, inputs),
     }
 }
 
@@ -110,7 +112,7 @@ pub(crate) fn record(
     request: &Request,
     decided: &Decided,
     answer: &pb::Decision,
-    policy_version: &str,
+    policy: &Policy,
     step: Option<StepKey>,
 ) -> Record {
     Record {
@@ -118,13 +120,59 @@ pub(crate) fn record(
         fingerprint: fingerprint(request),
         inputs: decided.inputs.encode(),
         seed: decided.seed,
-        policy_version: policy_version.to_owned(),
+        policy_version: policy.version().to_owned(),
         generation: decided.generation.clone(),
         decision: answer.encode_to_vec(),
         request_id: request.request_id.clone(),
         shopper_id: request.shopper_id.clone(),
         step: step.map(record::Step::of),
+        policy_id: policy.id().to_vec(),
+        digest: decided.decision.digest().to_vec(),
+        checksum: Vec::new(),
     }
+    .sealed()
+}
+
+pub(crate) fn explained(explained: Explained) -> pb::GetDecisionResponse {
+    let explanation = explained.sentences();
+    let Explained {
+        record,
+        decision,
+        inputs,
+        again,
+    } = explained;
+    let (arms, not_reproduced) = match again {
+        Ok(again) => (arms(&again), String::new()),
+        Err(why) => (Vec::new(), why),
+    };
+    pb::GetDecisionResponse {
+        decision: Some(decision),
+        request_id: record.request_id,
+        policy_version: record.policy_version,
+        policy_id: record::hex(&record.policy_id),
+        seed: record.seed,
+        lambda: inputs.lambda,
+        budget_free_minor: inputs.budget_free_minor,
+        reproduced: not_reproduced.is_empty(),
+        not_reproduced,
+        arms,
+        explanation,
+    }
+}
+
+fn arms(decision: &policy::Decision) -> Vec<pb::ConsideredArm> {
+    let arm = |one: &policy::Considered| pb::ConsideredArm {
+        arm: one.arm.clone(),
+        action: action(one.action).into(),
+        chosen: one.arm == decision.arm,
+        not_eligible: one.eligible.clone().err().unwrap_or_default(),
+        why_not: one.why_not.clone(),
+        expected_value_minor: one.value_minor,
+        propensity: one.propensity,
+        uplift: one.uplift,
+        cost_minor: one.cost_minor,
+    };
+    decision.considered.iter().map(arm).collect()
 }
 
 pub(crate) fn results(answers: Vec<Result<pb::Decision, Problem>>) -> pb::DecideBatchResponse {

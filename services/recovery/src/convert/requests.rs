@@ -37,6 +37,16 @@ pub(crate) fn decide_request(message: pb::DecideRequest) -> Result<Request, Prob
     refuse_or(request, found)
 }
 
+/// The shopper and the id of the decision.
+pub(crate) fn get_decision_request(
+    message: pb::GetDecisionRequest,
+) -> Result<(String, String), Problem> {
+    let mut found = Violations::new();
+    found.check_id("shopper_id", &message.shopper_id);
+    found.check_id("decision_id", &message.decision_id);
+    refuse_or((message.shopper_id, message.decision_id), found)
+}
+
 pub(crate) fn rank_request(message: pb::RankRequest) -> Result<RankRequest, Problem> {
     let mut found = Violations::new();
     match (message.shopper_id.is_empty(), message.cart.is_empty()) {

@@ -1,11 +1,17 @@
 //! A real server between peers on real sockets.
 
 #[cfg(test)]
+mod campaigns;
+#[cfg(test)]
 mod commit;
 #[cfg(test)]
 mod decide;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod foreign;
+#[cfg(test)]
+mod offers;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
@@ -18,5 +24,7 @@ mod scene;
 mod start;
 #[cfg(test)]
 mod swap;
+#[cfg(test)]
+mod webhooks;
 #[cfg(test)]
 mod world;

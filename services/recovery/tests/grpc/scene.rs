@@ -122,20 +122,31 @@ async fn rows(store: &FeatureStore, request: &pb::GetFeaturesRequest) -> pb::Get
 impl Scene {
     /// Noon of 1 January 2026, UTC.
     pub(crate) async fn open(kept: &Kept, policy: &str) -> Self {
+        Self::open_with(kept, policy, |_| {}).await
+    }
+
+    pub(crate) async fn open_with(kept: &Kept, policy: &str, set: impl FnOnce(&mut Setup)) -> Self {
         let clock = Clock::frozen(NOW_MS + 12 * HOUR);
-        let setup = Setup {
+        let mut setup = Setup {
             peers: Some(features_of(&kept.store)),
             store: Some(kept.store.clone()),
             policy: Some(policy.to_owned()),
             clock: clock.clone(),
             ..Setup::default()
         };
+        set(&mut setup);
         Self {
             world: setup.start().await,
             store: kept.store.clone(),
             clock,
             events: 0,
         }
+    }
+
+    /// Ends the role, as a new one is to take over.
+    pub(crate) async fn close(self) {
+        self.world.running.stop();
+        self.world.running.wait().await.unwrap();
     }
 
     pub(crate) fn now(&self) -> Millis {

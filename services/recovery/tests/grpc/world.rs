@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) policy: Option<String>,
     pub(crate) deadline_ms: u64,
     pub(crate) clock: Clock,
+    pub(crate) webhook: recovery::Webhook,
+    pub(crate) tokens: recovery::Tokens,
 }
 
 impl Default for Setup {
@@ -58,6 +60,8 @@ impl Default for Setup {
             // Far from what a busy machine needs; tests of slow peers set their own.
             deadline_ms: 10_000,
             clock: Clock::frozen(NOW_MS),
+            webhook: recovery::Webhook::default(),
+            tokens: recovery::Tokens::default(),
         }
     }
 }
@@ -92,6 +96,8 @@ impl Setup {
             candidates: url,
             snapshot: Some(snapshot.dir().to_owned()),
             default_deadline_ms: self.deadline_ms,
+            webhook: self.webhook,
+            tokens: self.tokens,
             ..Config::default()
         };
         let stop = CancellationToken::new();

@@ -1,0 +1,106 @@
+//! `decision export`: the decision log of a store, with the policies that it names, to a file.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use feature_store::FeatureStore;
+use feature_store::store::Log;
+use kit::config::Secret;
+use recovery::record::{Line, decode};
+
+use crate::commands::block_on_threads;
+use crate::failure::{Failure, OrFail as _};
+use crate::output;
+
+const STORE: &str =
+    "an embedded store has one owner at a time: stop its server, or export from another's Redis";
+
+/// Writes the decision log of a store to a file, with the policies that decided
+///
+/// The file is JSON lines: first each policy with its text, then each decision with its record in
+/// hexadecimal digits. It is all that `decision replay` needs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cartwright decision export --redis redis://127.0.0.1 --out decisions.jsonl
+  cartwright decision export --store data --out decisions.jsonl")]
+pub(super) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Separates shops that share one Redis
+    #[arg(long, value_name = "TEXT", requires = "redis", default_value = "")]
+    key_prefix: String,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Where the log is.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// The folder of an embedded store that no server is using
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The Redis of a running shop
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let mut config = ::features::Config {
+        redis: args.source.redis.as_deref().map(Secret::new),
+        key_prefix: args.key_prefix.clone(),
+        ..::features::Config::default()
+    };
+    if let Some(folder) = &args.source.store {
+        if !folder.is_dir() {
+            let message = format!("--store is {}, which is no folder", folder.display());
+            return Err(Failure::usage(message)
+                .hint("name the folder of a store")
+                .into());
+        }
+        config.data.clone_from(folder);
+    }
+    let (policies, decisions) = block_on_threads(None, async {
+        let store = ::features::open_store(&config).await.or_hint(STORE)?;
+        write(&store, args).await
+    })?;
+    output::result(format!(
+        "{}: {} by {}",
+        args.out.display(),
+        output::counted(decisions, "decision"),
+        match policies {
+            1 => "1 policy".to_owned(),
+            many => format!("{many} policies"),
+        }
+    ));
+    Ok(())
+}
+
+async fn write(store: &FeatureStore, args: &Args) -> anyhow::Result<(usize, usize)> {
+    let create = || format!("create {}", args.out.display());
+    let mut file = BufWriter::new(File::create(&args.out).with_context(create)?);
+    let (mut policies, mut decisions) = (0, 0);
+    let bar = output::count_bar(None, "writing");
+    let policy = |text: &[u8]| -> anyhow::Result<()> {
+        let text = std::str::from_utf8(text).context("read a policy of the store")?;
+        writeln!(file, "{}", Line::policy(text).write()?).context("write")?;
+        policies += 1;
+        Ok(())
+    };
+    store.read_whole_log(Log::Policies, policy).await??;
+    let decision = |entry: &[u8]| -> anyhow::Result<()> {
+        // What is damaged goes into the file as well: replaying is what tells.
+        let id = decode(entry).map_or_else(|_| String::new(), |record| record.decision_id());
+        writeln!(file, "{}", Line::decision(&id, entry).write()?).context("write")?;
+        decisions += 1;
+        bar.inc(1);
+        Ok(())
+    };
+    store.read_whole_log(Log::Decisions, decision).await??;
+    bar.finish_and_clear();
+    file.flush().context("write")?;
+    Ok((policies, decisions))
+}
