@@ -36,6 +36,8 @@ const PERSONAL: [Source; 6] = [
 pub(crate) struct Entry {
     ordinal: u32,
     fused: f64,
+    /// Whether the walk past the popular came by.
+    is_walked: bool,
     /// By [`Source`] as a number.
     sources: [Option<Named>; Source::COUNT],
 }
@@ -60,6 +62,7 @@ impl Entry {
         Self {
             ordinal,
             fused: 0.0,
+            is_walked: false,
             sources: [None; Source::COUNT],
         }
     }
@@ -76,7 +79,8 @@ impl Entry {
     }
 
     /// Tags the item as popular: all that there is of one that no personal source named, and by its
-    /// weight something on top of the others.
+    /// weight something on top of the others among the first `DEPTH`. Further back only the walk's
+    /// end would decide about it, and that depends on all the others.
     fn add_popular(&mut self, how: &FusionWeights, score: f32, rank: Option<u32>) {
         let is_personal = self.sources.iter().any(Option::is_some);
         let weight = if is_personal {
@@ -84,6 +88,7 @@ impl Entry {
         } else {
             1.0
         };
+        let rank = rank.filter(|&rank| (rank as usize) < DEPTH || !is_personal);
         let added = weight * f64::from(score) / 2.0;
         // The weight is for those that the walk tags, asked about or not.
         if rank.is_some() || !is_personal {
@@ -200,7 +205,8 @@ impl<'a> Board<'a> {
                 continue;
             }
             let entry = self.entry(hit.id);
-            if entry.sources[Source::Popularity as usize].is_none() {
+            if !entry.is_walked {
+                entry.is_walked = true;
                 entry.add_popular(how, hit.score, Some(rank));
                 rank += 1;
             }
