@@ -6,6 +6,7 @@ mod commands;
 mod failure;
 mod leaderboard;
 mod living;
+mod memory;
 mod output;
 mod ports;
 mod push;
@@ -20,17 +21,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// A decision makes some thousand small allocations, and frees many of them on another thread than
-/// they were made on: measured, glibc takes a tenth more CPU for a decision.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // A facility of tests: see `snapshot::crash`.
     if let Some(step) = std::env::var_os("CARTWRIGHT_CRASH_AT").and_then(|s| s.into_string().ok()) {
         snapshot::crash::arm(&step);
     }
-    kit::metrics::process::built_from(env!("CARTWRIGHT_COMMIT"), "mimalloc");
+    kit::metrics::process::built_from(env!("CARTWRIGHT_COMMIT"), memory::NAME);
+    memory::keep_freed();
     match cli::Cli::try_parse() {
         Ok(cli) => match cli.run() {
             Ok(()) => ExitCode::SUCCESS,

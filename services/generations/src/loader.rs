@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 const NICE: i32 = 19;
 /// How often it looks whether something can be freed.
 const TICK: Duration = Duration::from_millis(50);
+/// How long after a job what it left free goes back to the system: the next generation, if it comes
+/// soon, takes the place of the one that was freed for it.
+const REST: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce(&Runtime) + Send>;
 
@@ -72,16 +75,22 @@ impl Loader {
 
 fn work(queue: &mpsc::Receiver<Job>, runtime: &Runtime, mut tick: impl FnMut()) {
     lower_priority(NICE);
+    let mut worked = None;
     loop {
         match queue.recv_timeout(TICK) {
             Ok(job) => {
                 // The panic hook has logged it; whoever waits is told by the dropped sender.
                 let _ = catch_unwind(AssertUnwindSafe(|| job(runtime)));
+                worked = Some(Instant::now());
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         tick();
+        if worked.is_some_and(|at| at.elapsed() >= REST) {
+            worked = None;
+            kit::memory::give_back();
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`deadline`], [`client`], [`breaker`] | what is left of a caller's time, channels to other roles, and when not to ask them |
 //! | [`clock`], [`timestamp`], [`live`], [`pin`] | time that can be simulated, times on the wire, state that is swapped, and asking for one of it |
 //! | [`shutdown`], [`panics`], [`undecodable`] | SIGTERM as a token, a panic as INTERNAL, garbage as INVALID_ARGUMENT |
+//! | [`memory`] | giving freed memory back when nobody waits for it |
 //!
 //! A role is five steps: load a config, [`Shell::bind`], register metrics, [`Shell::start`] with its
 //! services, and [`Running::ready`] once what it serves is loaded and warm.
@@ -29,6 +30,7 @@ pub mod deadline;
 pub mod health;
 pub mod listen;
 pub mod live;
+pub mod memory;
 pub mod metrics;
 pub mod panics;
 pub mod pin;
