@@ -35,10 +35,10 @@ trap 'exit 143' TERM
 
 if [ "$quick" = yes ]; then
     sizes=("3000 16" "2000 16" "4000 16")
-    swaps=4 window=2s after=500ms rate=60
+    swaps=4 window=2s after=500ms settle=5s rate=60
 else
     sizes=("1000000 64" "20000 64" "30000 64")
-    swaps=20 window=6s after=1s rate=
+    swaps=20 window=6s after=1s settle=75s rate=
 fi
 echo "drill 2 of 5: ${#sizes[@]} snapshots" >&2
 ids=() items_of=()
@@ -83,7 +83,7 @@ fi
 echo "drill 5 of 5: $swaps swaps at $rate/s" >&2
 list=$(IFS=,; echo "${ids[*]}")
 code=0
-"$loadtest" swap "${urls[@]}" --items 1000 --shoppers 2000 --rate "$rate" --swaps "$swaps" --window "$window" --after "$after" \
+"$loadtest" swap "${urls[@]}" --items 1000 --shoppers 2000 --rate "$rate" --swaps "$swaps" --window "$window" --after "$after" --settle "$settle" \
     --admin "http://127.0.0.1:${admin[0]},http://127.0.0.1:${admin[1]},http://127.0.0.1:${admin[2]}" \
     --snapshots "$list" "${items_of[@]}" \
     --swap-cmd "'$cartwright' snapshot activate \$SNAPSHOT --registry '$work/registry' --peers '$peers' --why 'a drill'" \

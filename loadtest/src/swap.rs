@@ -26,9 +26,6 @@ use publish::Publisher;
 use report::Report;
 use windows::Window;
 
-/// After the last swap, until what was let go of must be free.
-const SETTLE: Duration = Duration::from_secs(5);
-
 /// Runs it; true when nothing failed and nothing was mixed.
 pub(crate) fn run(args: &SwapArgs) -> anyhow::Result<bool> {
     let runtime = setup::threads(1)?;
@@ -60,6 +57,8 @@ async fn drill(args: &SwapArgs) -> anyhow::Result<Report> {
     load.stop();
     sending.await.context("the load ended")?;
     let (windows, rollback) = outcome?;
+    tokio::time::sleep(args.settle).await;
+    memory.is_over();
     Ok(Report::new(args, &load, &windows, rollback, memory.read()))
 }
 
@@ -101,8 +100,6 @@ async fn swaps(
     } else {
         Some(publisher.roll_back().await.context("the way back")?)
     };
-    tokio::time::sleep(SETTLE).await;
-    memory.is_over();
     Ok((pairs, rollback))
 }
 

@@ -47,6 +47,10 @@ pub(crate) struct SwapArgs {
     /// How long the window of a swap goes on after it.
     #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "1s")]
     pub(crate) after: Duration,
+    /// At the end, without load, until the memory is read that is left: a role gives free memory back
+    /// a minute after it last loaded something.
+    #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "5s")]
+    pub(crate) settle: Duration,
     /// Load before the first window.
     #[arg(long, value_name = "TIME", value_parser = period::positive, default_value = "3s")]
     pub(crate) warmup: Duration,

@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 const NICE: i32 = 19;
 /// How often it looks whether something can be freed.
 const TICK: Duration = Duration::from_millis(50);
-/// How long after a job what it left free goes back to the system: the next generation, if it comes
-/// soon, takes the place of the one that was freed for it.
-const REST: Duration = Duration::from_secs(10);
+/// How long after a job what it left free goes back to the system: a generation that comes sooner
+/// takes the place of the one that was freed for it.
+const REST: Duration = Duration::from_secs(60);
 
 type Job = Box<dyn FnOnce(&Runtime) + Send>;
 
