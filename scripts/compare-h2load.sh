@@ -15,17 +15,9 @@ cd "$(dirname "$0")/.."
 rate=${1:-200} seconds=${2:-5} rounds=5 connections=4
 
 command -v h2load >/dev/null || die "no h2load on PATH" "apt-get install -y nghttp2-client"
-case ${PROFILE:-release} in
-    release) build=(--release) folder=release ;;
-    dev) build=() folder=debug ;;
-    *) die "PROFILE is $PROFILE" "allowed are release and dev" ;;
-esac
-cargo build --locked "${build[@]}" --package cartwright --package loadtest
-target=${CARGO_TARGET_DIR:-target}
-cartwright=$target/$folder/cartwright
-loadtest=$target/$folder/cartwright-loadtest
-work=$(mktemp -d)
 . scripts/processes.sh
+build_servers
+work=$(mktemp -d)
 trap 'stop_all; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -13,16 +13,21 @@ stop_all() {
 
 # Builds the servers and the load tester; sets cartwright and loadtest to their programs.
 build_servers() {
-    local build folder target
+    local folder target
     case ${PROFILE:-release} in
-        release) build=(--release) folder=release ;;
-        dev) build=() folder=debug ;;
+        release) folder=release ;;
+        dev) folder=debug ;;
         *) die "PROFILE is $PROFILE" "allowed are release and dev" ;;
     esac
-    cargo build --locked "${build[@]}" --package cartwright --package loadtest
+    build_programs --package cartwright --package loadtest
     target=${CARGO_TARGET_DIR:-target}
     cartwright=$target/$folder/cartwright
     loadtest=$target/$folder/cartwright-loadtest
+}
+
+# Builds in the profile that PROFILE names.
+build_programs() { # arguments of cargo build…
+    if [ "${PROFILE:-release}" = dev ]; then scripts/build.sh "$@"; else cargo build --release --locked "$@"; fi
 }
 
 # Trains a snapshot of a real log where there is one, else of a made-up shop; sets items to what the

@@ -19,10 +19,7 @@ done
 . scripts/processes.sh
 echo "drill 1 of 5: building" >&2
 build_servers
-case ${PROFILE:-release} in
-    release) cargo build --locked --release --package trainer --example generation ;;
-    dev) cargo build --locked --package trainer --example generation ;;
-esac
+build_programs --package trainer --example generation
 generation=$(dirname "$cartwright")/examples/generation
 
 out=target/drill
