@@ -40,31 +40,37 @@ impl FeatureStore {
         Ok(EventLog::new(entries))
     }
 
-    /// Shows every entry that a log holds as the reading begins, each partition in the order of its
-    /// sequence. `progress` is told how many entries were shown, of how many at most.
-    pub async fn read_log(
+    /// Hands every entry that a log holds as the reading begins to `take`; those of a partition come in
+    /// the order of its log, and the first error ends the reading. `progress` is told how many
+    /// entries were read, of how many at most.
+    pub async fn read_log<E: From<Error>>(
         &self,
         log: Log,
-        show: &mut (impl FnMut(&[u8]) + Send),
+        take: &mut (impl FnMut(&[u8]) -> Result<(), E> + Send),
         progress: &mut (impl FnMut(u64, u64) + Send),
-    ) -> Result<(), Error> {
+    ) -> Result<(), E> {
         let logs: Vec<_> = Partition::all().map(|one| (one, log)).collect();
         let ends = self.store().log_ends(&logs).await?;
-        let (mut shown, of) = (0, ends.iter().sum());
-        for ((partition, log), end) in logs.into_iter().zip(ends) {
-            let mut after = 0;
-            while after < end {
-                let from = [(partition, log, after)];
-                let read = self.store().read_logs(&from, ENTRIES).await?;
-                let entries = read.into_iter().next().unwrap_or_default();
-                let Some(last) = entries.last() else { break };
-                after = last.sequence;
-                for entry in entries.iter().filter(|entry| entry.sequence <= end) {
-                    show(&entry.value);
-                    shown += 1;
+        let (mut taken, of) = (0, ends.iter().sum());
+        let mut left: Vec<(Partition, u64, u64)> = Partition::all()
+            .zip(ends)
+            .filter(|(_, end)| *end > 0)
+            .map(|(partition, end)| (partition, 0, end))
+            .collect();
+        while !left.is_empty() {
+            let now = left.iter().take(PARTITIONS_AT_ONCE);
+            let from: Vec<_> = now.map(|(one, after, _)| (*one, log, *after)).collect();
+            let read = self.store().read_logs(&from, ENTRIES).await?;
+            for ((_, after, end), entries) in left.iter_mut().zip(read) {
+                // A log that was cut at its beginning may end before its end.
+                *after = entries.last().map_or(*end, |entry| entry.sequence);
+                for entry in entries.iter().filter(|one| one.sequence <= *end) {
+                    take(&entry.value)?;
+                    taken += 1;
                 }
-                progress(shown, of);
             }
+            left.retain(|(_, after, end)| after < end);
+            progress(taken, of);
         }
         Ok(())
     }

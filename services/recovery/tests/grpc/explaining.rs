@@ -1,5 +1,7 @@
 //! A logged decision is explained and made again from its log alone, on both stores.
 
+use std::error::Error;
+
 use feature_store::store::Log;
 use proto::v1 as pb;
 use recovery::record::{Line, decode, replay};
@@ -79,32 +81,29 @@ async fn the_logs_alone_hold_all_that_a_replay_needs() {
             scene.decides("ann", &format!("r{number}")).await;
         }
         let mut policies = Vec::new();
-        let policy = |text: &[u8]| -> Result<(), std::str::Utf8Error> {
+        let mut policy = |text: &[u8]| -> Result<(), Box<dyn Error>> {
             policies.push(Line::policy(std::str::from_utf8(text)?));
             Ok(())
         };
         scene
             .store
-            .read_whole_log(Log::Policies, policy)
+            .read_log(Log::Policies, &mut policy, &mut |_, _| {})
             .await
-            .unwrap()
             .unwrap();
         let [Line::Policy { toml, .. }] = policies.as_slice() else {
             panic!("one policy, kept once: {policies:?}");
         };
         let policy = policy::Policy::parse(toml).unwrap();
         let mut count = 0;
-        let decision = |entry: &[u8]| {
+        let mut decision = |entry: &[u8]| -> Result<(), Box<dyn Error>> {
             count += 1;
-            decode(entry)
-                .and_then(|record| replay(&record, &policy))
-                .map(drop)
+            replay(&decode(entry)?, &policy)?;
+            Ok(())
         };
         scene
             .store
-            .read_whole_log(Log::Decisions, decision)
+            .read_log(Log::Decisions, &mut decision, &mut |_, _| {})
             .await
-            .unwrap()
             .unwrap();
         assert_eq!(count, 20);
     }

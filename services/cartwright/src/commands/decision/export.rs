@@ -83,23 +83,28 @@ async fn write(store: &FeatureStore, args: &Args) -> anyhow::Result<(usize, usiz
     let create = || format!("create {}", args.out.display());
     let mut file = BufWriter::new(File::create(&args.out).with_context(create)?);
     let (mut policies, mut decisions) = (0, 0);
-    let bar = output::count_bar(None, "writing");
-    let policy = |text: &[u8]| -> anyhow::Result<()> {
+    let bar = output::count_bar(Some(0), "writing");
+    let mut progress = |taken, of| {
+        bar.set_length(of);
+        bar.set_position(taken);
+    };
+    let mut policy = |text: &[u8]| -> anyhow::Result<()> {
         let text = std::str::from_utf8(text).context("read a policy of the store")?;
         writeln!(file, "{}", Line::policy(text).write()?).context("write")?;
         policies += 1;
         Ok(())
     };
-    store.read_whole_log(Log::Policies, policy).await??;
-    let decision = |entry: &[u8]| -> anyhow::Result<()> {
+    let unseen = &mut |_, _| {};
+    store.read_log(Log::Policies, &mut policy, unseen).await?;
+    let mut decision = |entry: &[u8]| -> anyhow::Result<()> {
         // What is damaged goes into the file as well: replaying is what tells.
         let id = decode(entry).map_or_else(|_| String::new(), |record| record.decision_id());
         writeln!(file, "{}", Line::decision(&id, entry).write()?).context("write")?;
         decisions += 1;
-        bar.inc(1);
         Ok(())
     };
-    store.read_whole_log(Log::Decisions, decision).await??;
+    let read = store.read_log(Log::Decisions, &mut decision, &mut progress);
+    read.await?;
     bar.finish_and_clear();
     file.flush().context("write")?;
     Ok((policies, decisions))

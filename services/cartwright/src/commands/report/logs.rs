@@ -271,7 +271,11 @@ async fn each(
         bar.set_length(of);
         bar.set_position(shown);
     };
-    let read = store.read_log(log, show, &mut progress).await;
+    let mut take = |entry: &[u8]| {
+        show(entry);
+        anyhow::Ok(())
+    };
+    let read = store.read_log(log, &mut take, &mut progress).await;
     bar.finish_and_clear();
     read.with_context(|| format!("read the log of {what}"))
 }
