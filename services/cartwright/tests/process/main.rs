@@ -8,6 +8,7 @@
 )]
 
 mod crash;
+mod decisions;
 mod demo;
 mod drain;
 mod learn;
