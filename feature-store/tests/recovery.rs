@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use feature_store::store::{Log, Partition};
 use feature_store::{
-    Changed, Event, EventKind, FeatureStore, Look, Millis, NewOutcome, Outcome, Settings,
+    Changed, Event, EventKind, FeatureStore, Look, Millis, NewOutcome, Outcome, Reader, Settings,
     ShopperChange, StoredShopper, Swapped, Wake,
 };
 use support::Fixture;
