@@ -1,7 +1,7 @@
 //! What a file may ask for. It comes from outside, and memory that cannot be had ends the process.
 
 use tract_onnx::Onnx;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
 use crate::error::{Error, shape};
 use crate::sizes;
@@ -9,6 +9,7 @@ use crate::sizes;
 /// Files larger than this are refused before they are read.
 const MOST_BYTES: usize = 256 << 20;
 const MOST_NODES: usize = 10_000;
+const MOST_AXIS: i64 = 7;
 /// `TensorProto.EXTERNAL`.
 const EXTERNAL: i32 = 1;
 /// Where operators come from that are built; elsewhere the same name may mean something else.
@@ -45,6 +46,7 @@ pub(crate) fn check(onnx: &Onnx, graph: &GraphProto) -> Result<(), Error> {
         .node
         .iter()
         .try_for_each(|node| operator(onnx, node))?;
+    graph.node.iter().try_for_each(normalised)?;
     tensors(graph).try_for_each(|(name, tensor)| held(&name, tensor))?;
     graph
         .node
@@ -81,6 +83,19 @@ fn operator(onnx: &Onnx, node: &NodeProto) -> Result<(), Error> {
         node: name(node),
         hint,
     })
+}
+
+/// Shapes are worked out axis by axis up to the one that is named, which before the first axis is
+/// taken for one that is never reached.
+fn normalised(node: &NodeProto) -> Result<(), Error> {
+    let is_axis = |one: &&AttributeProto| one.name == "axis";
+    let axis = node.attribute.iter().find(is_axis).map_or(-1, |one| one.i);
+    if node.op_type != "LayerNormalization" || (-1..=MOST_AXIS).contains(&axis) {
+        return Ok(());
+    }
+    let place = format!("the axis of {}", name(node));
+    let allowed = format!("-1 (the last) to {MOST_AXIS} is");
+    Err(shape(place, axis.to_string(), &allowed))
 }
 
 pub(crate) fn name(node: &NodeProto) -> String {

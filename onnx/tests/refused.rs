@@ -6,7 +6,7 @@ mod wire;
 
 use onnx::Network;
 use proptest::prelude::*;
-use wire::{Graph, constant, ints, node, node_of};
+use wire::{Graph, constant, ints, node, node_of, with_number};
 
 const FOLDER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -226,6 +226,26 @@ fn inputs_and_outputs_of_another_shape_are_refused() {
         "the number of values is 13, a multiple of 12 is allowed"
     );
     assert!(network.run(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn an_axis_to_normalise_by_that_no_row_has_is_refused() {
+    let of = |axis| {
+        let mut graph = Graph::new(2);
+        let normalised = node("LayerNormalization", &["x", "scale"], "y");
+        graph.nodes.push(constant("scale", &[2], &[1, 1]));
+        graph.nodes.push(with_number(&normalised, "axis", axis));
+        graph.file("y")
+    };
+    let refused = |axis| problem(&of(axis)).starts_with("the axis");
+    assert!(!refused(-1) && !refused(7));
+    for axis in [-9, -3, i64::MIN, 8, i64::MAX] {
+        let allowed = "-1 (the last) to 7 is allowed";
+        assert_eq!(
+            problem(&of(axis)),
+            format!("the axis of y is {axis}, {allowed}")
+        );
+    }
 }
 
 /// Runs what can be read: neither reading nor running may end the process.

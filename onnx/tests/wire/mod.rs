@@ -80,6 +80,12 @@ pub(crate) fn node_of(domain: &str, operator: &str, inputs: &[&str], output: &st
     node
 }
 
+/// `number` as the attribute `name` of a node.
+pub(crate) fn with_number(node: &[u8], name: &str, value: i64) -> Vec<u8> {
+    let attribute = [text(1, name), number(3, value), number(20, 2)].concat();
+    [node, &bytes(5, &attribute)].concat()
+}
+
 pub(crate) fn node_with_graph(
     operator: &str,
     inputs: &[&str],

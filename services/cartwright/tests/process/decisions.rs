@@ -182,7 +182,7 @@ async fn ten_thousand_logged_decisions_are_made_again_bit_for_bit_by_another_pro
     assert_eq!(counts, [Some(10_000), Some(10_000), Some(0), Some(1)]);
     let actions: BTreeMap<String, u64> = serde_json::from_value(told["actions"].clone()).unwrap();
     assert_eq!(actions.len(), 6, "every action is among them: {actions:?}");
-    assert!(actions.values().all(|count| *count >= 100), "{actions:?}");
+    assert!(actions.values().all(|count| *count >= 25), "{actions:?}");
 
     let file = std::fs::read_to_string(&out).unwrap();
     let (policy, decision) = (
