@@ -97,19 +97,13 @@ async fn load_items(features: &FeatureStore) -> Result<Vec<(Partition, Log, u64)
         .collect();
     let ends = store.log_ends(&logs).await?;
     let mut rows = Vec::new();
-    for keys in item_keys(features).await?.chunks(READ) {
-        let values = store.get_many(keys).await?;
-        for (key, value) in keys.iter().zip(values) {
-            let Some(value) = value else { continue };
-            match Item::decode(key, &value.value) {
-                Ok(item) => rows.push(item_row(item, value.version)),
-                Err(error) => tracing::error!(%error, "left an unreadable item out of the table"),
-            }
-        }
+    each_item(features, |item, version| {
+        rows.push(item_row(item, version));
         if rows.len() >= ROWS {
             features.items().change(std::mem::take(&mut rows), None);
         }
-    }
+    })
+    .await?;
     features.items().change(rows, None);
     let from = logs.into_iter().zip(ends);
     Ok(from
@@ -117,30 +111,33 @@ async fn load_items(features: &FeatureStore) -> Result<Vec<(Partition, Log, u64)
         .collect())
 }
 
-async fn item_keys(features: &FeatureStore) -> Result<Vec<Key>, Error> {
+/// Shows all items, each with its version. One that cannot be read is left out, and logged.
+async fn each_item(features: &FeatureStore, mut show: impl FnMut(Item, u64)) -> Result<(), Error> {
+    let store = features.store();
     let mut keys = Vec::new();
     for partition in Partition::all() {
-        let ids = features.store().list(partition, Kind::Item).await?;
+        let ids = store.list(partition, Kind::Item).await?;
         let key = |id| Key::new(partition, Kind::Item, id);
         keys.extend(ids.into_iter().map(key));
     }
-    Ok(keys)
+    for keys in keys.chunks(READ) {
+        let values = store.get_many(keys).await?;
+        for (key, value) in keys.iter().zip(values) {
+            let Some(value) = value else { continue };
+            match Item::decode(key, &value.value) {
+                Ok(item) => show(item, value.version),
+                Err(error) => tracing::error!(%error, "left out an unreadable item"),
+            }
+        }
+    }
+    Ok(())
 }
 
 impl FeatureStore {
     /// All items as they are stored now. One that cannot be read is left out, and logged.
     pub async fn stored_items(&self) -> Result<Vec<Item>, Error> {
         let mut items = Vec::new();
-        for keys in item_keys(self).await?.chunks(READ) {
-            let values = self.store().get_many(keys).await?;
-            for (key, value) in keys.iter().zip(values) {
-                let Some(value) = value else { continue };
-                match Item::decode(key, &value.value) {
-                    Ok(item) => items.push(item),
-                    Err(error) => tracing::error!(%error, "left out an unreadable item"),
-                }
-            }
-        }
+        each_item(self, |item, _| items.push(item)).await?;
         Ok(items)
     }
 }

@@ -13,6 +13,7 @@ mod push;
 mod reading;
 mod remote;
 mod roles;
+mod stores;
 mod training;
 mod wire;
 mod writing;

@@ -1,12 +1,14 @@
 //! Campaigns: an overlay over the policy that lies in the store as one value, and is looked at twice a
 //! second by every process.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use feature_store::store::Kind;
 use feature_store::{FeatureStore, Issued, Swapped};
+use futures::future::try_join_all;
 use kit::{Clock, Live, Problem};
 use policy::campaign::{Campaign, Draft, LineOffer};
 use policy::ledger::{Claim, Ledger, Refused};
@@ -85,17 +87,19 @@ impl Campaigns {
     async fn look(&self) -> Result<(), Problem> {
         let (_, stored) = self.read().await?;
         let now_ms = self.clock.now_ms();
-        let mut overlay = Overlay::default();
-        for draft in stored.campaigns {
-            let campaign = Campaign::check(draft).map_err(|_| damaged("a campaign"))?;
-            if campaign.runs_at(now_ms) {
-                let id = &campaign.draft().id;
-                let (_, ledger) = self.ledger(campaign.draft()).await?;
-                overlay.free_minor.insert(id.clone(), ledger.free_minor());
-            }
-            overlay.campaigns.push(campaign);
-        }
-        self.overlay.store(Arc::new(overlay));
+        let drafts = stored.campaigns.into_iter();
+        let checked = drafts.map(|draft| Campaign::check(draft).map_err(|_| damaged("a campaign")));
+        let campaigns: Vec<Campaign> = checked.collect::<Result<_, _>>()?;
+        let running = campaigns.iter().filter(|one| one.runs_at(now_ms));
+        let free_minor = try_join_all(running.map(async |campaign| {
+            let (_, ledger) = self.ledger(campaign.draft()).await?;
+            Ok::<_, Problem>((campaign.draft().id.clone(), ledger.free_minor()))
+        }));
+        let free_minor = free_minor.await?.into_iter().collect();
+        self.overlay.store(Arc::new(Overlay {
+            campaigns,
+            free_minor,
+        }));
         Ok(())
     }
 
@@ -140,18 +144,25 @@ impl Campaigns {
     /// All campaigns as they are stored, by id.
     pub(crate) async fn list(&self) -> Result<Vec<State>, Problem> {
         let (_, stored) = self.read().await?;
+        try_join_all(stored.campaigns.into_iter().map(|draft| self.state(draft))).await
+    }
+
+    /// One of them.
+    pub(crate) async fn get(&self, id: &str) -> Result<State, Problem> {
+        let (_, stored) = self.read().await?;
+        let draft = stored.campaigns.into_iter().find(|one| one.id == id);
+        let none = || Problem::NotFound(format!("there is no campaign {id:?}"));
+        self.state(draft.ok_or_else(none)?).await
+    }
+
+    async fn state(&self, draft: Draft) -> Result<State, Problem> {
+        let (_, ledger) = self.ledger(&draft).await?;
         let now_ms = self.clock.now_ms();
-        let mut states = Vec::with_capacity(stored.campaigns.len());
-        for draft in stored.campaigns {
-            let (_, ledger) = self.ledger(&draft).await?;
-            let runs = Campaign::check(draft.clone()).is_ok_and(|one| one.runs_at(now_ms));
-            states.push(State {
-                draft,
-                running: runs,
-                spent_minor: ledger.spent_minor() + ledger.promised_minor(),
-            });
-        }
-        Ok(states)
+        Ok(State {
+            running: Campaign::check(draft.clone()).is_ok_and(|one| one.runs_at(now_ms)),
+            draft,
+            spent_minor: ledger.spent_minor() + ledger.promised_minor(),
+        })
     }
 
     /// What each line gets; none while no campaign chooses any.
@@ -279,8 +290,10 @@ impl Overlay {
         if self.campaigns.is_empty() || inputs.held_out {
             return Vec::new();
         }
-        let mut free = self.free_minor.clone();
-        free.extend(known.clone());
+        let mut free = Cow::Borrowed(&self.free_minor);
+        if !known.is_empty() {
+            free.to_mut().extend(known.clone());
+        }
         let offers = policy.campaign_offers(&self.campaigns, inputs, &free);
         let is_any = |offer: &LineOffer| !offer.given.is_empty() || offer.runner_up.is_some();
         match offers.iter().any(is_any) {

@@ -78,7 +78,7 @@ impl Books {
     ) -> Result<(pb::Decision, bool), Problem> {
         let policy = &generation.policy;
         self.policies.keep(&self.store, policy).await?;
-        self.campaigns.promise(&mut decided, policy).await?;
+        let mut is_promised = false;
         for _ in 0..ATTEMPTS {
             let mut stand = match read.take() {
                 Some(read) => Stand::of(*read)?,
@@ -87,6 +87,11 @@ impl Books {
             if is_held_out(policy, &request.shopper_id, &stand) && !decided.inputs.held_out {
                 decided.decide_again(policy, |inputs| inputs.held_out = true);
                 decided.line_offers.clear();
+            }
+            // Once, and not to those who are left alone: what is promised is spent.
+            if !is_promised {
+                self.campaigns.promise(&mut decided, policy).await?;
+                is_promised = true;
             }
             let step = self.step(request, &decided, &mut stand, policy)?;
             let period = self.hold(&mut decided, policy, step.is_some()).await?;

@@ -127,10 +127,8 @@ impl RecoveryService for Recovery {
         request: Request<pb::GetCampaignRequest>,
     ) -> Result<Response<pb::CampaignState>, Status> {
         let id = convert::campaign_id(request.into_inner())?;
-        let states = self.actions()?.books.campaigns.list().await?;
-        let state = states.into_iter().find(|one| one.draft.id == id);
-        let none = || Problem::NotFound(format!("there is no campaign {id:?}"));
-        Ok(Response::new(convert::campaign(state.ok_or_else(none)?)))
+        let state = self.actions()?.books.campaigns.get(&id).await?;
+        Ok(Response::new(convert::campaign(state)))
     }
 
     async fn list_campaigns(

@@ -2,37 +2,44 @@
 //! one, so that every decision of the log can be made again.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use feature_store::FeatureStore;
-use kit::Problem;
+use kit::{Live, Problem};
 use policy::Policy;
 
 use crate::commit::unavailable;
 use crate::record::hex;
 
 /// Those that this process knows to be kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Policies {
-    kept: Arc<Mutex<BTreeSet<[u8; 32]>>>,
+    kept: Arc<Live<BTreeSet<[u8; 32]>>>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self {
+            kept: Arc::new(Live::new(BTreeSet::new())),
+        }
+    }
 }
 
 impl Policies {
-    /// Sees to it that the policy is kept. One write in the life of a process and a policy.
+    /// Sees to it that the policy is kept. One write in the life of a process and a
+    /// policy, seldom two: of two that are noted at the same time one may be forgotten.
     pub(crate) async fn keep(&self, store: &FeatureStore, policy: &Policy) -> Result<(), Problem> {
         let id = policy.id();
-        if self.known(|kept| kept.contains(&id)) {
+        if self.kept.guard().contains(&id) {
             return Ok(());
         }
         let text = policy.text().to_owned().into();
         let kept = store.keep_policy(&hex(&id), text).await;
         kept.map_err(|error| unavailable("the policies", &error))?;
-        self.known(|kept| kept.insert(id));
+        let mut known = BTreeSet::clone(&self.kept.guard());
+        known.insert(id);
+        self.kept.store(Arc::new(known));
         Ok(())
-    }
-
-    fn known(&self, ask: impl FnOnce(&mut BTreeSet<[u8; 32]>) -> bool) -> bool {
-        ask(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

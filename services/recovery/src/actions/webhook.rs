@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use feature_store::Delivery;
 use feature_store::store::{Log, Partition};
+use kit::causes::causes;
 use kit::{CancellationToken, Clock, Problem};
 use proto::v1 as pb;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -157,6 +158,7 @@ impl Webhook {
     /// One attempt. Anything but a 2xx is a refusal.
     async fn post(&self, action: &pb::Action) -> Result<(), String> {
         let body = body::of(action);
+        // By the wall clock, as the receiver judges it; the role's own may be simulated.
         let signed = self.signer.sign(Clock::real().now_ms() / 1_000, &body);
         let request = self
             .client
@@ -274,14 +276,4 @@ fn plain(key: &str) -> String {
         }
     }
     plain
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        said = format!("{said}: {cause}");
-        source = cause.source();
-    }
-    said
 }

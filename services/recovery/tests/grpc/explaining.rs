@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use feature_store::store::Log;
+use feature_store::store::{Log, LogEntry};
 use proto::v1 as pb;
 use recovery::record::{Line, decode, replay};
 use tonic::Code;
@@ -81,8 +81,8 @@ async fn the_logs_alone_hold_all_that_a_replay_needs() {
             scene.decides("ann", &format!("r{number}")).await;
         }
         let mut policies = Vec::new();
-        let mut policy = |text: &[u8]| -> Result<(), Box<dyn Error>> {
-            policies.push(Line::policy(std::str::from_utf8(text)?));
+        let mut policy = |_, entry: &LogEntry| -> Result<(), Box<dyn Error>> {
+            policies.push(Line::policy(std::str::from_utf8(&entry.value)?));
             Ok(())
         };
         scene
@@ -95,9 +95,9 @@ async fn the_logs_alone_hold_all_that_a_replay_needs() {
         };
         let policy = policy::Policy::parse(toml).unwrap();
         let mut count = 0;
-        let mut decision = |entry: &[u8]| -> Result<(), Box<dyn Error>> {
+        let mut decision = |_, entry: &LogEntry| -> Result<(), Box<dyn Error>> {
             count += 1;
-            replay(&decode(entry)?, &policy)?;
+            replay(&decode(&entry.value)?, &policy)?;
             Ok(())
         };
         scene

@@ -6,16 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use feature_store::FeatureStore;
-use feature_store::store::Log;
-use kit::config::Secret;
+use feature_store::store::{Log, LogEntry};
 use recovery::record::{Line, decode};
 
 use crate::commands::block_on_threads;
-use crate::failure::{Failure, OrFail as _};
-use crate::output;
-
-const STORE: &str =
-    "an embedded store has one owner at a time: stop its server, or export from another's Redis";
+use crate::{output, stores};
 
 /// Writes the decision log of a store to a file, with the policies that decided
 ///
@@ -49,22 +44,10 @@ struct Source {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let mut config = ::features::Config {
-        redis: args.source.redis.as_deref().map(Secret::new),
-        key_prefix: args.key_prefix.clone(),
-        ..::features::Config::default()
-    };
-    if let Some(folder) = &args.source.store {
-        if !folder.is_dir() {
-            let message = format!("--store is {}, which is no folder", folder.display());
-            return Err(Failure::usage(message)
-                .hint("name the folder of a store")
-                .into());
-        }
-        config.data.clone_from(folder);
-    }
+    let source = &args.source;
+    let (redis, folder) = (source.redis.as_deref(), source.store.as_deref());
     let (policies, decisions) = block_on_threads(None, async {
-        let store = ::features::open_store(&config).await.or_hint(STORE)?;
+        let store = stores::open(redis, &args.key_prefix, folder).await?;
         write(&store, args).await
     })?;
     output::result(format!(
@@ -88,15 +71,16 @@ async fn write(store: &FeatureStore, args: &Args) -> anyhow::Result<(usize, usiz
         bar.set_length(of);
         bar.set_position(taken);
     };
-    let mut policy = |text: &[u8]| -> anyhow::Result<()> {
-        let text = std::str::from_utf8(text).context("read a policy of the store")?;
+    let mut policy = |_, entry: &LogEntry| -> anyhow::Result<()> {
+        let text = std::str::from_utf8(&entry.value).context("read a policy of the store")?;
         writeln!(file, "{}", Line::policy(text).write()?).context("write")?;
         policies += 1;
         Ok(())
     };
     let unseen = &mut |_, _| {};
     store.read_log(Log::Policies, &mut policy, unseen).await?;
-    let mut decision = |entry: &[u8]| -> anyhow::Result<()> {
+    let mut decision = |_, entry: &LogEntry| -> anyhow::Result<()> {
+        let entry = &entry.value;
         // What is damaged goes into the file as well: replaying is what tells.
         let id = decode(entry).map_or_else(|_| String::new(), |record| record.decision_id());
         writeln!(file, "{}", Line::decision(&id, entry).write()?).context("write")?;

@@ -1,21 +1,19 @@
 //! What the decision log says in the end: what was decided twice, and what was lost.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use feature_store::store::{self, Log, Partition, RedisSettings, Store as _};
+use feature_store::FeatureStore;
+use feature_store::store::{Log, LogEntry};
 use proto::v1 as pb;
 use recovery::record::Record;
 
 use super::check::Truth;
 
-/// Entries read at once.
-const ENTRIES: usize = 2_000;
 /// Steps of a cart that nobody bought and nobody said no to.
 const STEPS: u32 = 3;
 
-/// The newest attempt of a step, and whether its message waits for a receiver.
+/// The newest attempt of a step, and the key of its message; empty without one.
 #[derive(Clone, Debug)]
 struct Step {
     attempt: u32,
@@ -39,27 +37,14 @@ pub(super) struct Decisions {
 }
 
 impl Decisions {
-    pub(super) async fn read(redis: &str) -> anyhow::Result<Self> {
-        let settings = RedisSettings {
-            url: redis.to_owned(),
-            ..RedisSettings::default()
-        };
-        let store = Arc::new(store::Redis::connect(settings).await?);
+    pub(super) async fn read(store: &FeatureStore) -> anyhow::Result<Self> {
         let mut all = Self::default();
-        for partition in Partition::all() {
-            let mut after = 0;
-            loop {
-                let logs = [(partition, Log::Decisions, after)];
-                let read = store.read_logs(&logs, ENTRIES).await?;
-                let entries = read.into_iter().next().unwrap_or_default();
-                let Some(last) = entries.last() else { break };
-                after = last.sequence;
-                for entry in &entries {
-                    let record = <Record as prost::Message>::decode(entry.value.as_ref());
-                    all.add(&record.context("read the decision log")?)?;
-                }
-            }
-        }
+        let mut take = |_, entry: &LogEntry| {
+            let record = <Record as prost::Message>::decode(entry.value.as_ref());
+            all.add(&record.context("read the decision log")?)
+        };
+        let unseen = &mut |_, _| {};
+        store.read_log(Log::Decisions, &mut take, unseen).await?;
         Ok(all)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use feature_store::FeatureStore;
 use futures::future::try_join_all;
 use kit::CancellationToken;
 use kit::config::Secret;
@@ -184,10 +185,15 @@ async fn conclude(
         kills,
     } = lived;
     let truths: HashMap<String, Truth> = people.iter().map(|one| truth(setup, one)).collect();
+    let config = ::features::Config {
+        redis: Some(Secret::new(fleet.redis_url())),
+        ..::features::Config::default()
+    };
+    let store = ::features::open_store(&config).await?;
     let over = Instant::now();
     let (decisions, lost) = loop {
         fleet.check_alive()?;
-        let decisions = Decisions::read(&fleet.redis_url()).await?;
+        let decisions = Decisions::read(&store).await?;
         post.deliver()?;
         let lost = decisions.lost(&truths, &post.keys);
         if lost.is_empty() || over.elapsed() > args.patience.0 {
@@ -199,7 +205,7 @@ async fn conclude(
         output::note(format!("lost: {one}"));
     }
     let (counts, spent_minor) = check::count(&post.arrivals, &truths, &setup.promises);
-    let lift = lift(setup, fleet, &people).await?;
+    let lift = lift(setup, &store, &people).await?;
     let ordered = |one: &&Biography| one.told.ordered_at_ms.is_some();
     Ok(Outcome {
         shoppers: args.shoppers(),
@@ -220,14 +226,9 @@ async fn conclude(
 }
 
 /// What the report tells from the logs, and what is true.
-async fn lift(setup: &Setup, fleet: &Fleet, people: &[Biography]) -> anyhow::Result<Lift> {
-    let config = ::features::Config {
-        redis: Some(Secret::new(fleet.redis_url())),
-        ..::features::Config::default()
-    };
-    let store = ::features::open_store(&config).await?;
+async fn lift(setup: &Setup, store: &FeatureStore, people: &[Biography]) -> anyhow::Result<Lift> {
     let policy = &setup.policy;
-    let logs = Logs::read(&store, policy).await?;
+    let logs = Logs::read(store, policy).await?;
     let half = u64::try_from(people.len() / 2).unwrap_or(u64::MAX);
     let method = Method {
         window_ms: Some(WINDOW_MS),

@@ -4,20 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use feature_store::{EventLog, Plan};
-use kit::config::Secret;
 use trainer::export::{self, ExportError, Labels, Progress, Statuses, Wanted};
 use trainer::readers::Format;
 
 use super::{names, summary};
 use crate::commands::block_on_threads;
 use crate::failure::{Failure, OrFail as _};
-use crate::output;
 use crate::reading::{self, FORMATS, Log};
+use crate::{output, stores};
 
 const LABELS: &str = "labels are rows of shopper_id (string), at (timestamp, or int64 in ms), and \
                       item_id (string) where features of items are wanted";
-const STORE: &str =
-    "an embedded store has one owner at a time: stop its server, or export from another's Redis";
 
 /// Writes training rows: the features of each label's shopper and item at the time of the label
 ///
@@ -194,22 +191,10 @@ fn log(args: &Args) -> anyhow::Result<(EventLog, u64)> {
 }
 
 fn stored_log(args: &Args) -> anyhow::Result<EventLog> {
-    let mut config = ::features::Config {
-        redis: args.source.redis.as_deref().map(Secret::new),
-        key_prefix: args.key_prefix.clone(),
-        ..::features::Config::default()
-    };
-    if let Some(folder) = &args.source.store {
-        if !folder.is_dir() {
-            let message = format!("--store is {}, which is no folder", folder.display());
-            return Err(Failure::usage(message)
-                .hint("name the folder of a store")
-                .into());
-        }
-        config.data.clone_from(folder);
-    }
+    let source = &args.source;
+    let (redis, folder) = (source.redis.as_deref(), source.store.as_deref());
     block_on_threads(None, async {
-        let store = ::features::open_store(&config).await.or_hint(STORE)?;
+        let store = stores::open(redis, &args.key_prefix, folder).await?;
         let bar = output::count_bar(Some(0), "reading the event log");
         let mut progress = |read, of| {
             bar.set_length(of);

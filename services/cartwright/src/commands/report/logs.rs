@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
-use feature_store::store::Log;
+use feature_store::store::{Log, LogEntry};
 use feature_store::{EventKind, FeatureStore, Item, LoggedEvent};
 use policy::{Line, Policy};
 use prost::Message as _;
@@ -271,8 +271,8 @@ async fn each(
         bar.set_length(of);
         bar.set_position(shown);
     };
-    let mut take = |entry: &[u8]| {
-        show(entry);
+    let mut take = |_, entry: &LogEntry| {
+        show(&entry.value);
         anyhow::Ok(())
     };
     let read = store.read_log(log, &mut take, &mut progress).await;

@@ -10,16 +10,13 @@ pub(crate) mod table;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use kit::config::{Period, Secret};
+use kit::config::Period;
 use policy::Policy;
 
 use crate::failure::{Failure, OrFail as _};
-use crate::output;
+use crate::{output, stores};
 use logs::Logs;
 use summary::{Method, Report};
-
-const STORE: &str =
-    "an embedded store has one owner at a time: stop its server, or report from another's Redis";
 
 /// Tells what acting was worth: net margin per person, against those who were left alone
 ///
@@ -109,20 +106,8 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
 }
 
 async fn read(args: &Args, policy: &Policy) -> anyhow::Result<Logs> {
-    let mut config = ::features::Config {
-        redis: args.source.redis.as_deref().map(Secret::new),
-        key_prefix: args.key_prefix.clone(),
-        ..::features::Config::default()
-    };
-    if let Some(folder) = &args.source.store {
-        if !folder.is_dir() {
-            let message = format!("--store is {}, which is no folder", folder.display());
-            return Err(Failure::usage(message)
-                .hint("name the folder of a store")
-                .into());
-        }
-        config.data.clone_from(folder);
-    }
-    let store = ::features::open_store(&config).await.or_hint(STORE)?;
+    let source = &args.source;
+    let (redis, folder) = (source.redis.as_deref(), source.store.as_deref());
+    let store = stores::open(redis, &args.key_prefix, folder).await?;
     Logs::read(&store, policy).await
 }
