@@ -117,6 +117,12 @@ impl Policy {
         self.settings.holdout.as_ref()
     }
 
+    /// The share of people who are left alone, 0 to 1.
+    #[must_use]
+    pub fn holdout_share(&self) -> f64 {
+        self.holdout().map_or(0.0, Holdout::share)
+    }
+
     /// Quiet hours and caps, as they hold when an action is handed out.
     #[must_use]
     pub fn limits(&self) -> &Limits {

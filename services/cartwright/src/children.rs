@@ -1,6 +1,6 @@
 //! Roles as processes of their own, started by a command and gone with it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
@@ -91,6 +91,17 @@ impl Drop for Role {
             drop(self.child.wait());
         }
     }
+}
+
+/// Acts when standard input closes, so when the process that started this one is gone. On a thread of
+/// its own: a runtime waits for its blocking tasks, and this read may never end.
+pub(crate) fn when_stdin_closes(act: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        let mut buffer = [0; 64];
+        while matches!(stdin.read(&mut buffer), Ok(read) if read > 0) {}
+        act();
+    });
 }
 
 fn spawn(command: &[&str], arguments: &[&[String]], stdout: Stdio) -> anyhow::Result<Child> {

@@ -65,6 +65,14 @@ pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// The policy of a file, or the shipped one.
+pub(crate) fn open(file: Option<&Path>) -> anyhow::Result<Policy> {
+    match file {
+        Some(file) => parse(file, &read(file)?),
+        None => parse(Path::new("the shipped policy"), Policy::DEFAULT),
+    }
+}
+
 fn read(file: &Path) -> anyhow::Result<String> {
     fs::read_to_string(file)
         .with_context(|| format!("read {}", file.display()))

@@ -1,6 +1,5 @@
 //! `serve`: runs one role, or all three in one process.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -139,7 +138,8 @@ where
     super::block_on_threads(args.threads, async {
         let stop = kit::shutdown::on_signals()?;
         if args.until_stdin_closes {
-            stop_with_stdin(stop.clone());
+            let stop = stop.clone();
+            crate::children::when_stdin_closes(move || stop.cancel());
         }
         start(settings, stop).await
     })
@@ -207,14 +207,4 @@ fn flags(args: &Args) -> anyhow::Result<Vec<(String, String)>> {
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)));
     Ok(given.collect())
-}
-
-fn stop_with_stdin(stop: CancellationToken) {
-    // A thread of its own: the runtime waits for its blocking tasks, and this read may never end.
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        let mut buffer = [0; 64];
-        while matches!(stdin.read(&mut buffer), Ok(read) if read > 0) {}
-        stop.cancel();
-    });
 }

@@ -32,9 +32,37 @@ pub(crate) struct Lane {
     arrivals: mpsc::UnboundedReceiver<Arrival>,
 }
 
+/// Where what is sent to shoppers arrives, by lane.
+#[derive(Debug)]
+pub(crate) struct Senders(Vec<mpsc::UnboundedSender<Arrival>>);
+
+impl Senders {
+    /// Brings it to the lane of its shopper.
+    pub(crate) fn deliver(&self, arrival: Arrival) {
+        let number = Crowd::number(&arrival.shopper_id).unwrap_or(0);
+        let lane = number.checked_rem(self.0.len());
+        if let Some(lane) = lane.and_then(|lane| self.0.get(lane)) {
+            // A lane that is over does not act on it any more.
+            drop(lane.send(arrival));
+        }
+    }
+}
+
 impl Lane {
+    /// So many lanes, which share the shoppers of the world.
+    pub(crate) fn all(
+        count: usize,
+        world: &Arc<World>,
+        teller: &Teller,
+        clock: &Clock,
+    ) -> (Vec<Self>, Senders) {
+        let new = |first| Self::new(world, (first, count), teller.clone(), clock.clone());
+        let (lanes, senders) = (0..count).map(new).unzip();
+        (lanes, Senders(senders))
+    }
+
     /// Leads every `of`-th shopper, from `first` on.
-    pub(crate) fn new(
+    fn new(
         world: &Arc<World>,
         (first, of): (usize, usize),
         teller: Teller,

@@ -8,6 +8,7 @@ use policy::sequence::{Kind, Sequence};
 use policy::{Inputs, Line, Policy};
 use simulator::{Arm, Life, Message, Person, Visit, What, World};
 
+use super::truth::net_minor;
 use crate::commands::report::accounts::Accounts;
 
 /// Nothing has been learned yet: every other cart is taken to be left.
@@ -196,10 +197,7 @@ impl Lived {
         let first_ms = *self.decided.first()?;
         let to_ms = first_ms.saturating_add(window_ms);
         let alone = world.life_of(number, &self.person, &self.visit, &[]);
-        let net = |life: &Life| {
-            let order = life.order.as_ref().filter(|order| order.at_ms >= first_ms);
-            order.map_or(0, |order| order.money_until(to_ms - 1).net_minor())
-        };
+        let net = |life: &Life| net_minor(life.order.as_ref(), first_ms, to_ms);
         let sent = self.messages.iter().filter(|message| message.at_ms < to_ms);
         let cost = i64::try_from(sent.count())
             .unwrap_or(i64::MAX)

@@ -45,10 +45,7 @@ impl Lift {
             else {
                 continue;
             };
-            let net = |order: &Option<Order>| {
-                let within = order.as_ref().filter(|order| order.at_ms >= first_ms);
-                within.map_or(0, |order| order.money_until(to_ms - 1).net_minor())
-            };
+            let net = |order: &Option<Order>| net_minor(order.as_ref(), first_ms, to_ms);
             let sent = one.messages.iter().filter(|at_ms| **at_ms < to_ms).count();
             let cost = i64::try_from(sent)
                 .unwrap_or(i64::MAX)
@@ -68,6 +65,12 @@ impl Lift {
             split_alarm: report.split.alarm,
         }
     }
+}
+
+/// What an order from `from_ms` on brought before `to_ms`.
+pub(super) fn net_minor(order: Option<&Order>, from_ms: i64, to_ms: i64) -> i64 {
+    let within = order.filter(|order| order.at_ms >= from_ms);
+    within.map_or(0, |order| order.money_until(to_ms - 1).net_minor())
 }
 
 #[expect(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use policy::Policy;
@@ -56,7 +56,11 @@ struct Policies {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut policies = Policies {
-        older: args.policy.as_deref().map(read_policy).transpose()?,
+        older: args
+            .policy
+            .as_deref()
+            .map(|file| crate::commands::policy::open(Some(file)))
+            .transpose()?,
         ..Policies::default()
     };
     let open = || format!("open {}", args.file.display());
@@ -145,11 +149,6 @@ fn tell(args: &Args, counts: &Counts, failures: &[String]) -> anyhow::Result<()>
             .into());
     }
     Ok(())
-}
-
-fn read_policy(file: &Path) -> anyhow::Result<Policy> {
-    let text = crate::commands::policy::load(Some(file))?;
-    parse(&text)
 }
 
 fn parse(toml: &str) -> anyhow::Result<Policy> {

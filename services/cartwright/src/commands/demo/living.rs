@@ -10,9 +10,7 @@ use futures::future::try_join_all;
 use kit::clock::Simulated;
 use kit::{CancellationToken, Clock, ClockSettings};
 use policy::Policy;
-use policy::holdout::Holdout;
 use simulator::{Options, World};
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::shop::Shop;
 use super::{Args, Folder, here};
@@ -20,8 +18,7 @@ use crate::commands::report::logs::Logs;
 use crate::commands::report::summary::{Method, Report};
 use crate::commands::report::table;
 use crate::failure::Failure;
-use crate::living::Arrival;
-use crate::living::crowd::{Biography, Crowd};
+use crate::living::crowd::Biography;
 use crate::living::lane::Lane;
 use crate::living::receiver::Receiver;
 use crate::living::teller::Teller;
@@ -105,7 +102,7 @@ async fn start(
     let method = Method {
         window_ms: Some(WINDOW_MS),
         first_look: u64::from(args.shoppers / FIRST_LOOK).max(100),
-        holdout_share: policy.holdout().map_or(0.0, Holdout::share),
+        holdout_share: policy.holdout_share(),
         until_ms: START_MS,
         currency: "EUR".to_owned(),
     };
@@ -131,17 +128,8 @@ async fn live(
     let teller = Teller::new(features, std::slice::from_ref(recovery))?;
     let end_ms = START_MS + HOURS * HOUR_MS;
     let over = CancellationToken::new();
-    let (mut lanes, mut senders) = (Vec::new(), Vec::new());
-    for first in 0..LANES {
-        let (lane, sender) = Lane::new(
-            &scene.world,
-            (first, LANES),
-            teller.clone(),
-            scene.clock.clone(),
-        );
-        lanes.push(lane.run(end_ms, over.clone()));
-        senders.push(sender);
-    }
+    let (lanes, senders) = Lane::all(LANES, &scene.world, &teller, &scene.clock);
+    let lanes = lanes.into_iter().map(|lane| lane.run(end_ms, over.clone()));
     let receiver = Receiver {
         name: "demo".to_owned(),
         lease: Duration::from_secs(10),
@@ -150,7 +138,10 @@ async fn live(
     };
     let receiving = async {
         tokio::select! {
-            received = receiver.run(|arrival| deliver(&senders, arrival)) => received,
+            received = receiver.run(|arrival| {
+                senders.deliver(arrival);
+                Ok(())
+            }) => received,
             () = over.cancelled() => Ok(()),
         }
     };
@@ -166,18 +157,6 @@ async fn live(
     };
     let (people, (), ()) = tokio::try_join!(try_join_all(lanes), receiving, showing)?;
     Ok(people.into_iter().flatten().collect())
-}
-
-fn deliver(lanes: &[UnboundedSender<Arrival>], arrival: Arrival) -> anyhow::Result<()> {
-    let number = Crowd::number(&arrival.shopper_id).unwrap_or(0);
-    let lane = number
-        .checked_rem(lanes.len())
-        .and_then(|lane| lanes.get(lane));
-    if let Some(lane) = lane {
-        // A lane that is over does not act on it any more.
-        drop(lane.send(arrival));
-    }
-    Ok(())
 }
 
 /// From the logs as they are now.

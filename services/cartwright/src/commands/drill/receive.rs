@@ -38,7 +38,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut journal = open(&args.journal)?;
     if args.until_stdin_closes {
-        end_with_stdin();
+        crate::children::when_stdin_closes(|| std::process::exit(0));
     }
     let receiver = Receiver {
         name: args.name.clone(),
@@ -73,15 +73,6 @@ fn keep(journal: &mut File, arrival: &Arrival) -> anyhow::Result<()> {
     let mut line = serde_json::to_vec(arrival)?;
     line.push(b'\n');
     journal.write_all(&line).context("write the journal")
-}
-
-fn end_with_stdin() {
-    std::thread::spawn(|| {
-        let mut stdin = std::io::stdin().lock();
-        let mut buffer = [0; 64];
-        while matches!(stdin.read(&mut buffer), Ok(read) if read > 0) {}
-        std::process::exit(0);
-    });
 }
 
 /// Reads on in a journal that somebody else writes.

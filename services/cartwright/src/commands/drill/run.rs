@@ -8,7 +8,6 @@ use futures::future::try_join_all;
 use kit::CancellationToken;
 use kit::config::Secret;
 use simulator::Random;
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::check::{self, Truth};
 use super::fleet::{Fleet, Victim};
@@ -19,8 +18,8 @@ use super::{Args, Setup};
 use crate::commands::report::logs::Logs;
 use crate::commands::report::summary::{Method, Report};
 use crate::living::Arrival;
-use crate::living::crowd::{Biography, Crowd, is_held_out};
-use crate::living::lane::Lane;
+use crate::living::crowd::{Biography, is_held_out};
+use crate::living::lane::{Lane, Senders};
 use crate::living::teller::Teller;
 use crate::living::truth::Lift;
 use crate::output::{self, Steps};
@@ -71,14 +70,10 @@ struct Lived {
 async fn live(args: &Args, setup: &Setup, fleet: &mut Fleet) -> anyhow::Result<Lived> {
     let teller = Teller::new(&fleet.features_url(), &fleet.recovery_urls())?;
     let stop = CancellationToken::new();
-    let mut lanes = Vec::new();
-    let mut senders = Vec::new();
-    for first in 0..LANES {
-        let place = (first, LANES);
-        let (lane, sender) = Lane::new(&setup.world, place, teller.clone(), setup.clock.clone());
-        lanes.push(lane.run(setup.end_ms, stop.clone()));
-        senders.push(sender);
-    }
+    let (lanes, senders) = Lane::all(LANES, &setup.world, &teller, &setup.clock);
+    let lanes = lanes
+        .into_iter()
+        .map(|lane| lane.run(setup.end_ms, stop.clone()));
     let mut post = Post::new(setup, senders);
     let bar = output::count_bar(Some(setup.minutes().1), "simulated minutes");
     let ends = async {
@@ -136,13 +131,13 @@ async fn kill(
 /// Carries what arrives at the receivers to the shoppers' lanes, and keeps it all.
 struct Post {
     tails: Vec<Tail>,
-    lanes: Vec<UnboundedSender<Arrival>>,
+    lanes: Senders,
     arrivals: Vec<Arrival>,
     keys: HashSet<String>,
 }
 
 impl Post {
-    fn new(setup: &Setup, lanes: Vec<UnboundedSender<Arrival>>) -> Self {
+    fn new(setup: &Setup, lanes: Senders) -> Self {
         Self {
             tails: (0..2)
                 .map(|place| Tail::new(setup.journal(place)))
@@ -157,12 +152,7 @@ impl Post {
         for tail in &mut self.tails {
             for arrival in tail.read()? {
                 if self.keys.insert(arrival.key.clone()) {
-                    let number = Crowd::number(&arrival.shopper_id).unwrap_or(0);
-                    let lane = number.checked_rem(self.lanes.len());
-                    if let Some(lane) = lane.and_then(|lane| self.lanes.get(lane)) {
-                        // A lane that is over does not act on it any more.
-                        drop(lane.send(arrival.clone()));
-                    }
+                    self.lanes.deliver(arrival.clone());
                 }
                 self.arrivals.push(arrival);
             }
@@ -233,9 +223,7 @@ async fn lift(setup: &Setup, store: &FeatureStore, people: &[Biography]) -> anyh
     let method = Method {
         window_ms: Some(WINDOW_MS),
         first_look: half.max(100),
-        holdout_share: policy
-            .holdout()
-            .map_or(0.0, policy::holdout::Holdout::share),
+        holdout_share: policy.holdout_share(),
         until_ms: setup.end_ms,
         currency: logs.currency,
     };

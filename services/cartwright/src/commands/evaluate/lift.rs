@@ -12,7 +12,7 @@ use simulator::{Options, World};
 
 use crate::commands::report::accounts::Accounts;
 use crate::commands::report::summary::{Method, Report};
-use crate::failure::{Failure, OrFail as _};
+use crate::failure::Failure;
 use crate::living::offline::Shop;
 use crate::output;
 
@@ -75,15 +75,7 @@ struct Covered {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let text = match &args.policy {
-        Some(path) => std::fs::read_to_string(path)
-            .or_usage(format!("--policy {} cannot be read", path.display()))?,
-        None => Policy::DEFAULT.to_owned(),
-    };
-    let policy = Policy::parse(&text).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::usage(problems.join("\n"))
-    })?;
+    let policy = crate::commands::policy::open(args.policy.as_deref())?;
     let covered = cover(args, &policy)?;
     if args.json {
         return output::json(&covered);

@@ -13,7 +13,6 @@ use anyhow::Context as _;
 use kit::config::Period;
 use policy::Policy;
 
-use crate::failure::{Failure, OrFail as _};
 use crate::{output, stores};
 use logs::Logs;
 use summary::{Method, Report};
@@ -65,14 +64,12 @@ struct Source {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let policy = policy(args)?;
+    let policy = super::policy::open(args.policy.as_deref())?;
     let logs = super::block_on_threads(None, read(args, &policy))?;
     let method = Method {
         window_ms: Some(i64::try_from(args.window.0.as_millis()).unwrap_or(i64::MAX)),
         first_look: args.first_look,
-        holdout_share: policy
-            .holdout()
-            .map_or(0.0, policy::holdout::Holdout::share),
+        holdout_share: policy.holdout_share(),
         until_ms: logs.until_ms,
         currency: logs.currency.clone(),
     };
@@ -87,22 +84,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     table::print(&report);
     Ok(())
-}
-
-fn policy(args: &Args) -> anyhow::Result<Policy> {
-    let text = match &args.policy {
-        Some(path) => {
-            let read = std::fs::read_to_string(path);
-            read.or_usage(format!("--policy {} cannot be read", path.display()))?
-        }
-        None => Policy::DEFAULT.to_owned(),
-    };
-    Policy::parse(&text).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::usage(problems.join("\n"))
-            .hint("`cartwright policy check FILE` explains each")
-            .into()
-    })
 }
 
 async fn read(args: &Args, policy: &Policy) -> anyhow::Result<Logs> {
