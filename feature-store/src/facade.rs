@@ -3,6 +3,7 @@
 mod budgets;
 mod deadlines;
 mod decisions;
+mod erasures;
 mod following;
 mod history;
 mod identity;
@@ -18,15 +19,17 @@ mod shoppers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tracing::Span;
 
+use crate::MacKey;
 use crate::items::ItemTable;
 use crate::store::{Key, Observed, Observer, PARTITIONS, Partition, Store};
 
 pub use budgets::Swapped;
 pub use deadlines::Wake;
 pub use decisions::DecisionCommit;
+pub use erasures::ErasuresRead;
 pub use identity::{LinkRefusal, Linked};
 pub use issued::Issued;
 pub use letters::DeadLetter;
@@ -63,6 +66,8 @@ struct Inner {
     /// One lane a partition: writers of this process take turns, so that a conflict always means
     /// another process, and retries stay rare.
     lanes: Arc<[Mutex<()>]>,
+    /// Read once.
+    mac_key: Arc<OnceCell<MacKey>>,
 }
 
 impl FeatureStore {
@@ -76,6 +81,7 @@ impl FeatureStore {
                 settings,
                 items: Arc::new(ItemTable::new()),
                 lanes,
+                mac_key: Arc::default(),
             }),
         }
     }
@@ -91,6 +97,7 @@ impl FeatureStore {
                 settings: inner.settings.clone(),
                 items: inner.items.clone(),
                 lanes: inner.lanes.clone(),
+                mac_key: inner.mac_key.clone(),
             }),
         }
     }

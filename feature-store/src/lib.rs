@@ -11,6 +11,7 @@
 //! | [`replay`] | [`Replay`], which turns a log back into what serving saw |
 //! | [`point_in_time`] | [`PointInTime`]: features as `GetFeatures` would have answered them at a past moment |
 //! | [`items`] | [`Item`], the in-memory [`ItemTable`], item statistics |
+//! | [`erasure`] | [`Tombstone`]: that a shopper was erased, by a keyed hash of the id |
 //! | [`store`] | the [`store::Store`] trait and its two engines |
 //!
 //! State is a function of the set of accepted events, never of the order in which they arrived;
@@ -19,6 +20,7 @@
 /// The target of spans that are stages of a request; whoever serves us collects them.
 const STAGE: &str = "stage";
 
+pub mod erasure;
 pub mod event;
 mod facade;
 pub mod features;
@@ -26,15 +28,17 @@ pub mod items;
 pub mod log;
 pub mod point_in_time;
 pub mod replay;
+mod seal;
 pub mod state;
 pub mod store;
 pub mod time;
 pub mod view;
 
+pub use erasure::{MacKey, ShopperMac, Tombstone};
 pub use event::{Event, EventKind, Outcome, RejectCode, Rejection};
 pub use facade::{
-    Changed, DeadLetter, DecisionCommit, Delivery, FeatureStore, Issued, LinkRefusal, Linked, Look,
-    NewOutcome, Reader, Settings, ShopperChange, StoredShopper, Swapped, Wake,
+    Changed, DeadLetter, DecisionCommit, Delivery, ErasuresRead, FeatureStore, Issued, LinkRefusal,
+    Linked, Look, NewOutcome, Reader, Settings, ShopperChange, StoredShopper, Swapped, Wake,
 };
 pub use features::{
     EntityKind, FeatureDef, FeatureValue, Plan, Registry, Status, UnknownFeature, Value, ValueType,

@@ -71,6 +71,8 @@ pub enum Kind {
     StoredCart,
     /// The campaigns of the shop, all in one value.
     Campaigns,
+    /// A secret of the whole deployment, by its name.
+    Secret,
 }
 
 impl Kind {
@@ -89,6 +91,7 @@ impl Kind {
             Self::Coupon => "c",
             Self::StoredCart => "rc",
             Self::Campaigns => "cm",
+            Self::Secret => "sec",
         }
     }
 
@@ -107,7 +110,8 @@ impl Kind {
             | Self::Outcome
             | Self::Coupon
             | Self::StoredCart
-            | Self::Campaigns => false,
+            | Self::Campaigns
+            | Self::Secret => false,
         }
     }
 }
@@ -129,12 +133,14 @@ pub enum Log {
     Policies,
     /// Dead letters that are to be delivered again.
     Redriven,
+    /// Who was erased.
+    Erasures,
 }
 
 #[cfg(any(feature = "embedded", feature = "redis"))]
 impl Log {
     #[cfg(feature = "embedded")]
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Events,
         Self::Catalog,
         Self::Outbox,
@@ -142,6 +148,7 @@ impl Log {
         Self::Outcomes,
         Self::Policies,
         Self::Redriven,
+        Self::Erasures,
     ];
 
     /// The part of the key that names the log. It is stored: never change one.
@@ -155,6 +162,7 @@ impl Log {
             Self::Outcomes => "oc",
             Self::Policies => "pol",
             Self::Redriven => "rd",
+            Self::Erasures => "er",
         }
     }
 }

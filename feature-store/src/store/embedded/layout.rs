@@ -18,6 +18,7 @@ fn kind_code(kind: Kind) -> u8 {
         Kind::Coupon => b'c',
         Kind::StoredCart => b'k',
         Kind::Campaigns => b'm',
+        Kind::Secret => b'z',
     }
 }
 
@@ -31,6 +32,7 @@ pub(super) fn log_code(log: Log) -> u8 {
         Log::Outcomes => 4,
         Log::Policies => 5,
         Log::Redriven => 6,
+        Log::Erasures => 7,
     }
 }
 
