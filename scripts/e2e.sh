@@ -21,7 +21,7 @@ start_redis
 otlp=$(free_port) otlp_http=$(free_port)
 start receiver "$venv/bin/python" services/cartwright/tests/e2e/receiver.py "127.0.0.1:$otlp" "127.0.0.1:$otlp_http"
 receiver=${pids[-1]}
-"$cartwright" train --events examples/article.csv --format interactions --out "$work/snapshot" >"$work/train.log" 2>&1
+"$cartwright" train --events examples/article.csv --format interactions --min-people 1 --out "$work/snapshot" >"$work/train.log" 2>&1
 start_roles "$work/snapshot" --otlp "http://127.0.0.1:$otlp" --trace-sample 1
 
 echo "e2e 3 of 6: the contract, as a client sees it"

@@ -33,6 +33,6 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 redis-server --port "$port" --dir "$work" --save "" --appendonly no >"$work/redis.log" 2>&1 &
 redis_pid=$!
 until redis-cli -p "$port" ping >/dev/null 2>&1; do sleep 0.1; done
-"$bin/cartwright" train --events examples/article.csv --format interactions --out "$work/snapshot" >"$work/train.log" 2>&1 ||
+"$bin/cartwright" train --events examples/article.csv --format interactions --min-people 1 --out "$work/snapshot" >"$work/train.log" 2>&1 ||
     die "the snapshot was not made" "$(tail -n 5 "$work/train.log")"
 "$venv/bin/python" scripts/measure-tracing.py --bin "$bin" --redis "redis://127.0.0.1:$port" --work "$work" "$@"

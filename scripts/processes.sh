@@ -31,17 +31,18 @@ build_programs() { # arguments of cargo build…
 }
 
 # Trains a snapshot of a real log where there is one, else of a made-up shop; sets items to what the
-# load tester has to know of it.
+# load tester has to know of it. Both are public, so that everything is kept, be it of
+# one person: with few pairs and vectors there would be little to measure.
 train_snapshot() { # folder
     local log="${CARTWRIGHT_DATA:-}/rees46-oct2019-head/events.csv.zst"
     if [ -f "$log" ]; then
         say "of the real log $log"
-        "$cartwright" train --events "$log" --format rees46 --out "$1" >"$work/train.log" 2>&1
+        "$cartwright" train --events "$log" --format rees46 --min-people 1 --out "$1" >"$work/train.log" 2>&1
         items=(--item-ids "$1/items.jsonl")
     else
         say "of a made-up shop; CARTWRIGHT_DATA names a folder of real logs"
         "$loadtest" shop --items 5000 --shoppers 20000 --events "$work/shop.jsonl"
-        "$cartwright" train --events "$work/shop.jsonl" --out "$1" >"$work/train.log" 2>&1
+        "$cartwright" train --events "$work/shop.jsonl" --min-people 1 --out "$1" >"$work/train.log" 2>&1
         items=(--items 5000)
     fi
 }

@@ -31,7 +31,7 @@ CARTWRIGHT_TEST_BUCKET=s3://models cargo test --quiet --locked --workspace --tes
 echo "registry 3 of 4: publish, activate, roll back"
 export CARTWRIGHT_REGISTRY=s3://models/shop CARTWRIGHT_CACHE="$work/cache"
 for seed in 1 2; do
-    "$cartwright" train --events examples/article.csv --format interactions --seed "$seed" --out "$work/model-$seed" >"$work/train.log" 2>&1
+    "$cartwright" train --events examples/article.csv --format interactions --min-people 1 --seed "$seed" --out "$work/model-$seed" >"$work/train.log" 2>&1
 done
 id_of() { "$cartwright" snapshot show "$1" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
 first=$(id_of "$work/model-1") second=$(id_of "$work/model-2")

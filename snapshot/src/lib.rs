@@ -36,7 +36,7 @@ pub use catalogue::{Catalogue, CatalogueItem};
 pub use error::Error;
 pub use leaderboard::{Bounds, Gain, Leaderboard, LeaderboardRow};
 pub use manifest::{
-    DataRange, FORMAT, FileEntry, MANIFEST, Manifest, ProbeRow, READER, Space, id_of,
+    DataRange, FORMAT, FileEntry, MANIFEST, Manifest, Privacy, ProbeRow, READER, Space, id_of,
 };
 pub use opened::{Report, Snapshot};
 #[cfg(feature = "registry")]

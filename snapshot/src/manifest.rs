@@ -42,6 +42,9 @@ pub struct Manifest {
     pub leaderboard: Option<Leaderboard>,
     pub notes: Vec<String>,
     pub spaces: Vec<Space>,
+    /// Absent in snapshots that were not trained on events here, and in those of older trainers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
 }
 
 impl Default for Manifest {
@@ -62,8 +65,32 @@ impl Default for Manifest {
             leaderboard: None,
             notes: Vec::new(),
             spaces: Vec::new(),
+            privacy: None,
         }
     }
+}
+
+/// What training did for the people in the events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Privacy {
+    /// Different shoppers below which nothing of what they did together was published; 1: everything
+    /// was.
+    pub min_people: u32,
+    /// Pairs of items that fewer made, out of co-visitation for that.
+    pub pairs_left_out: u64,
+    /// Items that fewer dealt with, without a vector for that.
+    pub items_left_out: u64,
+    /// Fingerprint of the key under which each past session carries a MAC of its shopper; absent: they
+    /// carry none, and those of an erased shopper stay until the next training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions_key: Option<String>,
+    /// Erased shoppers whose events were found and left out, and those events; absent: nobody said who
+    /// was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_shoppers: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_events: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -318,6 +318,21 @@ fn a_manifest_that_names_its_kind_of_index_still_opens_with_its_id() {
     assert_eq!(id_of(json).unwrap(), id);
 }
 
+#[test]
+fn a_manifest_that_speaks_of_people_still_opens_with_its_id() {
+    let json = include_bytes!("golden/manifest-3.json");
+    let privacy = Manifest::parse(json).unwrap().privacy.unwrap();
+    assert_eq!((privacy.min_people, privacy.pairs_left_out), (5, 25_143));
+    assert_eq!(privacy.items_left_out, 6_143);
+    assert_eq!(privacy.sessions_key.as_deref(), Some("92b2b75604ed3c76"));
+    let erased = (privacy.erased_shoppers, privacy.erased_events);
+    assert_eq!(erased, (Some(2), Some(31)));
+    let id = include_str!("golden/manifest-3.id").trim();
+    assert_eq!(id_of(json).unwrap(), id);
+    let before = Manifest::parse(include_bytes!("golden/manifest-2.json")).unwrap();
+    assert_eq!(before.privacy, None);
+}
+
 proptest! {
     #[test]
     fn numbers_keep_the_id_through_reading_and_writing(recall: f64, seed: u64, shuffled: bool) {

@@ -1,11 +1,15 @@
 //! Which items share sessions, and how strongly.
+//!
+//! What is published says nothing that few people did: a pair of items counts only when enough
+//! different shoppers made it. They are counted exactly, item by item over the sessions that hold it,
+//! so that memory grows with the log and not with its pairs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use feature_store::{EventKind, Millis};
+use rayon::prelude::*;
 use snapshot::Catalogue;
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::metrics::real;
 use crate::sessions::Session;
@@ -28,43 +32,153 @@ const PLACES: usize = 20;
 const WORTH: f64 = 0.005;
 
 /// (ordinal, weight) of each item's neighbours, strongest first, ties by ordinal.
-pub type Rows = Vec<Vec<(u32, f32)>>;
+pub type Rows = Vec<Row>;
+pub type Row = Vec<(u32, f32)>;
+
+/// Pairs that enough people made, and how many there were.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Covisits {
+    pub rows: Rows,
+    /// Pairs of items that anybody made.
+    pub pairs: u64,
+    /// Those of them that fewer people made than asked for.
+    pub left_out: u64,
+}
 
 /// Counts pairs of items over sessions. A pair adds the smaller weight of its two items in the
 /// session: 1 for a view, 2 for a cart, 3 for a purchase. So on views alone a weight is the number
 /// of sessions that two items share. With a half-life a session counts by its age against the
-/// newest event: half as much for each half-life.
+/// newest event: half as much for each half-life. A pair that fewer than `min_people` different
+/// shoppers made is left out; one shopper counts once, whatever the number of visits.
 pub fn covisitation(
     sessions: &[Session<'_>],
     catalogue: &Catalogue,
     half_life: Option<Duration>,
-) -> Rows {
-    let newest = newest(sessions);
-    let mut pairs: HashMap<(u32, u32), f64, Xxh3DefaultBuilder> = HashMap::default();
-    for session in sessions {
-        let items = weighted_items(session, catalogue);
-        let decay = half_life.map_or(1.0, |half_life| decay(session, newest, half_life));
-        for (place, (a, weight_a)) in items.iter().enumerate() {
-            for (b, weight_b) in &items[..place] {
-                let pair = (*a.min(b), *a.max(b));
-                let weight = f64::from(*weight_a.min(weight_b));
-                *pairs.entry(pair).or_default() += weight * decay;
+    min_people: u32,
+) -> Covisits {
+    Baskets::of(sessions, catalogue).pairs(half_life, min_people)
+}
+
+/// What each session holds, shopper by shopper: so the sessions of one follow each other in the
+/// list of every item, and telling whether a pair's next session is of another shopper takes no
+/// memory of those before.
+struct Baskets {
+    offsets: Vec<usize>,
+    /// (ordinal, weight) of all sessions, one after the other.
+    items: Vec<(u32, u32)>,
+    /// Per session: its shopper by number, from 1, and its end.
+    shoppers: Vec<u32>,
+    ends: Vec<Millis>,
+    newest: Millis,
+    /// Per item, the sessions that hold it, with its weight there.
+    holders: Vec<Vec<(u32, u32)>>,
+}
+
+/// What is known of one item's pair with another.
+#[derive(Copy, Clone, Default)]
+struct Cell {
+    weight: f64,
+    people: u32,
+    /// Who made it last.
+    last: u32,
+}
+
+/// One thread's memory: a cell for each item, and those in use.
+#[derive(Default)]
+struct Tally {
+    cells: Vec<Cell>,
+    used: Vec<u32>,
+}
+
+impl Baskets {
+    fn of(sessions: &[Session<'_>], catalogue: &Catalogue) -> Self {
+        let mut order: Vec<&Session<'_>> = sessions.iter().collect();
+        // Stable: the sessions of one shopper stay in the order of time.
+        order.sort_by_key(|session| session.shopper);
+        let mut baskets = Self {
+            offsets: vec![0],
+            items: Vec::new(),
+            shoppers: Vec::with_capacity(order.len()),
+            ends: order.iter().map(|session| session.end()).collect(),
+            newest: newest(sessions),
+            holders: vec![Vec::new(); catalogue.len()],
+        };
+        let (mut shopper, mut before) = (0_u32, None);
+        for (session, number) in order.into_iter().zip(0_u32..) {
+            shopper += u32::from(before != Some(session.shopper));
+            before = Some(session.shopper);
+            baskets.shoppers.push(shopper);
+            for (item, weight) in weighted_items(session, catalogue) {
+                baskets.items.push((item, weight));
+                baskets.holders[item as usize].push((number, weight));
             }
+            baskets.offsets.push(baskets.items.len());
+        }
+        baskets
+    }
+
+    fn pairs(&self, half_life: Option<Duration>, min_people: u32) -> Covisits {
+        let decay = |end: &Millis| half_life.map_or(1.0, |one| decay(*end, self.newest, one));
+        let decays: Vec<f64> = self.ends.iter().map(decay).collect();
+        let items: Vec<u32> = (0_u32..).take(self.holders.len()).collect();
+        let row = |tally: &mut Tally, item: &u32| self.row(tally, *item, &decays, min_people);
+        let (rows, counts): (Rows, Vec<(u64, u64)>) =
+            items.par_iter().map_init(Tally::default, row).unzip();
+        // Each pair was met from both of its items.
+        Covisits {
+            rows,
+            pairs: counts.iter().map(|(pairs, _)| pairs).sum::<u64>() / 2,
+            left_out: counts.iter().map(|(_, left_out)| left_out).sum::<u64>() / 2,
         }
     }
-    let mut rows: Rows = vec![Vec::new(); catalogue.len()];
-    for ((a, b), weight) in pairs {
-        // A pair so old that nothing is left of it keeps its place behind all others.
-        let weight = narrow(weight).max(f32::MIN_POSITIVE);
-        rows[a as usize].push((b, weight));
-        rows[b as usize].push((a, weight));
-    }
-    for row in &mut rows {
+
+    /// One item's neighbours; how many pairs it is in, and how many of those were left out.
+    fn row(
+        &self,
+        tally: &mut Tally,
+        item: u32,
+        decays: &[f64],
+        min_people: u32,
+    ) -> (Row, (u64, u64)) {
+        tally.cells.resize(self.holders.len(), Cell::default());
+        for &(session, own) in &self.holders[item as usize] {
+            let session = session as usize;
+            let (shopper, decay) = (self.shoppers[session], decays[session]);
+            let held = &self.items[self.offsets[session]..self.offsets[session + 1]];
+            for &(other, weight) in held.iter().filter(|(other, _)| *other != item) {
+                tally.add(other, shopper, f64::from(own.min(weight)) * decay);
+            }
+        }
+        let (mut row, mut left_out) = (Vec::new(), 0);
+        let pairs = tally.used.len() as u64;
+        for other in tally.used.drain(..) {
+            let cell = std::mem::take(&mut tally.cells[other as usize]);
+            if cell.people < min_people {
+                left_out += 1;
+                continue;
+            }
+            // A pair so old that nothing is left of it keeps its place behind all others.
+            row.push((other, narrow(cell.weight).max(f32::MIN_POSITIVE)));
+        }
         row.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         row.truncate(NEIGHBOURS);
         row.shrink_to_fit();
+        (row, (pairs, left_out))
     }
-    rows
+}
+
+impl Tally {
+    fn add(&mut self, other: u32, shopper: u32, weight: f64) {
+        let cell = &mut self.cells[other as usize];
+        if cell.people == 0 {
+            self.used.push(other);
+        }
+        if cell.last != shopper {
+            cell.last = shopper;
+            cell.people += 1;
+        }
+        cell.weight += weight;
+    }
 }
 
 fn newest(sessions: &[Session<'_>]) -> Millis {
@@ -72,24 +186,29 @@ fn newest(sessions: &[Session<'_>]) -> Millis {
     ends.max().unwrap_or(Millis(0))
 }
 
-fn decay(session: &Session<'_>, newest: Millis, half_life: Duration) -> f64 {
-    let age = u64::try_from(newest.0.saturating_sub(session.end().0)).unwrap_or(0);
+fn decay(end: Millis, newest: Millis, half_life: Duration) -> f64 {
+    let age = u64::try_from(newest.0.saturating_sub(end.0)).unwrap_or(0);
     (-Duration::from_millis(age).as_secs_f64() / half_life.as_secs_f64()).exp2()
 }
 
 /// The half-life under which the older sessions best predict the newest ones; `None`, as where all
 /// sessions are of one day, when none gains anything. Of equally good ones the longest.
-pub fn half_life(sessions: &[Session<'_>], catalogue: &Catalogue) -> Option<Duration> {
+pub fn half_life(
+    sessions: &[Session<'_>],
+    catalogue: &Catalogue,
+    min_people: u32,
+) -> Option<Duration> {
     let newest = (sessions.len() / PART).min(CHOOSERS);
     let mut by_end: Vec<&Session<'_>> = sessions.iter().collect();
     by_end.sort_by_key(|session| session.end());
     let (past, late) = by_end.split_at(by_end.len() - newest);
     let past: Vec<Session<'_>> = past.iter().map(|one| (*one).clone()).collect();
+    let past = Baskets::of(&past, catalogue);
     let visits: Vec<Vec<u32>> = late.iter().map(|one| visit(one, catalogue)).collect();
     let (mut best, mut most) = (None, 0.0);
     for days in HALF_LIVES {
         let tried = days.map(|days| Duration::from_secs(days * 86_400));
-        let rows = covisitation(&past, catalogue, tried);
+        let rows = past.pairs(tried, min_people).rows;
         let gained = visits.iter().map(|visit| predicted(visit, &rows)).sum();
         if gained > most * (1.0 + WORTH) {
             (best, most) = (tried, gained);
@@ -188,9 +307,11 @@ fn narrow(weight: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use feature_store::{Event, Millis};
+    use proptest::prelude::*;
     use snapshot::CatalogueItem;
 
     use super::*;
@@ -216,12 +337,13 @@ mod tests {
         Catalogue::new((0..items).map(item).collect()).unwrap()
     }
 
+    fn covisits(events: &[Event], items: usize, min_people: u32) -> Covisits {
+        let sessions = sessions(events, Duration::from_secs(1_800));
+        covisitation(&sessions, &catalogue(items), None, min_people)
+    }
+
     fn rows(events: &[Event], items: usize) -> Rows {
-        covisitation(
-            &sessions(events, Duration::from_secs(1_800)),
-            &catalogue(items),
-            None,
-        )
+        covisits(events, items, 1).rows
     }
 
     #[test]
@@ -236,7 +358,7 @@ mod tests {
         ];
         let sessions = sessions(&events, Duration::from_secs(1_800));
         let ten_days = Some(Duration::from_secs(10 * 86_400));
-        let rows = covisitation(&sessions, &catalogue(3), ten_days);
+        let rows = covisitation(&sessions, &catalogue(3), ten_days, 1).rows;
         assert_eq!(rows[0], [(2, 1.0), (1, 0.5)]);
     }
 
@@ -251,7 +373,7 @@ mod tests {
                 events.push(event(&name, next, day * 86_400 + 1, EventKind::View));
             }
             let sessions = sessions(&events, Duration::from_secs(1_800));
-            half_life(&sessions, &catalogue(3))
+            half_life(&sessions, &catalogue(3), 5)
         };
         assert!(chosen(300).is_some());
         assert_eq!(chosen(0), None);
@@ -297,5 +419,75 @@ mod tests {
         let pairs: usize = rows.iter().map(Vec::len).sum();
         assert_eq!(pairs, LONGEST * (LONGEST - 1));
         assert!(rows[1_013].is_empty() && !rows[1_014].is_empty());
+    }
+
+    /// Visits of shoppers, each a few items out of a small shop: (shopper, items).
+    fn visits() -> impl Strategy<Value = Vec<(usize, Vec<usize>)>> {
+        let visit = (0_usize..9, prop::collection::vec(0_usize..12, 1..7));
+        prop::collection::vec(visit, 1..60)
+    }
+
+    fn events_of(visits: &[(usize, Vec<usize>)]) -> Vec<Event> {
+        let mut events = Vec::new();
+        for ((shopper, items), number) in visits.iter().zip(0_i64..) {
+            for (item, at) in items.iter().zip(0_i64..) {
+                let mut event = event(&format!("v{number}"), *item, 0, EventKind::View);
+                event.event_id = format!("{number}-{at}");
+                event.shopper_id = format!("p{shopper}");
+                event.occurred_at = Millis(10_000 * number + at);
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    proptest! {
+        #[test]
+        fn a_pair_is_published_exactly_when_enough_different_people_made_it(
+            visits in visits(),
+            min_people in 1_u32..6,
+        ) {
+            let mut people: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+            for (shopper, items) in &visits {
+                let items: BTreeSet<usize> = items.iter().copied().collect();
+                for (a, b) in items.iter().flat_map(|a| items.iter().map(move |b| (*a, *b))) {
+                    if a != b {
+                        people.entry((a, b)).or_default().insert(*shopper);
+                    }
+                }
+            }
+            let enough = |of: &BTreeSet<usize>| of.len() >= min_people as usize;
+            let expected: BTreeSet<(usize, usize)> =
+                people.iter().filter(|(_, of)| enough(of)).map(|(pair, _)| *pair).collect();
+            let events = events_of(&visits);
+            let found = covisits(&events, 12, min_people);
+            let published: BTreeSet<(usize, usize)> = found
+                .rows
+                .iter()
+                .enumerate()
+                .flat_map(|(a, row)| row.iter().map(move |(b, _)| (a, *b as usize)))
+                .collect();
+            prop_assert_eq!(&published, &expected);
+            prop_assert_eq!(found.pairs, people.len() as u64 / 2);
+            prop_assert_eq!(found.left_out, (people.len() - expected.len()) as u64 / 2);
+            // What is left is what all pairs say, without those of few.
+            let all = covisits(&events, 12, 1).rows;
+            for (row, (a, all)) in found.rows.iter().zip(all.iter().enumerate()) {
+                let kept = all.iter().filter(|(b, _)| expected.contains(&(a, *b as usize)));
+                let kept: Vec<(u32, f32)> = kept.copied().collect();
+                prop_assert_eq!(row, &kept);
+            }
+        }
+    }
+
+    #[test]
+    fn one_person_who_comes_back_every_day_is_one_person() {
+        let visit = |shopper: usize| (shopper, vec![0, 1]);
+        let faithful: Vec<_> = (0..100).map(|_| visit(0)).collect();
+        let four_more = (1..5).map(visit);
+        assert!(covisits(&events_of(&faithful), 2, 2).rows[0].is_empty());
+        let five: Vec<_> = faithful.iter().cloned().chain(four_more).collect();
+        assert_eq!(covisits(&events_of(&five), 2, 5).rows[0], [(1, 104.0)]);
+        assert!(covisits(&events_of(&five), 2, 6).rows[0].is_empty());
     }
 }

@@ -3,20 +3,19 @@
 
 use std::time::Duration;
 
-use feature_store::{Event, Millis};
+use feature_store::Millis;
 use policy::{Decision, Inputs, Policy};
 use ranking::RiskModel;
 use retrieval::{Gate, Kind, Model, Query, Recent};
 use serde::{Deserialize, Serialize};
 use snapshot::{Catalogue, Snapshot, files};
 
-use crate::Error;
+use crate::covisitation::Rows;
 use crate::metrics::real;
-use crate::moments::{moments, thinned};
-use crate::ranker::scene::question;
+use crate::moments::thinned;
 use crate::risk::Sample;
-use crate::sessions::{GAP, sessions};
-use crate::views::views;
+use crate::sessions::GAP;
+use crate::{Error, walks};
 
 /// How far a score may be from the recorded one.
 pub const TOLERANCE: f64 = 1e-6;
@@ -168,29 +167,12 @@ pub(crate) fn parse_policy(text: &str) -> Result<Policy, Error> {
     })
 }
 
-/// Requests from moments all over the log; every other one leaves out what was seen.
-pub(crate) fn retrieve(model: &Model, events: &[Event]) -> Result<Vec<u8>, Error> {
-    let gate = Gate::open(model.catalogue().len());
-    let sessions = sessions(events, GAP);
-    let mut out = Vec::new();
-    let moments = thinned(moments(&sessions), REQUESTS);
-    let views = views(&[events], &moments);
-    for ((moment, view), at) in moments.iter().zip(&views).zip(0..) {
-        let seen = || {
-            moment
-                .before
-                .iter()
-                .map(|event| event.item_id.clone())
-                .collect()
-        };
-        let exclude = if at % 2 == 0 { seen() } else { Vec::new() };
-        let query = Query {
-            rebuy: at % 4 == 1,
-            ..question(view, exclude, CANDIDATES)
-        };
-        push(&mut out, &recorded(model, &query, &gate)?)?;
-    }
-    Ok(out)
+/// Requests about items that people see together, all over the catalogue.
+pub(crate) fn retrieve(model: &Model, pairs: &Rows) -> Result<Vec<u8>, Error> {
+    asked(
+        model,
+        walks::questions(pairs, model.catalogue(), REQUESTS, CANDIDATES),
+    )
 }
 
 /// The same of questions that somebody else asks.
@@ -229,16 +211,19 @@ fn answer(model: &Model, query: &Query, gate: &Gate) -> Result<Vec<(String, f64)
         .collect())
 }
 
-/// Carts from all over the log, and one of which nothing is known.
+/// Carts that nobody had, each value of another cart of the log, and one of which nothing is known.
 pub(crate) fn risk(model: &RiskModel, samples: &[Sample]) -> Result<Vec<u8>, Error> {
-    let mut rows: Vec<Vec<Option<f64>>> = thinned(samples.iter().collect(), RISKS - 1)
-        .into_iter()
-        .map(|sample| sample.values.clone())
-        .collect();
-    rows.push(vec![None; model.feature_names().len()]);
+    let columns = model.feature_names().len();
+    let lent = thinned(samples.iter().collect(), columns.max(RISKS));
+    let value = |row: usize, column: usize| {
+        let lender = lent.get((row + column) % lent.len().max(1));
+        lender.and_then(|sample: &&Sample| sample.values.get(column).copied().flatten())
+    };
+    let row = |row: usize| (0..columns).map(|column| value(row, column)).collect();
+    let mut rows: Vec<Vec<Option<f64>>> = (0..lent.len().min(RISKS - 1)).map(row).collect();
+    rows.push(vec![None; columns]);
     let mut out = Vec::new();
-    for mut values in rows {
-        values.truncate(model.feature_names().len());
+    for values in rows {
         push(
             &mut out,
             &Risk {

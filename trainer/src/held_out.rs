@@ -61,7 +61,8 @@ pub(crate) fn content_carts(models: &Models, space: &ItemSpace, unseen: &[Event]
     vectors
 }
 
-/// The latest known items of at most 500 carts.
+/// The latest known items of at most 500 carts. Of a cart only items count that enough people had
+/// together, pair by pair: its vector is published, and tells what it was made of.
 fn visits(models: &Models, unseen: &[Event]) -> Vec<Vec<u32>> {
     let sessions = sessions(unseen, GAP);
     let known = |moment: Moment<'_>| {
@@ -72,10 +73,29 @@ fn visits(models: &Models, unseen: &[Event]) -> Vec<Vec<u32>> {
             .collect();
         ordinals.sort_unstable();
         ordinals.dedup();
+        if models.min_people > 1 {
+            ordinals = together(&ordinals, models);
+        }
         ordinals
     };
     thinned(moments(&sessions), MOST)
         .into_iter()
         .map(known)
         .collect()
+}
+
+/// The items of which each pair is published.
+fn together(ordinals: &[u32], models: &Models) -> Vec<u32> {
+    let rows = &models.covisitation.rows;
+    let names = |a: u32, b: u32| {
+        let row = rows.get(a as usize);
+        row.is_some_and(|row| row.iter().any(|(item, _)| *item == b))
+    };
+    let mut kept: Vec<u32> = Vec::new();
+    for &item in ordinals {
+        if kept.iter().all(|&one| names(one, item) || names(item, one)) {
+            kept.push(item);
+        }
+    }
+    kept
 }

@@ -19,7 +19,7 @@
 //! | [`next_basket`] | what is bought after a cut in time, tuned on a window before it |
 //! | [`mod@export`] | training rows: what was known of a shopper and an item at the time of a label |
 //! | `tables` | tables in files, parquet or CSV, by typed columns |
-//! | `held_out`, [`golden`] | carts and requests by which a snapshot is checked later |
+//! | `held_out`, `walks`, [`golden`] | carts and requests by which a snapshot is checked later |
 //! | `train` | [`train()`]: all of it in order, into one snapshot |
 //! | [`mod@build`] | a snapshot of what was made elsewhere |
 //!
@@ -66,12 +66,13 @@ mod strength;
 mod tables;
 mod train;
 mod views;
+mod walks;
 
 pub use error::Error;
 pub use evaluate::{RankingEvaluation, evaluate_ranking, evaluate_retrieval, split_by_time};
 pub use leaderboard::{Evaluation, EvaluationOptions};
 pub use models::{ItemSpace, Models};
-pub use options::Options;
+pub use options::{MIN_PEOPLE, Options};
 pub use report::{Counts, Stage, Step, TrainReport};
 pub use tables::TableError;
 pub use train::train;

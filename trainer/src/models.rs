@@ -12,7 +12,7 @@ use snapshot::{Builder, Catalogue, Manifest, Snapshot, files};
 
 use crate::als::{self, Settings, factorise};
 use crate::clean::Numbering;
-use crate::covisitation::{Rows, covisitation, half_life};
+use crate::covisitation::{Covisits, covisitation, half_life};
 use crate::options::Options;
 use crate::popularity::popularity;
 use crate::ratings::Ratings;
@@ -25,7 +25,11 @@ use crate::{Error, catalogue, past_sessions, strength, text};
 pub struct Models {
     pub catalogue: Catalogue,
     pub embeddings: Embeddings,
-    pub covisitation: Rows,
+    pub covisitation: Covisits,
+    /// Different shoppers below which what they did together was left out.
+    pub min_people: u32,
+    /// Items without a vector, because too few people dealt with them.
+    pub rare_items: u64,
     /// Of a session's weight in co-visitation; `None` when all count alike.
     pub half_life: Option<Duration>,
     /// Past sessions, and how they are to be asked.
@@ -69,7 +73,8 @@ impl Models {
         progress: &mut dyn FnMut(usize, f64),
     ) -> Result<Self, Error> {
         let catalogue = catalogue::assemble(events, items)?;
-        let ratings = ratings(events, &catalogue);
+        let few = options.min_people;
+        let (ratings, rare_items) = ratings(events, &catalogue).without_rare(few);
         let settings = Settings {
             dimension: dimension(options, &ratings),
             iterations: options.iterations,
@@ -80,9 +85,11 @@ impl Models {
         let factors = factorise(&ratings, &settings, progress);
         let visits = sessions(events, GAP);
         let past = past_sessions::table(&visits, &catalogue);
-        let half_life = half_life(&visits, &catalogue);
+        let half_life = half_life(&visits, &catalogue, few);
         Ok(Self {
-            covisitation: covisitation(&visits, &catalogue, half_life),
+            covisitation: covisitation(&visits, &catalogue, half_life, few),
+            min_people: few,
+            rare_items,
             half_life,
             spaces: spaces(&catalogue, options),
             settings: past_sessions::settings(&past, catalogue.len())?,
@@ -103,7 +110,7 @@ impl Models {
     /// for the spaces, the factorisation's first.
     pub(crate) fn write(&self, builder: &mut Builder) -> Result<Vec<snapshot::Space>, Error> {
         builder.write(files::ITEMS, &self.catalogue.to_jsonl()?)?;
-        write_covisitation(builder, &self.covisitation)?;
+        write_covisitation(builder, &self.covisitation.rows)?;
         write_sessions(builder, &self.past, self.settings)?;
         write_popularity(builder, &self.popularity)?;
         let mut spaces = vec![write_embeddings(builder, &self.embeddings)?];

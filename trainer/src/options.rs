@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::vectors::GivenVectors;
 
+/// Fewer people than this could be guessed from what they did.
+pub const MIN_PEOPLE: u32 = 5;
+
 /// Every choice of a training run; the same events and options give the same snapshot, whatever
 /// `created_at_ms` and `parent` say.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,9 @@ pub struct Options {
     pub regularisation: f64,
     /// α of the factorisation: how much an interaction counts against none, above 0.
     pub alpha: f64,
+    /// Different shoppers, 1 or more, below which nothing of what they did together is published: a
+    /// pair of items in co-visitation, an item's vector. 1 publishes what a single person did.
+    pub min_people: u32,
     /// After so long without a sign of life a cart counts as left.
     pub idle: Duration,
     /// Text of the policy file to ship.
@@ -39,6 +45,7 @@ impl Default for Options {
             iterations: 15,
             regularisation: 0.1,
             alpha: 10.0,
+            min_people: MIN_PEOPLE,
             idle: Duration::from_secs(30 * 60),
             policy: policy::Policy::DEFAULT.to_owned(),
             vectors: Vec::new(),
@@ -75,6 +82,8 @@ impl Options {
             &self.alpha,
             "above 0, below 1e6",
         )?;
+        let people = self.min_people;
+        check("min_people", people > 0, &people, "1 or more")?;
         let names: BTreeSet<&str> = self.vectors.iter().map(GivenVectors::name).collect();
         let distinct = names.len() == self.vectors.len();
         let given: Vec<&str> = self.vectors.iter().map(GivenVectors::name).collect();

@@ -66,6 +66,35 @@ impl Ratings {
         }
     }
 
+    /// Without the cells of columns that fewer than `least` rows have; and how many such columns
+    /// there are that have any.
+    pub fn without_rare(mut self, least: u32) -> (Self, u64) {
+        let mut rows_of = vec![0_u32; self.columns];
+        for column in &self.indices {
+            rows_of[*column as usize] += 1;
+        }
+        let rare = rows_of.iter().filter(|&&rows| rows > 0 && rows < least);
+        let rare = rare.count() as u64;
+        let mut kept = 0;
+        for row in 0..self.rows() {
+            let range = self.offsets[row]..self.offsets[row + 1];
+            self.offsets[row] = kept;
+            for from in range {
+                let column = self.indices[from];
+                if rows_of[column as usize] >= least {
+                    self.indices[kept] = column;
+                    self.values[kept] = self.values[from];
+                    kept += 1;
+                }
+            }
+        }
+        let last = self.rows();
+        self.offsets[last] = kept;
+        self.indices.truncate(kept);
+        self.values.truncate(kept);
+        (self, rare)
+    }
+
     pub fn map(mut self, change: impl Fn(f32) -> f32) -> Self {
         for value in &mut self.values {
             *value = change(*value);
@@ -108,6 +137,16 @@ fn narrow(value: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_column_of_too_few_rows_loses_its_cells_and_keeps_its_place() {
+        let cells = [(0, 0, 1.0), (1, 0, 2.0), (1, 2, 4.0), (3, 0, 3.0), (3, 2, 5.0)];
+        let all = Ratings::new(4, 4, &cells);
+        let (kept, rare) = all.clone().without_rare(3);
+        let expected = [(0, 0, 1.0), (1, 0, 2.0), (3, 0, 3.0)];
+        assert_eq!((kept, rare), (Ratings::new(4, 4, &expected), 1));
+        assert_eq!(all.clone().without_rare(1), (all, 0));
+    }
 
     #[test]
     fn adds_up_cells_and_exchanges_rows_with_columns() {

@@ -12,7 +12,9 @@ use feature_store::{Event, Item, Millis, Registry};
 use ranking::{Ranker, RiskModel};
 use retrieval::files::{IndexOptions, write_fusion, write_index, write_queries, write_space_index};
 use retrieval::{FusionWeights, Model};
-use snapshot::{Builder, DataRange, Leaderboard, Manifest, ProbeRow, Snapshot, Space, files};
+use snapshot::{
+    Builder, DataRange, Leaderboard, Manifest, Privacy, ProbeRow, Snapshot, Space, files,
+};
 
 use crate::clean::{Cleaned, clean};
 use crate::leaderboard::{self, EvaluationOptions, Known};
@@ -46,6 +48,7 @@ pub fn train(
         quality: BTreeMap::new(),
         leaderboard: None,
         notes: Vec::new(),
+        privacy: Privacy::default(),
     };
     let policy = golden::parse_policy(&options.policy)?;
     let cleaned = run.clean(events)?;
@@ -70,7 +73,7 @@ pub fn train(
         (files::POLICY, options.policy.clone().into_bytes()),
         (
             files::GOLDEN_RETRIEVE,
-            golden::retrieve(&model, &cleaned.events)?,
+            golden::retrieve(&model, &models.covisitation.rows)?,
         ),
         (
             files::GOLDEN_RISK,
@@ -92,6 +95,7 @@ struct Run<'a> {
     quality: BTreeMap<String, f64>,
     leaderboard: Option<Leaderboard>,
     notes: Vec<String>,
+    privacy: Privacy,
 }
 
 impl Run<'_> {
@@ -170,6 +174,13 @@ impl Run<'_> {
         let models = Models::train(&cleaned.events, items, options, &mut progress)?;
         drop(progress);
         self.notes.extend(model_notes(&models, cleaned, options));
+        self.notes.extend(people_notes(&models));
+        self.privacy = Privacy {
+            min_people: models.min_people,
+            pairs_left_out: models.covisitation.left_out,
+            items_left_out: models.rare_items,
+            ..Privacy::default()
+        };
         Ok(models)
     }
 
@@ -268,6 +279,7 @@ impl Run<'_> {
             quality: self.quality.clone(),
             leaderboard: self.leaderboard.clone(),
             notes: self.notes.clone(),
+            privacy: Some(self.privacy.clone()),
             ..self.manifest(cleaned, manifest.spaces.clone(), manifest.probes.clone())
         })?)
     }
@@ -290,6 +302,23 @@ impl Run<'_> {
             counts: cleaned.counts,
         }
     }
+}
+
+/// What was left out because few people did it, or that nothing was.
+fn people_notes(models: &Models) -> Vec<String> {
+    let (people, pairs) = (models.min_people, &models.covisitation);
+    if people == 1 {
+        let said =
+            "privacy: pairs of items and vectors are published whoever made them, be it one person";
+        return vec![said.to_owned()];
+    }
+    let (left_out, rare) = (pairs.left_out, models.rare_items);
+    let (of, items) = (pairs.pairs, models.catalogue.len());
+    vec![format!(
+        "privacy: {left_out} of {of} pairs of items were made by fewer than {people} people and are \
+         left out of co-visitation; {rare} of {items} items were dealt with by fewer and have no \
+         vector"
+    )]
 }
 
 fn model_notes(models: &Models, cleaned: &Cleaned, options: &Options) -> Vec<String> {

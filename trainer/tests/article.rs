@@ -23,14 +23,12 @@ fn recommended(text: &str) -> Vec<String> {
     std::fs::write(&path, text).unwrap();
     let log = scan(&path, Format::Interactions, &mut |_, _| {}).unwrap();
     let out = folder.path().join("snapshot");
-    let report = train(
-        &log.events,
-        &log.items,
-        &Options::default(),
-        &out,
-        &mut |_| {},
-    )
-    .unwrap();
+    // Twelve people, of whom hardly five did anything together.
+    let options = Options {
+        min_people: 1,
+        ..Options::default()
+    };
+    let report = train(&log.events, &log.items, &options, &out, &mut |_| {}).unwrap();
     let model = Model::load(&report.snapshot).unwrap();
     let cart = ["1", "2", "3"];
     let recent = |item: &str| Recent {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use feature_store::{Event, EventKind, Item, Millis};
 use retrieval::files::read_queries;
-use snapshot::{Catalogue, Snapshot, files};
+use snapshot::{Catalogue, Snapshot, Tensors, files};
 use trainer::{Error, Options, TrainReport, golden, train};
 
 /// A shop of themes: who looks at an item looks at others of its theme, and buys now and then.
@@ -269,4 +269,65 @@ fn too_few_outcomes_make_a_prior_without_an_invented_auc() {
         "{:?}",
         report.notes
     );
+}
+
+/// The shop, with one person who alone looks at two items of their own, again and again.
+fn shop_with_an_eccentric() -> Vec<Event> {
+    let mut events = shop();
+    for visit in 0..50_i64 {
+        for (step, item) in ["odd-1", "odd-2"].into_iter().enumerate() {
+            events.push(Event {
+                event_id: format!("odd-{visit}-{step}"),
+                shopper_id: "eccentric".to_owned(),
+                kind: EventKind::View,
+                item_id: item.to_owned(),
+                occurred_at: Millis(1_700_000_001_000 + visit * 7_200_000),
+                ..Event::default()
+            });
+        }
+    }
+    events
+}
+
+/// The weights of an item's pairs, and the length of its vector.
+fn published(snapshot: &Snapshot, item: &str) -> (Vec<f32>, f32) {
+    let catalogue = Catalogue::load(snapshot).unwrap();
+    let at = catalogue.ordinal(item).unwrap() as usize;
+    let pairs = Tensors::open(snapshot.file(files::COVISITATION).unwrap()).unwrap();
+    let offsets = pairs.u64("offsets").unwrap();
+    let bound = |at: usize| usize::try_from(offsets[at]).unwrap();
+    let weights = pairs.f32("weights").unwrap()[bound(at)..bound(at + 1)].to_vec();
+    let vectors = Tensors::open(snapshot.file(files::EMBEDDINGS).unwrap()).unwrap();
+    let dimension = vectors.shape("items").unwrap()[1];
+    let row = &vectors.f32("items").unwrap()[at * dimension..(at + 1) * dimension];
+    (weights, row.iter().map(|x| x * x).sum::<f32>().sqrt())
+}
+
+#[test]
+fn what_one_person_did_is_in_no_table_that_cannot_be_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = shop_with_an_eccentric();
+    let report = trained(&events, &options(), &folder.path().join("few"));
+    let (pairs, length) = published(&report.snapshot, "odd-1");
+    assert_eq!((pairs.len(), length), (0, 0.0));
+    let (pairs, length) = published(&report.snapshot, "i001");
+    assert!(!pairs.is_empty() && length > 0.0);
+    let privacy = report.snapshot.manifest().privacy.clone().unwrap();
+    assert_eq!((privacy.min_people, privacy.items_left_out), (5, 2));
+    assert!(privacy.pairs_left_out > 0);
+    let said = |report: &TrainReport, what: &str| report.notes.iter().any(|n| n.contains(what));
+    assert!(said(&report, "2 of 202 items were dealt with by fewer"));
+    for file in [files::GOLDEN_RETRIEVE, files::GOLDEN_RISK] {
+        let text = String::from_utf8(report.snapshot.read(file).unwrap()).unwrap();
+        assert!(!text.contains("odd-"), "{file}");
+    }
+    // Only who asks for it publishes it, and the report says so.
+    let all = Options {
+        min_people: 1,
+        ..options()
+    };
+    let report = trained(&events, &all, &folder.path().join("all"));
+    let (pairs, length) = published(&report.snapshot, "odd-1");
+    assert!(pairs == [50.0] && length > 0.0, "{pairs:?}, {length}");
+    assert!(said(&report, "be it one person"));
 }

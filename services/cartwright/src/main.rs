@@ -9,6 +9,7 @@ mod living;
 mod memory;
 mod output;
 mod ports;
+mod privacy;
 mod push;
 mod reading;
 mod remote;

@@ -56,6 +56,7 @@ pub(crate) fn options(settings: &Settings) -> trainer::Options {
         iterations: given.iterations.unwrap_or(defaults.iterations),
         regularisation: given.regularisation.unwrap_or(defaults.regularisation),
         alpha: given.alpha.unwrap_or(defaults.alpha),
+        min_people: given.min_people.unwrap_or(defaults.min_people),
         idle: settings.idle,
         policy: settings.policy.clone(),
         vectors: settings.vectors.clone(),

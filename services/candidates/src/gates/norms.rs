@@ -9,8 +9,8 @@ use crate::role::ROLE;
 
 /// How far a row of a content space may be from length 1.
 const ROUNDING: f64 = 1e-3;
-/// Items without a vector that the collaborative space may have: more is a factorisation that
-/// failed.
+/// Items without a vector that the collaborative space may have, besides those that too few people
+/// dealt with: more is a factorisation that failed.
 const MOST_ZEROS: f64 = 0.5;
 
 #[derive(Default)]
@@ -41,8 +41,9 @@ impl Lengths {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^52")]
-    fn zero_share(&self) -> f64 {
-        self.zeros as f64 / self.rows.max(1) as f64
+    fn zero_share(&self, meant: u64) -> f64 {
+        let (zeros, rows) = (self.zeros, self.rows);
+        zeros.saturating_sub(meant) as f64 / rows.saturating_sub(meant).max(1) as f64
     }
 }
 
@@ -50,6 +51,8 @@ impl Lengths {
 pub(super) fn norms(snapshot: &Snapshot) -> Vec<Verdict> {
     let (mut numbers, mut lengths) = (Vec::new(), Vec::new());
     let (mut searchable, mut enough) = (true, true);
+    let privacy = snapshot.manifest().privacy.as_ref();
+    let meant = privacy.map_or(0, |privacy| privacy.items_left_out);
     for space in &snapshot.manifest().spaces {
         let mut seen = Lengths::default();
         let read = fit::vectors(snapshot, &space.name, &mut |row| seen.see(row));
@@ -59,13 +62,14 @@ pub(super) fn norms(snapshot: &Snapshot) -> Vec<Verdict> {
             continue;
         }
         let (name, content) = (&space.name, space.name != SPACE);
+        let zero_share = seen.zero_share(if content { 0 } else { meant });
         searchable &= seen.not_finite == 0 && !(content && seen.odd > 0);
-        enough &= content || seen.zero_share() <= MOST_ZEROS;
+        enough &= content || zero_share <= MOST_ZEROS;
         let (odd, not_finite) = (if content { seen.odd } else { 0 }, seen.not_finite);
         numbers.push(format!(
             "{name}: {not_finite} not finite, {odd} of a wrong length"
         ));
-        let (percent, longest) = (seen.zero_share() * 100.0, seen.longest);
+        let (percent, longest) = (zero_share * 100.0, seen.longest);
         lengths.push(format!(
             "{name}: {percent:.1} % without, longest {longest:.3}"
         ));

@@ -67,7 +67,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn trained(args: &Args, events: &PathBuf, out: &std::path::Path) -> anyhow::Result<Snapshot> {
     let log = Log::read(std::slice::from_ref(events), args.format, None)?;
-    let report = training::train(&log, &Settings::default(), out)?;
+    let mut settings = Settings::default();
+    // Nothing is published: the snapshot is gone when this ends.
+    settings.options.min_people = Some(1);
+    let report = training::train(&log, &settings, out)?;
     if args.why {
         for note in &report.notes {
             output::note(format!("note: {note}"));

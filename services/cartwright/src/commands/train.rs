@@ -9,6 +9,7 @@ use trainer::{GivenVectors, TrainReport};
 use super::policy;
 use crate::leaderboard;
 use crate::output;
+use crate::privacy;
 use crate::reading::{self, FORMATS, Log};
 use crate::training::{self, Settings};
 
@@ -75,6 +76,10 @@ pub(crate) struct Options {
     /// How much an interaction counts against none
     #[arg(long, value_name = "X")]
     pub(crate) alpha: Option<f64>,
+    /// Different shoppers below which nothing of what they did together is published: pairs of items,
+    /// an item's vector. 5 when absent; 1 publishes what a single person did, for public data and tests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) min_people: Option<u32>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -135,7 +140,7 @@ fn print(report: &TrainReport, bad_lines: u64) {
         ("ranker", report.ranker.clone()),
         ("risk model", report.risk.clone()),
     ];
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().chain(privacy::in_words(manifest)) {
         table.add_row([name, &value]);
     }
     output::result(table);
@@ -173,6 +178,7 @@ fn as_json(report: &TrainReport, bad_lines: u64) -> serde_json::Value {
         "als_loss": report.als_loss,
         "ranker": report.ranker,
         "risk": report.risk,
+        "privacy": manifest.privacy,
         "quality": manifest.quality,
         "leaderboard": manifest.leaderboard,
         "notes": report.notes,

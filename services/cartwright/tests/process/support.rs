@@ -61,6 +61,8 @@ pub(crate) fn snapshot() -> &'static Path {
             "train",
             "--events",
             "examples/article.csv",
+            "--min-people",
+            "1",
             "--out",
             text(&path),
         ]);

@@ -10,6 +10,7 @@ use super::place::Source;
 use crate::failure::OrFail as _;
 use crate::leaderboard;
 use crate::output;
+use crate::privacy;
 
 /// Checks every file of a snapshot against its checksum; with --gates all that is measured before
 /// it may go live
@@ -141,7 +142,7 @@ fn about(snapshot: &Snapshot) -> comfy_table::Table {
         ("memory", format!("{} bytes", manifest.resident_bytes)),
         ("features", manifest.schema_fingerprint.clone()),
     ];
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().chain(privacy::in_words(manifest)) {
         table.add_row([name, &value]);
     }
     for space in &manifest.spaces {
