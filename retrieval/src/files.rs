@@ -4,7 +4,7 @@
 //! | file | tensors |
 //! |---|---|
 //! | `covisitation.safetensors` | `offsets` u64 \[n+1\], `neighbours` u32 \[m\], `weights` f32 \[m\]: row i is `offsets[i]..offsets[i+1]`, by weight, then ordinal |
-//! | `sessions.safetensors` (optional) | `offsets` u64 \[s+1\], `items` u32 \[m\], `ended` u64 \[s\]: past sessions newest first, session i is `offsets[i]..offsets[i+1]` in the shopper's order; `settings` f32 \[13\], the fields of [`SessionSettings`](crate::SessionSettings) |
+//! | `sessions.safetensors` (optional) | `offsets` u64 \[s+1\], `items` u32 \[m\], `ended` u64 \[s\]: past sessions newest first, session i is `offsets[i]..offsets[i+1]` in the shopper's order; `shoppers` u64 \[s\] (optional), the first 8 bytes, little-endian, of a MAC of each session's shopper; `settings` f32 \[13\], the fields of [`SessionSettings`](crate::SessionSettings) |
 //! | `popularity.safetensors` | `scores` f32 \[n\], 0 or more |
 //! | `embeddings/collab.safetensors` | `items` f32 \[n,d\], `gram` f32 \[d,d\] = YᵀY, `alpha` and `regularisation` f32 \[1\] |
 //! | `embeddings/NAME.safetensors` (optional, any number) | a space of content, such as `text`: `items` f32 \[n,d\], rows of length 1, or zeros for an item without |

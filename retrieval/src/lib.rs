@@ -50,7 +50,7 @@ pub use interactions::interactions;
 pub use model::{COLLABORATIVE_DOWN, Model};
 pub use query::{Filter, Kind, Query, Recent};
 pub use recall::BandRecall;
-pub use sessions::{SessionSettings, SessionTable, Sessions};
+pub use sessions::{Erased, SessionSettings, SessionTable, Sessions};
 pub use tower::{TowerCheck, check_towers, tower_file, tower_inputs_file, write_tower};
 
 /// Checks that the vector index was compiled for the processors we serve on. Returns what it was

@@ -12,7 +12,7 @@ use crate::sessions::Sessions;
 use crate::sources::{Collaborative, Content, Covisitation, Popularity};
 use crate::{
     Answer, AnswerPlan, Error, Filter, FusionWeights, Gate, Kind, PlanKind, Query, SessionSettings,
-    fusion, interests, scratch,
+    Source, fusion, interests, scratch,
 };
 
 /// What [`Answer::degraded`] says when the generation has vectors and they were not searched.
@@ -41,12 +41,13 @@ impl Model {
     pub fn load(snapshot: &Snapshot) -> Result<Self, Error> {
         let mut model = Self::load_tables(snapshot)?;
         let items = model.catalogue.len();
+        model.sessions = load_sessions(snapshot, items)?;
         model.collaborative = Collaborative::load(snapshot, items)?.map(Arc::new);
         model.content = Content::load(snapshot, items)?.map(Arc::new);
         Ok(model)
     }
 
-    /// Sessions, co-visitation and popularity only: a small part of the memory, for whoever needs an answer
+    /// Co-visitation and popularity only: a small part of the memory, for whoever needs an answer
     /// when the one with the vectors is out of reach. Answers say so in `degraded` when the
     /// snapshot has vectors.
     ///
@@ -66,7 +67,7 @@ impl Model {
         let popularity = Popularity::load(snapshot, &catalogue)?;
         Ok(Self {
             filters: Arc::new(FilterIndex::new(&catalogue)),
-            sessions: load_sessions(snapshot, catalogue.len())?,
+            sessions: None,
             covisitation: Arc::new(Covisitation::load(snapshot, catalogue.len())?),
             popularity: Arc::new(popularity.with_bands(&catalogue, fusion.price_bands)),
             collaborative: None,
@@ -94,6 +95,32 @@ impl Model {
             fusion,
             ..self.clone()
         })
+    }
+
+    /// The past sessions that candidates come from, if there are any.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&Sessions> {
+        self.sessions.as_ref()
+    }
+
+    /// The same sources with these past sessions. Shares all else.
+    #[must_use]
+    pub fn with_sessions(&self, sessions: Sessions) -> Self {
+        let mut model = self.clone();
+        model.sessions = Some(sessions);
+        model.degraded.retain(|said| !is_of_sessions(said));
+        model
+    }
+
+    /// The same sources without past sessions, for a reason that every answer tells in `degraded`.
+    #[must_use]
+    pub fn without_sessions(&self, why: &str) -> Self {
+        let mut model = self.clone();
+        model.sessions = None;
+        model.degraded.retain(|said| !is_of_sessions(said));
+        let source = Source::Sessions.as_str();
+        model.degraded.push(format!("{source}: {why}"));
+        model
     }
 
     #[must_use]
@@ -237,6 +264,10 @@ impl Model {
             allowed: format!("this generation has {}", self.catalogue.len()),
         })
     }
+}
+
+fn is_of_sessions(said: &str) -> bool {
+    said.split(':').next() == Some(Source::Sessions.as_str())
 }
 
 /// Going back is a source of its own here, which knows what was bought.

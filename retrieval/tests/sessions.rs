@@ -5,8 +5,10 @@
     reason = "a test may fail loudly, in its helpers too"
 )]
 
+use std::collections::HashMap;
+
 use proptest::prelude::*;
-use retrieval::files::{write_covisitation, write_popularity, write_sessions};
+use retrieval::files::{SESSIONS, write_covisitation, write_popularity, write_sessions};
 use retrieval::{
     Gate, Kind, Model, Query, Recent, SessionSettings, SessionTable, Sessions, Source,
 };
@@ -107,6 +109,12 @@ fn settings_outside_their_limits_are_refused() {
 }
 
 fn model(rows: &[Vec<u32>]) -> (tempfile::TempDir, Model) {
+    model_with(|builder| {
+        write_sessions(builder, &table(rows), SessionSettings::default()).unwrap();
+    })
+}
+
+fn model_with(write: impl FnOnce(&mut Builder)) -> (tempfile::TempDir, Model) {
     let dir = tempfile::tempdir().unwrap();
     let mut builder = Builder::new(dir.path().join("snapshot")).unwrap();
     let item = |id: u32| CatalogueItem {
@@ -119,7 +127,7 @@ fn model(rows: &[Vec<u32>]) -> (tempfile::TempDir, Model) {
         .unwrap();
     write_covisitation(&mut builder, &vec![Vec::new(); ITEMS as usize]).unwrap();
     write_popularity(&mut builder, &[1.0; ITEMS as usize]).unwrap();
-    write_sessions(&mut builder, &table(rows), SessionSettings::default()).unwrap();
+    write(&mut builder);
     let snapshot = builder.finish(Manifest::default()).unwrap();
     let model = Model::load(&snapshot).unwrap();
     (dir, model)
@@ -189,4 +197,94 @@ proptest! {
         let answer = ask(&model, &current, &exclude);
         prop_assert!(answer.candidates.iter().all(|one| !exclude.contains(&one.ordinal)));
     }
+}
+
+fn keyed(sessions: &[(u64, Vec<u32>)]) -> SessionTable {
+    let mut table = SessionTable::new();
+    for (age, (shopper, row)) in (0u64..).zip(sessions) {
+        table.push_of(*shopper, row, (1_000 - age) * DAY);
+    }
+    table
+}
+
+proptest! {
+    #[test]
+    fn without_some_shoppers_all_answers_are_those_of_a_table_that_never_had_them(
+        sessions in prop::collection::vec((0_u64..6, prop::collection::vec(0..ITEMS, 1..6)), 1..40),
+        erased in prop::collection::hash_map(0_u64..6, 960_u64..1_001, 1..4),
+        current in prop::collection::vec(0..ITEMS, 1..5),
+    ) {
+        // The ends of what is left are those that it had among the others.
+        let mut left = SessionTable::new();
+        for (age, (shopper, row)) in (0_u64..).zip(&sessions) {
+            let day = 1_000 - age;
+            if erased.get(shopper).is_none_or(|until| day > *until) {
+                left.push_of(*shopper, row, day * DAY);
+            }
+        }
+        let settings = SessionSettings { sample: 3, neighbours: 5, ..SessionSettings::default() };
+        let whole = Sessions::new(keyed(&sessions), ITEMS as usize, settings).unwrap();
+        let gone = sessions.len() - left.len();
+        let erased = erased.into_iter().map(|(shopper, day)| (shopper, day * DAY)).collect();
+        match whole.without(&erased).unwrap() {
+            None => prop_assert_eq!(gone, 0),
+            Some((masked, count)) => {
+                prop_assert_eq!(count, gone);
+                let never = Sessions::new(left, ITEMS as usize, settings).unwrap();
+                prop_assert_eq!(masked.next(&current, 20), never.next(&current, 20));
+                prop_assert!(masked.without(&erased).unwrap().is_none(), "nothing is left of them");
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_without_a_mac_cannot_be_found_and_stay() {
+    let sessions = Sessions::new(table(&[vec![0, 1]]), 2, plain()).unwrap();
+    assert!(!sessions.is_keyed());
+    let everybody = (0..100).map(|shopper| (shopper, u64::MAX)).collect();
+    assert!(sessions.without(&everybody).unwrap().is_none());
+}
+
+/// The golden files are never edited: they load for ever.
+#[test]
+fn sessions_of_the_first_files_and_of_those_with_macs_load() {
+    let first = include_bytes!("golden/sessions-1.safetensors");
+    let second = include_bytes!("golden/sessions-2.safetensors");
+    let load = |bytes: &[u8]| model_with(|builder| builder.write(SESSIONS, bytes).unwrap());
+    let (_dir, old) = load(first);
+    let (_dir, new) = load(second);
+    let of = |model: &Model| model.sessions().unwrap().clone();
+    assert_eq!((of(&old).len(), of(&old).is_keyed()), (3, false));
+    assert_eq!((of(&new).len(), of(&new).is_keyed()), (3, true));
+    assert_eq!(
+        ask(&old, &[1], &[1]).candidates,
+        ask(&new, &[1], &[1]).candidates
+    );
+    let (left, gone) = of(&new)
+        .without(&HashMap::from([(11, 1_700_000_200)]))
+        .unwrap()
+        .unwrap();
+    assert_eq!((left.len(), gone), (1, 2));
+    assert_eq!(
+        left.next(&[1], 9).len(),
+        1,
+        "what comes after 1 in the session of 12"
+    );
+}
+
+#[test]
+fn a_model_without_its_sessions_says_why_in_every_answer() {
+    let (_dir, model) = model(&[vec![0, 1, 2]]);
+    let without = model.without_sessions("the erased are not known yet");
+    let answer = ask(&without, &[1], &[1]);
+    assert_eq!(answer.degraded, ["sessions: the erased are not known yet"]);
+    let of_sessions = |one: &retrieval::SourceScore| one.source == Source::Sessions;
+    assert!(
+        !answer
+            .candidates
+            .iter()
+            .any(|one| one.sources.iter().any(of_sessions))
+    );
+    assert!(ask(&model, &[1], &[1]).degraded.is_empty());
 }

@@ -4,6 +4,9 @@ use super::SESSIONS;
 use crate::sessions::STORED;
 use crate::{Error, SessionSettings, SessionTable};
 
+/// Absent where training had no key, and in files of older trainers.
+const SHOPPERS: &str = "shoppers";
+
 /// Writes past sessions with how they are to be asked.
 ///
 /// # Errors
@@ -18,15 +21,20 @@ pub fn write_sessions(
         offsets,
         items,
         ended,
+        shoppers,
     } = table.clone();
     let settings = settings.to_numbers().to_vec();
-    let bytes = write_tensors(&[
+    let mut tensors = vec![
         ("offsets", vec![offsets.len()], TensorData::U64(offsets)),
         ("items", vec![items.len()], TensorData::U32(items)),
         ("ended", vec![ended.len()], TensorData::U64(ended)),
         ("settings", vec![STORED], TensorData::F32(settings)),
-    ])?;
-    Ok(builder.write(SESSIONS, &bytes)?)
+    ];
+    if !shoppers.is_empty() {
+        let shape = vec![shoppers.len()];
+        tensors.push((SHOPPERS, shape, TensorData::U64(shoppers)));
+    }
+    Ok(builder.write(SESSIONS, &write_tensors(&tensors)?)?)
 }
 
 /// `None` when the snapshot has no such file.
@@ -38,7 +46,13 @@ pub(crate) fn read_sessions(
     }
     let tensors = Tensors::open(snapshot.file(SESSIONS)?)?;
     tensors.expect_shape("settings", &[STORED])?;
+    let shoppers = if tensors.has(SHOPPERS) {
+        tensors.u64(SHOPPERS)?.to_vec()
+    } else {
+        Vec::new()
+    };
     let table = SessionTable {
+        shoppers,
         offsets: tensors.u64("offsets")?.to_vec(),
         items: tensors.u32("items")?.to_vec(),
         ended: tensors.u64("ended")?.to_vec(),

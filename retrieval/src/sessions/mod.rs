@@ -22,7 +22,7 @@ use crate::{Error, files, scratch};
 
 pub(crate) use settings::STORED;
 pub use settings::SessionSettings;
-pub use table::SessionTable;
+pub use table::{Erased, SessionTable};
 
 use table::Postings;
 
@@ -119,6 +119,37 @@ impl Sessions {
             ahead: std::array::from_fn(|d| (-real(d) / ahead).exp()),
             behind: std::array::from_fn(|d| behind_share * (-real(d) / behind).exp()),
         }
+    }
+
+    /// The same without the sessions of erased shoppers, as if they had never been learned from, and
+    /// how many they were; `None` when there are none of theirs. Copies the table, so that whoever
+    /// asks pays nothing for it; not for a thread that answers requests.
+    ///
+    /// # Errors
+    /// None that the table had not.
+    pub fn without(&self, erased: &Erased) -> Result<Option<(Self, usize)>, Error> {
+        let Some((table, left_out)) = self.data.table.without(erased) else {
+            return Ok(None);
+        };
+        let kept = Self::new(table, self.data.idf.len(), self.settings)?;
+        Ok(Some((kept, left_out)))
+    }
+
+    /// Whether each session carries a MAC of its shopper, so that [`Sessions::without`] can find them.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        self.data.table.is_keyed()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.data.table.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.table.is_empty()
     }
 
     /// `None` when the snapshot has no sessions, as those of older trainers.

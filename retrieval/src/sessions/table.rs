@@ -1,8 +1,14 @@
+use std::collections::HashMap;
+
 use crate::Error;
 use crate::files::SESSIONS;
 
+/// By the MAC of a shopper the second, since the Unix epoch, until which all that is theirs is erased.
+pub type Erased = HashMap<u64, u64>;
+
 /// Past sessions, newest first, as compressed rows: session i holds `items[offsets[i]..offsets[i +
-/// 1]]` in the order in which the shopper came to them. Whose sessions they were is not kept.
+/// 1]]` in the order in which the shopper came to them. Whose sessions they were is not kept, but as
+/// a MAC that only the holder of a key can make of an id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionTable {
     pub offsets: Vec<u64>,
@@ -10,6 +16,9 @@ pub struct SessionTable {
     pub items: Vec<u32>,
     /// Seconds since the Unix epoch at which each ended; never rising.
     pub ended: Vec<u64>,
+    /// The first 8 bytes, little-endian, of a keyed MAC of each session's shopper; empty where there
+    /// was no key.
+    pub shoppers: Vec<u64>,
 }
 
 impl SessionTable {
@@ -27,6 +36,42 @@ impl SessionTable {
         self.items.extend_from_slice(items);
         self.offsets.push(self.items.len() as u64);
         self.ended.push(ended);
+    }
+
+    /// The same with a MAC of the shopper. A table has one for every session or for none.
+    pub fn push_of(&mut self, shopper: u64, items: &[u32], ended: u64) {
+        self.push(items, ended);
+        self.shoppers.push(shopper);
+    }
+
+    /// Whether it is known of each session whose it was, to whoever has the key.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        !self.is_empty() && self.shoppers.len() == self.len()
+    }
+
+    /// The table without the sessions that these shoppers ended at their time or before, and how many
+    /// they were; `None` when it has none of them.
+    #[must_use]
+    pub fn without(&self, erased: &Erased) -> Option<(Self, usize)> {
+        let is_left_out = |at: usize| {
+            let pair = self.shoppers.get(at).zip(self.ended.get(at));
+            pair.is_some_and(|(shopper, ended)| {
+                erased.get(shopper).is_some_and(|until| ended <= until)
+            })
+        };
+        let left_out = (0..self.len()).filter(|at| is_left_out(*at)).count();
+        if left_out == 0 {
+            return None;
+        }
+        let mut kept = Self::new();
+        for at in (0..self.len()).filter(|at| !is_left_out(*at)) {
+            let (Some(shopper), Some(ended)) = (self.shoppers.get(at), self.ended.get(at)) else {
+                continue;
+            };
+            kept.push_of(*shopper, self.row(at), *ended);
+        }
+        Some((kept, left_out))
     }
 
     #[must_use]
@@ -60,6 +105,10 @@ impl SessionTable {
         }
         if u32::try_from(self.len()).is_err() {
             return Some(format!("{} sessions, allowed are 2^32 - 1", self.len()));
+        }
+        if !self.shoppers.is_empty() && !self.is_keyed() {
+            let (shoppers, sessions) = (self.shoppers.len(), self.len());
+            return Some(format!("{shoppers} shoppers for {sessions} sessions"));
         }
         let ends = (self.offsets.first(), self.offsets.last());
         let rising = self.offsets.windows(2).all(|pair| pair[0] <= pair[1]);
@@ -155,6 +204,16 @@ mod tests {
                 prop_assert_eq!(postings.row(item), expected);
             }
         }
+    }
+
+    #[test]
+    fn a_table_that_names_the_shoppers_of_some_sessions_only_is_refused() {
+        let mut table = SessionTable::new();
+        table.push_of(7, &[0, 1], 5);
+        assert!(table.check(2).is_ok() && table.is_keyed());
+        table.push(&[1, 0], 4);
+        let error = table.check(2).unwrap_err().to_string();
+        assert!(error.contains("1 shoppers for 2 sessions"), "{error}");
     }
 
     #[test]
