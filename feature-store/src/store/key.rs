@@ -95,6 +95,24 @@ impl Kind {
         }
     }
 
+    /// Whether ids of this kind are of people, or of what one of them did: such an id is never shown.
+    fn is_personal(self) -> bool {
+        match self {
+            Self::Shopper
+            | Self::Decision
+            | Self::Outcome
+            | Self::DeadLetter
+            | Self::Coupon
+            | Self::StoredCart => true,
+            Self::Item
+            | Self::ItemTiles
+            | Self::Offset
+            | Self::Budget
+            | Self::Policy
+            | Self::Campaigns => false,
+        }
+    }
+
     /// Whether [`Store::list`](super::Store::list) knows the ids of this kind. An index costs a
     /// write for each new id, so what there is as much of as of shoppers or messages has none.
     pub fn is_listed(self) -> bool {
@@ -198,8 +216,32 @@ impl Key {
     }
 }
 
+/// For messages, which end up in logs: without the id where it is a person's.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{{}}}:{}:{}", self.partition, self.kind.code(), self.id)
+        let id = if self.kind.is_personal() {
+            "…"
+        } else {
+            &self.id
+        };
+        write!(f, "{{{}}}:{}:{id}", self.partition, self.kind.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_a_message_names_an_item_and_never_a_person() {
+        let partition = Partition::of("anna");
+        let shown = Key::shopper("anna").to_string();
+        assert_eq!(shown, format!("{{{partition}}}:s:…"));
+        let personal = [Kind::Decision, Kind::Coupon, Kind::DeadLetter];
+        for kind in personal {
+            let shown = Key::new(partition, kind, "anna").to_string();
+            assert!(!shown.contains("anna"), "{shown}");
+        }
+        assert!(Key::item("lamp").to_string().ends_with(":i:lamp"));
     }
 }

@@ -130,7 +130,7 @@ impl Budget {
             Ok(()) => Ok(period),
             Err(Refused::Exhausted { free_minor, .. }) => Err(free_minor),
             Err(refused) => {
-                tracing::debug!(%refused, decision_id, "no money is held");
+                tracing::debug!(%refused, "no money is held");
                 Err(0)
             }
         })

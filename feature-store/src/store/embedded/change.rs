@@ -102,8 +102,8 @@ impl Writer {
             return Ok(None);
         };
         let at = stored.first_chunk::<8>().copied().map(layout::parse_time);
-        let at =
-            at.ok_or_else(|| Error::corrupt(format_args!("{partition}:due:{id}"), "too short"));
+        // Without its id, which may be a person's.
+        let at = at.ok_or_else(|| Error::corrupt(format_args!("{partition}:due:…"), "too short"));
         at.map(Some)
     }
 }

@@ -179,7 +179,7 @@ impl Actions {
         Ok(match budget.commit(plan, period, id, cost).await? {
             Ok(()) => Verdict::Send,
             Err(refused) => {
-                tracing::debug!(%refused, decision_id = id, "the budget does not pay");
+                tracing::debug!(%refused, "the budget does not pay");
                 Verdict::Never {
                     why: Reason::Budget {
                         max_cost_minor: cost,

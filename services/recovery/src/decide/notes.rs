@@ -116,8 +116,14 @@ impl Notes {
     /// Notes that a stage answered from a fallback, and why.
     pub(crate) fn degrade(&mut self, stage: Stage, reason: Reason, why: &str, metrics: &Metrics) {
         metrics.degraded(stage, reason);
-        let why = format!("{}: {why}", stage.as_str());
-        kit::trace::degraded(&why);
+        let stage = stage.as_str();
+        let why = format!("{stage}: {why}");
+        if reason == Reason::Refused {
+            // It is in the words of another role, which may have named the shopper in them.
+            kit::trace::degraded(&format!("{stage}: refused"));
+        } else {
+            kit::trace::degraded(&why);
+        }
         self.degraded.push(why);
     }
 }

@@ -94,10 +94,7 @@ impl Actions {
         let letters = read.into_iter().filter_map(|stored| {
             let letter = DeadLetter::read(&stored.value);
             if letter.is_none() {
-                tracing::error!(
-                    id = stored.id,
-                    "left a dead letter that this version cannot read"
-                );
+                tracing::error!("left a dead letter that this version cannot read");
             }
             Some((stored, letter?))
         });
