@@ -140,7 +140,13 @@ mod tests {
 
     #[test]
     fn a_column_of_too_few_rows_loses_its_cells_and_keeps_its_place() {
-        let cells = [(0, 0, 1.0), (1, 0, 2.0), (1, 2, 4.0), (3, 0, 3.0), (3, 2, 5.0)];
+        let cells = [
+            (0, 0, 1.0),
+            (1, 0, 2.0),
+            (1, 2, 4.0),
+            (3, 0, 3.0),
+            (3, 2, 5.0),
+        ];
         let all = Ratings::new(4, 4, &cells);
         let (kept, rare) = all.clone().without_rare(3);
         let expected = [(0, 0, 1.0), (1, 0, 2.0), (3, 0, 3.0)];

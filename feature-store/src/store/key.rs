@@ -109,7 +109,8 @@ impl Kind {
             | Self::Offset
             | Self::Budget
             | Self::Policy
-            | Self::Campaigns => false,
+            | Self::Campaigns
+            | Self::Secret => false,
         }
     }
 
