@@ -35,7 +35,7 @@ if [ "$quick" = yes ]; then
     swaps=4 window=2s after=500ms settle=5s rate=60
 else
     sizes=("1000000 64" "20000 64" "30000 64")
-    swaps=20 window=6s after=1s settle=75s rate=
+    swaps=20 window=10s after=1s settle=75s rate=
 fi
 echo "drill 2 of 5: ${#sizes[@]} snapshots" >&2
 ids=() items_of=()

@@ -24,7 +24,7 @@ use load::{Catalogues, Load};
 use memory::Memory;
 use publish::Publisher;
 use report::Report;
-use windows::Window;
+use windows::{Window, Windows};
 
 /// Runs it; true when nothing failed and nothing was mixed.
 pub(crate) fn run(args: &SwapArgs) -> anyhow::Result<bool> {
@@ -62,21 +62,16 @@ async fn drill(args: &SwapArgs) -> anyhow::Result<Report> {
     Ok(Report::new(args, &load, &windows, rollback, memory.read()))
 }
 
-/// A quiet window and one with a swap, in turns, and the way back at the end.
+/// Quiet windows and ones with a swap, in turns, and the way back at the end.
 async fn swaps(
     args: &SwapArgs,
     publisher: &Publisher,
     memory: &Memory,
-) -> anyhow::Result<(Vec<(Window, Window)>, Option<Duration>)> {
+) -> anyhow::Result<(Windows, Option<Duration>)> {
     tokio::time::sleep(args.warmup).await;
-    let mut pairs = Vec::new();
+    let mut windows = Windows::begin(quiet(args).await);
+    memory.is_steady();
     for swap in 0..args.swaps {
-        let began = Instant::now();
-        tokio::time::sleep(args.window).await;
-        let quiet = Window::since(began);
-        if swap == 0 {
-            memory.is_steady();
-        }
         let began = Instant::now();
         let id = publisher
             .swap()
@@ -93,14 +88,20 @@ async fn swaps(
             id.get(..12).unwrap_or(&id),
             swapped.took().as_secs_f64()
         ));
-        pairs.push((quiet, swapped));
+        windows.push(swapped, quiet(args).await);
     }
     let rollback = if args.no_rollback {
         None
     } else {
         Some(publisher.roll_back().await.context("the way back")?)
     };
-    Ok((pairs, rollback))
+    Ok((windows, rollback))
+}
+
+async fn quiet(args: &SwapArgs) -> Window {
+    let began = Instant::now();
+    tokio::time::sleep(args.window).await;
+    Window::since(began)
 }
 
 async fn connect(args: &SwapArgs) -> anyhow::Result<Targets> {

@@ -11,7 +11,8 @@ use crate::targets::parse_url;
 
 /// Swaps snapshots under a steady load of decisions, and goes back at the end
 ///
-/// Quiet windows and windows with a swap take turns. Every answer is checked: that it came, that its
+/// Quiet windows and windows with a swap take turns; a swap's p99 is compared with those of the quiet
+/// windows on both sides of it. Every answer is checked: that it came, that its
 /// generation is one that was live, and that its items are of that generation; every tenth request
 /// asks candidates and has their answer ranked, which must come from the same generation. By itself
 /// it prepares and activates over SnapshotService, on every server before any goes live; --swap-cmd

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::args::SwapArgs;
 use super::load::Load;
 use super::memory::Resident;
-use super::windows::{Window, quantile};
+use super::windows::{Windows, quantile};
 use crate::stats;
 
 /// The figures. The first nine are promised; more may follow.
@@ -24,7 +24,7 @@ pub(crate) struct Report {
     rss_steady_mb: f64,
     rss_peak_mb: f64,
     rss_after_mb: f64,
-    /// Of the p99 of a swap's window to that of the quiet window before it.
+    /// Of the p99 of a swap's window to that of the quiet windows on both sides of it.
     p99_ratio_median: f64,
     /// Upper end of the 95 % interval of the ratios' geometric mean.
     p99_ratio_high: f64,
@@ -47,27 +47,23 @@ impl Report {
     pub(crate) fn new(
         args: &SwapArgs,
         load: &Load,
-        windows: &[(Window, Window)],
+        windows: &Windows,
         rollback: Option<Duration>,
         memory: Resident,
     ) -> Self {
         let seen = load.seen();
-        let p99 = |window: &Window| window.p99_ms(&seen.samples).unwrap_or_default();
-        let pairs: Vec<(f64, f64)> = windows
-            .iter()
-            .map(|(quiet, swap)| (p99(quiet), p99(swap)))
-            .collect();
+        let pairs = windows.p99_pairs_ms(&seen.samples);
         let counted = pairs.iter().filter(|(quiet, _)| *quiet > 0.0);
         let ratios: Vec<f64> = counted.map(|(quiet, swap)| swap / quiet).collect();
         let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
         let of = |values: &[f64], share| quantile(&mut values.to_vec(), share).unwrap_or_default();
         let column = |pick: fn(&(f64, f64)) -> f64| pairs.iter().map(pick).collect::<Vec<_>>();
         let took: Vec<f64> = windows
-            .iter()
-            .map(|(_, swap)| swap.took().saturating_sub(args.after).as_secs_f64())
+            .swaps()
+            .map(|swap| swap.took().saturating_sub(args.after).as_secs_f64())
             .collect();
         Self {
-            swaps: windows.len(),
+            swaps: windows.swaps().len(),
             failed: seen.failed,
             mixed: seen.mixed,
             p99_steady_ms: of(&column(|pair| pair.0), 0.5),

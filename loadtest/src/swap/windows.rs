@@ -1,4 +1,4 @@
-//! The p99 of quiet windows beside that of the swaps that follow them.
+//! The p99 of the swaps beside that of the quiet windows around them.
 
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,50 @@ impl Window {
     }
 }
 
+/// Quiet windows, and a swap between each two of them.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    first: Window,
+    /// Each swap, and the quiet window after it.
+    rest: Vec<(Window, Window)>,
+}
+
+impl Windows {
+    pub(crate) fn begin(quiet: Window) -> Self {
+        Self {
+            first: quiet,
+            rest: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, swap: Window, quiet: Window) {
+        self.rest.push((swap, quiet));
+    }
+
+    pub(crate) fn swaps(&self) -> impl ExactSizeIterator<Item = &Window> {
+        self.rest.iter().map(|(swap, _)| swap)
+    }
+
+    /// Of each swap the quiet p99 and its own, in milliseconds. One generation answers before a swap
+    /// and another after it, at different costs; the swap's own window has both. So the quiet p99 is
+    /// the geometric mean of the windows on its two sides.
+    pub(crate) fn p99_pairs_ms(&self, samples: &[Sample]) -> Vec<(f64, f64)> {
+        let p99 = |window: &Window| window.p99_ms(samples).unwrap_or_default();
+        let mut before = p99(&self.first);
+        let pair = |(swap, quiet)| {
+            let after = p99(quiet);
+            let quiet = (before * after).sqrt();
+            before = after;
+            (quiet, p99(swap))
+        };
+        self.rest
+            .iter()
+            .map(|(swap, quiet)| (swap, quiet))
+            .map(pair)
+            .collect()
+    }
+}
+
 /// The value that a share of all lies at or below.
 pub(crate) fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     values.sort_by(f64::total_cmp);
@@ -60,6 +104,28 @@ mod tests {
         assert_eq!(quantile(&mut values, 0.5), Some(100.0));
         assert_eq!(quantile(&mut [7.0], 0.99), Some(7.0));
         assert_eq!(quantile(&mut [], 0.5), None);
+    }
+
+    #[test]
+    fn a_swap_is_compared_with_the_quiet_windows_on_both_sides() {
+        let begin = Instant::now();
+        let second = |number: u64| Window {
+            from: begin + Duration::from_secs(number),
+            to: begin + Duration::from_secs(number + 1),
+        };
+        let samples: Vec<Sample> = [4, 7, 9, 8, 1]
+            .into_iter()
+            .zip(0..)
+            .map(|(ms, at)| Sample {
+                intended: begin + Duration::from_secs(at),
+                latency: Duration::from_millis(ms),
+            })
+            .collect();
+        let mut windows = Windows::begin(second(0));
+        windows.push(second(1), second(2));
+        windows.push(second(3), second(4));
+        assert_eq!(windows.p99_pairs_ms(&samples), [(6.0, 7.0), (3.0, 8.0)]);
+        assert_eq!(windows.swaps().len(), 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`held`] | [`Generations`]: the live one, and the one before or the next; requests take one and keep it |
-//! | [`loader`] | the thread with the lowest priority that loads, examines and frees |
+//! | [`loader`] | the thread that loads on idle cores, examines and frees |
 //! | [`keeper`] | [`Keeper`]: prepare, activate, roll back, one after another; [`Role`] is what it needs of a role |
 //! | `prepare` | from a published snapshot to a generation that is ready, gates among it |
 //! | `begin`, `follow` | what to answer from at the start, and what the registry's records say after it |

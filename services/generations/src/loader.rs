@@ -4,11 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-/// The lowest priority there is: an idle core's worth when there is one, a sliver when there is
-/// not. Threads that are started from here inherit it.
+/// For a system without a policy for idle threads.
 const NICE: i32 = 19;
 /// How often it looks whether something can be freed.
 const TICK: Duration = Duration::from_millis(50);
@@ -23,8 +26,8 @@ type Job = Box<dyn FnOnce(&Runtime) + Send>;
 #[error("the loader's thread failed; the log has the panic")]
 pub struct Broken;
 
-/// One thread with the lowest priority that does one job after another. It has an IO runtime of its
-/// own, whose blocking threads share that priority: fetching a snapshot hashes all of it.
+/// One thread that does one job after another while a core is idle. It has an IO runtime of its
+/// own, whose blocking threads share that policy: fetching a snapshot hashes all of it.
 #[derive(Debug)]
 pub struct Loader {
     jobs: mpsc::Sender<Job>,
@@ -74,7 +77,7 @@ impl Loader {
 }
 
 fn work(queue: &mpsc::Receiver<Job>, runtime: &Runtime, mut tick: impl FnMut()) {
-    lower_priority(NICE);
+    work_when_idle();
     let mut worked = None;
     loop {
         match queue.recv_timeout(TICK) {
@@ -94,6 +97,24 @@ fn work(queue: &mpsc::Receiver<Job>, runtime: &Runtime, mut tick: impl FnMut()) 
     }
 }
 
+/// This thread, and those that it starts from now on, run when a core has nothing else to do, and
+/// get a sliver of a busy one. A niceness alone would not do: a nice thread keeps a core to the end
+/// of its slice, for milliseconds, while a call waits; an idle one makes room at once.
+fn work_when_idle() {
+    const IDLE: ThreadSchedulePolicy =
+        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    // Sets the policy, then a niceness that means nothing to it and may be refused: so what counts
+    // is the policy found.
+    let asked = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, IDLE);
+    if !matches!(thread_schedule_policy(), Ok(IDLE)) {
+        tracing::warn!(
+            ?asked,
+            "could not make a thread an idle one: it is a nice one"
+        );
+        lower_priority(NICE);
+    }
+}
+
 /// Gives this thread, and those that it starts from now on, a niceness: on Linux it is a thread's
 /// own.
 pub fn lower_priority(nice: i32) {
@@ -107,23 +128,26 @@ pub fn lower_priority(nice: i32) {
 mod tests {
     use super::*;
 
-    fn nice() -> i32 {
-        rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap()
+    fn policy() -> ThreadSchedulePolicy {
+        thread_schedule_policy().unwrap()
     }
 
     #[tokio::test]
-    async fn jobs_and_the_threads_they_start_have_the_lowest_priority_and_nobody_else() {
-        let before = nice();
+    async fn jobs_and_the_threads_they_start_run_on_idle_cores_and_nobody_else_does() {
+        let before = policy();
         let loader = Loader::start("test", || {}).unwrap();
         let (own, started) = loader
             .run(|runtime| {
-                let blocking = runtime.block_on(async { tokio::task::spawn_blocking(nice).await });
-                (nice(), blocking.unwrap())
+                let blocking =
+                    runtime.block_on(async { tokio::task::spawn_blocking(policy).await });
+                (policy(), blocking.unwrap())
             })
             .await
             .unwrap();
-        assert_eq!((own, started), (NICE, NICE));
-        assert_eq!(nice(), before);
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        assert_eq!((own, started), (idle, idle));
+        assert_ne!(before, idle);
+        assert_eq!(policy(), before);
     }
 
     #[tokio::test]

@@ -11,8 +11,9 @@ use crate::keeper::{Keeper, Role};
 use crate::settings::Settings;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// A bar is broken when it is broken in so many looks on end: one bad second is a hiccup.
-const LOOKS: u32 = 3;
+/// A generation is taken back when so many seconds of it were bad, and all of them together are: one
+/// bad second is a hiccup, however bad it was.
+const SECONDS: u32 = 3;
 
 /// A generation that went live a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +22,9 @@ pub(crate) struct Trial {
     pub(crate) begun: Instant,
 }
 
-/// What breaks a bar, in words; `None` while nothing does. Nothing is said of fewer calls than the
-/// settings ask for, and nothing of the p99 without calls to compare with.
+/// What breaks a bar, in words; `None` while nothing does. Nothing is said of the p99 without enough
+/// calls to compare with.
 fn broken(settings: &Settings, before: &Traffic, after: &Traffic) -> Option<String> {
-    if after.calls < settings.calls {
-        return None;
-    }
     let shares = [
         (
             "failed",
@@ -118,7 +116,8 @@ struct Comparison {
     trial: Trial,
     start: Traffic,
     before: Traffic,
-    broken_in_a_row: u32,
+    last: Traffic,
+    bad_seconds: u32,
 }
 
 impl<R: Role> Keeper<R> {
@@ -139,12 +138,7 @@ impl<R: Role> Keeper<R> {
             if trial.as_ref() != comparison.as_ref().map(|one| &one.trial) {
                 comparison = trial.and_then(|trial| {
                     let (start, before) = readings.before(trial.begun)?;
-                    Some(Comparison {
-                        trial,
-                        start,
-                        before,
-                        broken_in_a_row: 0,
-                    })
+                    Some(Comparison::new(trial, start, before))
                 });
             }
             readings.read(now, traffic.clone(), watch);
@@ -161,15 +155,28 @@ impl<R: Role> Keeper<R> {
 }
 
 impl Comparison {
-    /// Why it must be taken back, when it must.
+    fn new(trial: Trial, start: Traffic, before: Traffic) -> Self {
+        Self {
+            trial,
+            last: start.clone(),
+            start,
+            before,
+            bad_seconds: 0,
+        }
+    }
+
+    /// Why it must be taken back, when it must. Fewer calls than the settings ask for say nothing.
     fn look(&mut self, settings: &Settings, traffic: &Traffic) -> Option<String> {
-        let why = broken(settings, &self.before, &traffic.since(&self.start));
-        self.broken_in_a_row = if why.is_some() {
-            self.broken_in_a_row + 1
-        } else {
-            0
-        };
-        why.filter(|_| self.broken_in_a_row >= LOOKS)
+        let newest = traffic.since(&self.last);
+        self.last = traffic.clone();
+        if broken(settings, &self.before, &newest).is_some() {
+            self.bad_seconds += 1;
+        }
+        let all = traffic.since(&self.start);
+        if self.bad_seconds < SECONDS || all.calls < settings.calls {
+            return None;
+        }
+        broken(settings, &self.before, &all)
     }
 }
 
@@ -219,30 +226,53 @@ mod tests {
         assert_eq!(counted, [100, 100, 100, 100, 200]);
     }
 
-    #[test]
-    fn few_calls_say_nothing() {
-        let before = traffic(1_000, 0, 0);
-        assert_eq!(broken(&settings(), &before, &traffic(99, 99, 99)), None);
-        let nothing = Traffic::default();
-        assert!(broken(&settings(), &nothing, &traffic(100, 100, 0)).is_some());
+    fn watched() -> Comparison {
+        let trial = Trial {
+            generation: "g".to_owned(),
+            begun: Instant::now(),
+        };
+        Comparison::new(trial, Traffic::default(), traffic(1_000, 0, 0))
+    }
+
+    /// What each second of the calls, of which so many fail, makes of a generation.
+    fn seconds(calls_and_failed: &[(u64, u64)]) -> Vec<bool> {
+        let (mut compared, mut all) = (watched(), Traffic::default());
+        let mut look = |&(calls, failed): &(u64, u64)| {
+            all.add(&traffic(calls, failed, 0));
+            compared.look(&settings(), &all).is_some()
+        };
+        calls_and_failed.iter().map(&mut look).collect()
     }
 
     #[test]
-    fn one_bad_look_is_a_hiccup() {
-        let mut compared = Comparison {
-            trial: Trial {
-                generation: "g".to_owned(),
-                begun: Instant::now(),
-            },
-            start: Traffic::default(),
-            before: traffic(1_000, 0, 0),
-            broken_in_a_row: 0,
-        };
-        let (good, bad) = (traffic(1_000, 0, 0), traffic(1_000, 500, 0));
-        for traffic in [&bad, &bad, &good, &bad, &bad] {
-            assert_eq!(compared.look(&settings(), traffic), None);
-        }
-        assert!(compared.look(&settings(), &bad).is_some());
+    fn few_calls_say_nothing() {
+        let ten_fail = [(10, 10); 10];
+        let mut taken_back = [false; 10];
+        taken_back[9] = true;
+        assert_eq!(seconds(&ten_fail), taken_back, "100 calls are asked for");
+        assert_eq!(
+            broken(&settings(), &traffic(99, 0, 0), &traffic(100, 0, 0)),
+            None,
+            "no p99 to compare with"
+        );
+    }
+
+    #[test]
+    fn one_bad_second_is_a_hiccup_however_bad_it_was() {
+        let (good, bad) = ((1_000, 0), (1_000, 900));
+        assert_eq!(seconds(&[bad, good, good, good, good]), [false; 5]);
+        assert_eq!(
+            seconds(&[bad, good, bad, good, bad]),
+            [false, false, false, false, true]
+        );
+    }
+
+    #[test]
+    fn bad_seconds_that_others_make_up_for_are_no_reason() {
+        let mut all = vec![(1_000, 20); 2];
+        all.extend([(1_000, 0); 8]);
+        all.push((1_000, 20));
+        assert!(seconds(&all).iter().all(|taken_back| !taken_back));
     }
 
     #[test]
