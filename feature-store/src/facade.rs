@@ -3,7 +3,9 @@
 mod budgets;
 mod deadlines;
 mod decisions;
+mod erasing;
 mod erasures;
+mod exporting;
 mod following;
 mod history;
 mod identity;
@@ -11,10 +13,12 @@ mod ingest;
 mod issued;
 mod items;
 mod letters;
+mod opening;
 mod outbox;
 mod person;
 mod policies;
 mod shoppers;
+mod tombstones;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +32,12 @@ use crate::store::{Key, Observed, Observer, PARTITIONS, Partition, Store};
 
 pub use budgets::Swapped;
 pub use deadlines::Wake;
-pub use decisions::DecisionCommit;
+pub use decisions::FoundDecision;
+pub use erasing::Erased;
 pub use erasures::ErasuresRead;
+pub use exporting::{Exported, Exporter};
 pub use identity::{LinkRefusal, Linked};
-pub use issued::Issued;
+pub use issued::{Issued, StoredIssue};
 pub use letters::DeadLetter;
 pub use outbox::{Delivery, Reader};
 pub use person::{Changed, Look, NewOutcome, ShopperChange, StoredShopper};

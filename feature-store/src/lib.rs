@@ -37,8 +37,9 @@ pub mod view;
 pub use erasure::{MacKey, ShopperMac, Tombstone};
 pub use event::{Event, EventKind, Outcome, RejectCode, Rejection};
 pub use facade::{
-    Changed, DeadLetter, DecisionCommit, Delivery, ErasuresRead, FeatureStore, Issued, LinkRefusal,
-    Linked, Look, NewOutcome, Reader, Settings, ShopperChange, StoredShopper, Swapped, Wake,
+    Changed, DeadLetter, Delivery, Erased, ErasuresRead, Exported, Exporter, FeatureStore,
+    FoundDecision, Issued, LinkRefusal, Linked, Look, NewOutcome, Reader, Settings, ShopperChange,
+    StoredIssue, StoredShopper, Swapped, Wake,
 };
 pub use features::{
     EntityKind, FeatureDef, FeatureValue, Plan, Registry, Status, UnknownFeature, Value, ValueType,
@@ -49,7 +50,10 @@ pub use items::{
 pub use log::LoggedEvent;
 pub use point_in_time::{Applied, EventLog, PointInTime, Seen};
 pub use replay::Replay;
-pub use state::{ConsentRecord, DecodeError, ProfileUpdate, RecoveryTooLarge, Shopper, Standing};
+pub use seal::RowKey;
+pub use state::{
+    ConsentRecord, DecodeError, ProfileUpdate, RecoveryTooLarge, Removed, Shopper, Standing,
+};
 pub use time::Millis;
 pub use view::{
     Cart, CartLine, MessageRecord, OrderGaps, Portrait, Profile, Recent, Session, ShopperView,

@@ -18,6 +18,7 @@ use crate::time::Millis;
 #[derive(Clone, Debug, Default)]
 pub struct EventLog {
     entries: Vec<Seen>,
+    erased: u64,
 }
 
 /// An entry, and from when on it could be read.
@@ -40,7 +41,22 @@ impl EventLog {
             seen.push(Seen { at, entry });
         }
         seen.sort_by_key(|seen| (seen.at, seen.entry.partition, seen.entry.sequence));
-        Self { entries: seen }
+        Self {
+            entries: seen,
+            erased: 0,
+        }
+    }
+
+    /// Notes how many entries were of shoppers who were erased, and so are not among these.
+    #[must_use]
+    pub fn with_erased(self, erased: u64) -> Self {
+        Self { erased, ..self }
+    }
+
+    /// How many entries were of shoppers who were erased.
+    #[must_use]
+    pub fn erased(&self) -> u64 {
+        self.erased
     }
 
     #[must_use]

@@ -200,11 +200,11 @@ fn this_version_writes_the_first_format_with_what_was_taken() {
 fn a_value_of_a_later_format_is_refused() {
     let mut later = bytes(GOLDEN);
     assert_eq!(later[..2], [0x08, 0x01], "the format comes first");
-    later[1] = 4;
+    later[1] = 5;
     let error = Shopper::decode(&later).expect_err("the format is unknown");
     assert_eq!(
         error.to_string(),
-        "the format is 4, 3 is the newest one known"
+        "the format is 5, 4 is the newest one known"
     );
 }
 

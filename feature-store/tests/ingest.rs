@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use feature_store::store::{Commit, CommitOutcome, Key, Kind, Log, Op, Partition, Store};
+use feature_store::store::{
+    Commit, CommitOutcome, Error, Key, Kind, Log, LogEntry, Op, Partition, Store,
+};
 use feature_store::{
-    Availability, Changed, ConsentRecord, DecisionCommit, Event, EventKind, FeatureStore, Item,
-    LoggedEvent, Look, Millis, Outcome, ProfileUpdate, RejectCode, Replay, Settings, ShopperChange,
+    Availability, Changed, ConsentRecord, Event, EventKind, FeatureStore, Item, LoggedEvent, Look,
+    Millis, Outcome, ProfileUpdate, RejectCode, Replay, Settings, ShopperChange,
 };
 use support::Fixture;
 
@@ -30,7 +32,6 @@ on_both_stores!(
     an_unreadable_state_is_refused_and_left_as_it_is,
     keeps_what_shoppers_say_of_themselves,
     items_are_checked_stored_and_shown,
-    a_decision_is_stored_once,
 );
 
 const NOW: Millis = Millis(1_700_000_000_000);
@@ -52,14 +53,19 @@ async fn open(fixture: &Fixture) -> FeatureStore {
     FeatureStore::new(fixture.open().await, Settings::default())
 }
 
-async fn events_of(store: &dyn Store, shopper: &str) -> Vec<LoggedEvent> {
-    let partition = Partition::of(shopper);
-    let log = store
-        .read_logs(&[(partition, Log::Events, 0)], 100_000)
-        .await
-        .expect("answers");
-    let decode = |bytes: &Bytes| LoggedEvent::decode(bytes).expect("is an event");
-    log[0].iter().map(|entry| decode(&entry.value)).collect()
+async fn events_of(features: &FeatureStore, shopper: &str) -> Vec<LoggedEvent> {
+    let wanted = Partition::of(shopper);
+    let mut events = Vec::new();
+    let mut take = |partition, entry: &LogEntry| {
+        if partition == wanted {
+            events.push(LoggedEvent::decode(&entry.value).expect("is an event"));
+        }
+        Ok::<_, Error>(())
+    };
+    let unseen = &mut |_, _| {};
+    let read = features.read_log(Log::Events, &mut take, unseen);
+    assert_eq!(read.await, Ok(0), "nobody was erased");
+    events
 }
 
 async fn due(store: &dyn Store, now: Millis) -> Vec<(String, Millis)> {
@@ -133,7 +139,7 @@ async fn an_accepted_event_changes_state_log_and_deadline(fixture: &Fixture) {
         .remove(0)
         .expect("is there");
     assert_eq!(view.cart.lines.len(), 1);
-    let logged = events_of(&**features.store(), "a").await;
+    let logged = events_of(&features, "a").await;
     assert_eq!(logged.len(), 1);
     assert_eq!((&logged[0].event, logged[0].accepted_at), (&added, NOW));
     let due_at = added.occurred_at.saturating_add(Settings::default().idle);
@@ -256,7 +262,7 @@ async fn push_from_eight_callers(instances: &[FeatureStore]) {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.expect("ends");
     }
-    let logged = events_of(&**instances[0].store(), "a").await;
+    let logged = events_of(&instances[0], "a").await;
     let mut ids: Vec<_> = logged
         .iter()
         .map(|logged| logged.event.event_id.clone())
@@ -301,7 +307,7 @@ async fn the_log_replays_to_what_serving_shows(fixture: &Fixture) {
     }
     for shopper in ["a", "b"] {
         let mut replay = Replay::new();
-        for logged in events_of(&**features.store(), shopper).await {
+        for logged in events_of(&features, shopper).await {
             assert_eq!(replay.apply(&logged), Outcome::Accepted);
         }
         let served = features
@@ -452,31 +458,6 @@ async fn items_are_checked_stored_and_shown(fixture: &Fixture) {
     assert_eq!(
         features.store().list(Partition::of("c"), Kind::Item).await,
         Ok(vec!["c".to_owned()])
-    );
-}
-
-async fn a_decision_is_stored_once(fixture: &Fixture) {
-    let features = open(fixture).await;
-    let (first, second) = (Bytes::from("first"), Bytes::from("second"));
-    assert_eq!(features.decision("a", "d1").await, Ok(None));
-    let stored = features.commit_decision("a", "d1", first.clone()).await;
-    assert_eq!(stored, Ok(DecisionCommit::Stored));
-    let existing = features.commit_decision("a", "d1", second).await;
-    assert_eq!(existing, Ok(DecisionCommit::Existing(first.clone())));
-    assert_eq!(features.decision("a", "d1").await, Ok(Some(first.clone())));
-    let log = [(Partition::of("a"), Log::Decisions, 0)];
-    let logged = features
-        .store()
-        .read_logs(&log, 10)
-        .await
-        .expect("answers")
-        .remove(0);
-    assert_eq!(
-        logged
-            .into_iter()
-            .map(|entry| entry.value)
-            .collect::<Vec<_>>(),
-        [first]
     );
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use feature_store::store::{Log, Partition};
+use feature_store::store::{Error, Log, LogEntry, Partition};
 use feature_store::{
     Changed, Event, EventKind, FeatureStore, Look, Millis, NewOutcome, Outcome, Reader, Settings,
     ShopperChange, StoredShopper, Swapped, Wake,
@@ -58,6 +58,7 @@ async fn read(features: &FeatureStore, shopper: &str) -> StoredShopper {
 
 fn change(decision: &str) -> ShopperChange {
     ShopperChange {
+        at: NOW,
         recovery: Some(decision.as_bytes().to_vec()),
         decision: Some((
             decision.to_owned(),
@@ -74,16 +75,16 @@ fn change(decision: &str) -> ShopperChange {
 }
 
 async fn entries(features: &FeatureStore, shopper: &str, log: Log) -> Vec<Bytes> {
-    let from = [(Partition::of(shopper), log, 0)];
-    let mut read = features
-        .store()
-        .read_logs(&from, 100)
-        .await
-        .expect("answers");
-    read.remove(0)
-        .into_iter()
-        .map(|entry| entry.value)
-        .collect()
+    let wanted = Partition::of(shopper);
+    let mut rows = Vec::new();
+    let mut take = |partition, entry: &LogEntry| {
+        rows.extend((partition == wanted).then(|| entry.value.clone()));
+        Ok::<_, Error>(())
+    };
+    let unseen = &mut |_, _| {};
+    let read = features.read_log(log, &mut take, unseen);
+    assert_eq!(read.await, Ok(0), "nobody was erased");
+    rows
 }
 
 async fn due(features: &FeatureStore, now: Millis) -> Vec<(Wake, Millis)> {

@@ -132,21 +132,18 @@ async fn push(features: &FeatureStore, events: &[Event], now: Millis) {
     );
 }
 
+/// All that the event logs hold.
+async fn events(features: &FeatureStore) -> Vec<LoggedEvent> {
+    let log = features.event_log(&mut |_, _| {}).await.expect("answers");
+    log.entries().map(|seen| seen.entry.clone()).collect()
+}
+
 /// Counts the logs from their beginning.
 async fn recount(features: &FeatureStore, as_of: Millis) -> BTreeMap<String, ItemStats> {
     let mut tally = Tally::new();
     tally.advance(as_of);
     let mut items = BTreeMap::new();
-    let from: Vec<_> = Partition::all()
-        .map(|partition| (partition, Log::Events, 0))
-        .collect();
-    let logs = features
-        .store()
-        .read_logs(&from, 1 << 20)
-        .await
-        .expect("answers");
-    for entry in logs.iter().flatten() {
-        let logged = LoggedEvent::decode(&entry.value).expect("is an event");
+    for logged in events(features).await {
         if logged.accepted_at < as_of {
             let event = logged.event;
             tally.count(&event.item_id, event.kind, event.occurred_at);
@@ -496,20 +493,9 @@ async fn after_a_kill_statistics_equal_a_recount_of_the_log() {
     }
     assert!(acknowledged.len() > 3, "{acknowledged:?}");
     let features = open(&fixture).await;
-    let from: Vec<_> = Partition::all()
-        .map(|partition| (partition, Log::Events, 0))
-        .collect();
-    let logs = features
-        .store()
-        .read_logs(&from, 1 << 20)
-        .await
-        .expect("answers");
     let mut pushed = BTreeMap::<String, u32>::new();
-    for entry in logs.iter().flatten() {
-        let id = LoggedEvent::decode(&entry.value)
-            .expect("is an event")
-            .event
-            .event_id;
+    for logged in events(&features).await {
+        let id = logged.event.event_id;
         let batch = id.rsplit_once(' ').expect("has a number").0;
         *pushed.entry(batch.to_owned()).or_default() += 1;
     }

@@ -40,7 +40,7 @@ impl fmt::Display for Wake {
 impl FeatureStore {
     /// Takes up to `limit` deadlines of these partitions that are due, the longest due first. Each
     /// comes due again after `lease`, unless what it is about was settled until then. A link of two
-    /// ids that somebody left half done is done here, and not answered.
+    /// ids or an erasure that somebody left half done is done here, and not answered.
     pub async fn claim_due(
         &self,
         partitions: &[Partition],
@@ -54,15 +54,20 @@ impl FeatureStore {
             .await?;
         let mut due = Vec::with_capacity(claimed.len());
         for one in claimed {
-            match self.resume_link(&one.id).await {
+            match self.resume(&one.id).await {
                 Ok(true) => {}
                 Ok(false) => due.push(one),
                 Err(error @ Error::Corrupt { .. }) => {
-                    tracing::error!(%error, "left a link whose values are unreadable");
+                    tracing::error!(%error, "left a link or an erasure whose values are unreadable");
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(due)
+    }
+
+    /// Brings to its end what a deadline of ours is about; says whether it was one.
+    async fn resume(&self, id: &str) -> Result<bool, Error> {
+        Ok(self.resume_link(id).await? || self.resume_erasure(id).await?)
     }
 }

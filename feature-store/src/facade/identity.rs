@@ -16,7 +16,10 @@ use super::{FeatureStore, StoredShopper};
 use crate::event::text;
 use crate::store::{CommitOutcome, Error, Key, Op};
 use crate::{Millis, Rejection};
-use steps::{Pair, Step, expect, parse_wake, put, schedule, stands, wake};
+use bytes::Bytes;
+use steps::{Pair, Step, expect, parse_wake, schedule, stands};
+
+pub(super) use steps::wake;
 
 const MAX_ID: usize = 128;
 
@@ -104,10 +107,13 @@ impl FeatureStore {
                 return Ok(Ok(self.linked(alias, false).await?));
             }
             let (key, expected) = (Key::shopper(&root_id), read.version);
-            let mut shopper = read.shopper;
+            let mut shopper = read.shopper.clone();
             if shopper.close_part(alias, now) {
                 let id = wake(&root_id, alias);
-                let ops = vec![put(&key, expected, &shopper), schedule(id, now)];
+                let mut ops = read
+                    .begins
+                    .put(&key, expected, Bytes::from(shopper.encode()));
+                ops.push(schedule(id, now));
                 if self.commit_step(&key, ops).await? {
                     self.settle(&root_id, alias).await?.ok();
                     return Ok(Ok(self.linked(&root_id, true).await?));
@@ -211,8 +217,30 @@ impl FeatureStore {
         })
     }
 
-    /// Values as they are, moved or not.
+    /// Values as they are, moved or not; an erasure that is half done is done first. One round trip,
+    /// and one more for those of whom there is none.
     pub(super) async fn read_values(&self, ids: &[&str]) -> Result<Vec<StoredShopper>, Error> {
+        let mut attempts = Attempts::default();
+        let mut read = self.values_as_stored(ids).await?;
+        while let Some(at) = read.iter().position(|one| one.shopper.erasing.is_some()) {
+            if let Some(id) = ids.get(at) {
+                Box::pin(self.finish_erasure(id)).await?;
+            }
+            attempts.wait(self.store().name()).await?;
+            read = self.values_as_stored(ids).await?;
+        }
+        let absent = ids.iter().zip(&read).filter(|(_, one)| one.version == 0);
+        let absent: Vec<&str> = absent.map(|(id, _)| *id).collect();
+        let begin = read.iter_mut().filter(|one| one.version == 0);
+        for (one, begins) in begin.zip(self.begins(&absent).await?) {
+            one.shopper = begins.shopper();
+            one.begins = begins;
+        }
+        Ok(read)
+    }
+
+    /// Values as they are, moved, half erased or whole. One round trip.
+    pub(super) async fn values_as_stored(&self, ids: &[&str]) -> Result<Vec<StoredShopper>, Error> {
         let keys: Vec<_> = ids.iter().map(|id| Key::shopper(id)).collect();
         let values = self.store().get_many(&keys).await?;
         let read = keys.iter().zip(values).map(|(key, value)| {
@@ -222,13 +250,13 @@ impl FeatureStore {
             Ok(StoredShopper {
                 version: value.version,
                 shopper: decode(key, &value)?,
-                under: None,
+                ..StoredShopper::default()
             })
         });
         read.collect()
     }
 
-    async fn commit_step(&self, key: &Key, ops: Vec<Op>) -> Result<bool, Error> {
+    pub(super) async fn commit_step(&self, key: &Key, ops: Vec<Op>) -> Result<bool, Error> {
         let _lane = self.lanes(std::iter::once(key.partition)).await;
         Ok(commit_one(self, key.partition, ops).await? == CommitOutcome::Done)
     }
@@ -247,7 +275,7 @@ fn check_ids(shopper: &str, alias: &str, link_id: &str) -> Result<(), Rejection>
     Ok(())
 }
 
-fn check_id(field: &'static str, id: &str) -> Result<(), Rejection> {
+pub(super) fn check_id(field: &'static str, id: &str) -> Result<(), Rejection> {
     if id.is_empty() {
         let detail = format!("{field} is empty, 1 to {MAX_ID} bytes are allowed");
         return Err(Rejection::invalid(field, detail));

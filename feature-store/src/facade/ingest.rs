@@ -10,6 +10,8 @@ use tracing::Instrument as _;
 use super::FeatureStore;
 use super::deadlines::Wake;
 use super::shoppers::decode;
+use super::tombstones::Begins;
+use crate::seal::Sealed;
 use crate::store::{Commit, CommitOutcome, Error, Key, Log, Op, Partition, Versioned};
 use crate::{Event, LoggedEvent, Millis, Outcome, RejectCode, Rejection, Shopper};
 
@@ -82,8 +84,9 @@ impl FeatureStore {
         let mut attempts = Attempts::default();
         let mut elsewhere = Elsewhere::new();
         loop {
+            let read = self.read_batch(&batch, attempts.is_first()).await?;
             let commits = self
-                .apply(events, &batch, now, outcomes, &mut elsewhere)
+                .apply(events, &batch, read, now, (outcomes, &mut elsewhere))
                 .await?;
             let partitions: Vec<_> = commits.iter().map(|commit| commit.partition).collect();
             let commit = self.store().commit(commits);
@@ -104,38 +107,65 @@ impl FeatureStore {
         }
     }
 
-    /// Reads the shoppers of a batch and turns their events into outcomes and commits.
-    async fn apply(
-        &self,
-        events: &[Event],
-        batch: &Batch<'_>,
-        now: Millis,
-        outcomes: &mut [Outcome],
-        elsewhere: &mut Elsewhere,
-    ) -> Result<Vec<Commit>, Error> {
+    /// Reads the shoppers of a batch, in its order. Whether somebody new was erased before is asked
+    /// only when a commit says that somebody was: until then it rests on that nobody was.
+    async fn read_batch(&self, batch: &Batch<'_>, is_first: bool) -> Result<Vec<Read>, Error> {
         let keys: Vec<_> = batch
             .iter()
             .flat_map(|(partition, shoppers)| shoppers.keys().map(|id| (*partition, id.as_ref())))
             .map(|(partition, id)| Key::new(partition, crate::store::Kind::Shopper, id))
             .collect();
         let read = self.store().get_many(&keys).instrument(self.reading(&keys));
-        let mut stored = keys.iter().zip(read.await?);
+        let values = read.await?;
+        let absent = keys.iter().zip(&values);
+        let absent = absent.filter_map(|(key, value)| value.is_none().then_some(key.id.as_str()));
+        let absent: Vec<&str> = absent.collect();
+        let begins = match is_first && !absent.is_empty() {
+            true => {
+                let mac_key = self.mac_key().await?;
+                let unread = absent.iter().map(|id| Begins::unread(&mac_key, id));
+                unread.collect()
+            }
+            false => self.begins(&absent).await?,
+        };
+        let mut begins = begins.into_iter();
+        let read = keys.into_iter().zip(values).map(|(key, value)| Read {
+            begins: match value {
+                Some(_) => Begins::default(),
+                None => begins.next().unwrap_or_default(),
+            },
+            key,
+            value,
+        });
+        Ok(read.collect())
+    }
+
+    /// Turns the events of shoppers as they were read into outcomes and commits.
+    async fn apply(
+        &self,
+        events: &[Event],
+        batch: &Batch<'_>,
+        read: Vec<Read>,
+        now: Millis,
+        (outcomes, elsewhere): (&mut [Outcome], &mut Elsewhere),
+    ) -> Result<Vec<Commit>, Error> {
+        let mut stored = read.iter();
         let mut commits = Vec::new();
         let mut turn = 0;
         for (partition, shoppers) in batch {
             let mut ops = Vec::new();
             for positions in shoppers.values() {
-                let Some((key, value)) = stored.next() else {
+                let Some(stored) = stored.next() else {
                     continue;
                 };
                 let change = Change {
                     events,
                     positions,
-                    key,
+                    stored,
                     now,
                     idle: self.inner.settings.idle,
                 };
-                ops.extend(change.make(value.as_ref(), outcomes, elsewhere));
+                ops.extend(change.make(outcomes, elsewhere)?);
                 turn += 1;
                 if turn % SHOPPERS_A_TURN == 0 {
                     tokio::task::yield_now().await;
@@ -152,31 +182,49 @@ impl FeatureStore {
     }
 }
 
+/// A shopper's value as it was read, and how it begins where there is none.
+struct Read {
+    key: Key,
+    value: Option<Versioned>,
+    begins: Begins,
+}
+
+impl Read {
+    fn shopper(&self) -> Result<Shopper, Error> {
+        match &self.value {
+            Some(value) => decode(&self.key, value),
+            None => Ok(self.begins.shopper()),
+        }
+    }
+
+    fn put(&self, shopper: &Shopper) -> Vec<Op> {
+        let version = self.value.as_ref().map_or(0, |value| value.version);
+        let value = Bytes::from(shopper.encode());
+        self.begins.put(&self.key, version, value)
+    }
+}
+
 /// What a batch says of one shopper.
 struct Change<'a> {
     events: &'a [Event],
     positions: &'a [usize],
-    key: &'a Key,
+    stored: &'a Read,
     now: Millis,
     idle: Duration,
 }
 
 impl Change<'_> {
     /// Applies the shopper's events and says what to write: nothing unless one was accepted.
-    fn make(
-        &self,
-        stored: Option<&Versioned>,
-        outcomes: &mut [Outcome],
-        elsewhere: &mut Elsewhere,
-    ) -> Vec<Op> {
-        let decoded = stored.map_or_else(|| Ok(Shopper::empty()), |value| decode(self.key, value));
-        let mut shopper = match decoded {
+    fn make(&self, outcomes: &mut [Outcome], elsewhere: &mut Elsewhere) -> Result<Vec<Op>, Error> {
+        let key = &self.stored.key;
+        let mut shopper = match self.stored.shopper() {
             Ok(shopper) => shopper,
             Err(error) => {
-                refuse(&self.key.id, self.positions, &error, outcomes);
-                return Vec::new();
+                refuse(&key.id, self.positions, &error, outcomes);
+                return Ok(Vec::new());
             }
         };
+        let is_whole = shopper.moved_to().is_none() && shopper.erasing.is_none();
         let before = shopper.earliest_look(self.idle);
         let mut appends = Vec::new();
         for position in self.positions {
@@ -186,47 +234,48 @@ impl Change<'_> {
                 continue;
             };
             let id = &event.shopper_id;
-            if shopper.moved_to().is_some() || (*id != self.key.id && !shopper.is_linked(id)) {
+            if !is_whole || (*id != key.id && !shopper.is_linked(id)) {
                 elsewhere.entry(id.clone()).or_default().push(*position);
                 continue;
             }
             *outcome = shopper.apply(event, self.now);
             if *outcome == Outcome::Accepted {
-                appends.push(self.append(event));
+                appends.extend(self.append(event, &mut shopper)?);
             }
         }
         if appends.is_empty() {
-            return appends;
+            return Ok(appends);
         }
-        let mut ops = vec![Op::Put {
-            key: self.key.clone(),
-            expected: stored.map_or(0, |value| value.version),
-            value: Bytes::from(shopper.encode()),
-        }];
+        let mut ops = self.stored.put(&shopper);
         ops.extend(self.deadline(before, shopper.earliest_look(self.idle)));
         ops.append(&mut appends);
-        ops
+        Ok(ops)
     }
 
-    fn append(&self, event: &Event) -> Op {
+    /// The event's entry of the log, sealed with the key of its shopper, and the key when it is new.
+    fn append(&self, event: &Event, shopper: &mut Shopper) -> Result<Vec<Op>, Error> {
+        let partition = self.stored.key.partition;
+        let (row_key, is_new) = shopper.need_row_key_of(&event.shopper_id, partition)?;
         let entry = LoggedEvent {
             accepted_at: self.now,
-            partition: self.key.partition.number(),
+            partition: partition.number(),
             // The store gives the number; a reader takes it from the entry.
             sequence: 0,
             event: event.clone(),
         };
-        Op::Append {
+        let append = Op::Append {
             log: Log::Events,
-            value: Bytes::from(entry.encode()),
-        }
+            value: row_key.seal(Sealed::Event, None, &entry.encode())?,
+        };
+        let keep = row_key.put().filter(|_| is_new);
+        Ok(keep.into_iter().chain([append]).collect())
     }
 
     /// When somebody is to look at the shopper, by when they were last active. It is written only
     /// when that moment or the cart changed: one that was claimed keeps its lease, and a late event
     /// about another cart is looked at although nobody was active since.
     fn deadline(&self, before: (Option<Millis>, u64), after: (Option<Millis>, u64)) -> Option<Op> {
-        let id = Wake::Shopper(self.key.id.clone()).to_string();
+        let id = Wake::Shopper(self.stored.key.id.clone()).to_string();
         match after.0 {
             _ if before == after => None,
             Some(due_at) => Some(Op::Schedule { id, due_at }),
@@ -260,6 +309,10 @@ pub(super) struct Attempts(u32);
 
 impl Attempts {
     const MOST: u32 = 200;
+
+    pub(super) fn is_first(&self) -> bool {
+        self.0 == 0
+    }
 
     pub(super) async fn wait(&mut self, store: &'static str) -> Result<(), Error> {
         self.0 += 1;

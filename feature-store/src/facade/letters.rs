@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::FeatureStore;
 use super::shoppers::{commit_one, read_one};
-use crate::store::{CommitOutcome, Error, Key, Kind, Log, Op, Partition};
+use crate::Millis;
+use crate::seal::{Opener, RowKey, Sealed, key_id};
+use crate::store::{CommitOutcome, Error, Key, Kind, Log, Op, Partition, Versioned};
 
 /// A row that waits to be redriven.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,16 +18,27 @@ pub struct DeadLetter {
     /// As it was put.
     pub value: Bytes,
     version: u64,
+    row_key: Option<RowKey>,
 }
 
 impl FeatureStore {
-    /// Keeps a dead letter, in place of an older one of its id.
+    /// Keeps a dead letter about a shopper, in place of an older one of its id. None is kept of one
+    /// who was erased meanwhile.
     pub async fn put_dead_letter(
         &self,
-        partition: Partition,
-        id: &str,
+        shopper: &str,
+        (partition, id): (Partition, &str),
         value: Bytes,
+        at: Millis,
     ) -> Result<(), Error> {
+        let (_, person) = self.person(shopper).await?;
+        if person.version == 0 {
+            return Ok(());
+        }
+        let value = match person.row_key() {
+            Some(key) => key.seal(Sealed::DeadLetter, Some(at), &value)?,
+            None => value,
+        };
         let key = Key::new(partition, Kind::DeadLetter, id);
         let read = read_one(self, &key).await?;
         let put = Op::Put {
@@ -38,7 +51,7 @@ impl FeatureStore {
         Ok(())
     }
 
-    /// Up to `limit` dead letters, by partition and id.
+    /// Up to `limit` dead letters, by partition and id. Those of shoppers who were erased are left out.
     pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         let mut found = Vec::new();
         for partition in Partition::all() {
@@ -56,16 +69,35 @@ impl FeatureStore {
                 true => Vec::new(),
                 false => self.store().get_many(&keys).await?,
             };
-            for (key, value) in keys.into_iter().zip(values) {
-                found.extend(value.map(|stored| DeadLetter {
-                    partition,
-                    id: key.id,
-                    value: stored.value,
-                    version: stored.version,
-                }));
-            }
+            found.extend(self.open_letters(keys, values).await?);
         }
         Ok(found)
+    }
+
+    async fn open_letters(
+        &self,
+        keys: Vec<Key>,
+        values: Vec<Option<Versioned>>,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let mut opener = Opener::default();
+        let sealed = values.iter().flatten().map(|stored| &stored.value);
+        opener.learn(self.store().as_ref(), sealed).await?;
+        let mut letters = Vec::new();
+        for (key, stored) in keys.into_iter().zip(values) {
+            let Some(Versioned { version, value }) = stored else {
+                continue;
+            };
+            let row_key = key_id(&value).and_then(|id| opener.key(id)).cloned();
+            let opened = opener.open(Sealed::DeadLetter, &value)?.row();
+            letters.extend(opened.map(|value| DeadLetter {
+                partition: key.partition,
+                id: key.id,
+                value,
+                version,
+                row_key,
+            }));
+        }
+        Ok(letters)
     }
 
     /// Takes a dead letter away and puts its row into the queue of what is redriven, in one commit.
@@ -73,13 +105,12 @@ impl FeatureStore {
     pub async fn redrive(&self, letter: &DeadLetter, row: Bytes) -> Result<bool, Error> {
         let key = Key::new(letter.partition, Kind::DeadLetter, &letter.id);
         let expected = letter.version;
-        let ops = vec![
-            Op::Delete { key, expected },
-            Op::Append {
-                log: Log::Redriven,
-                value: row,
-            },
-        ];
+        let value = match &letter.row_key {
+            Some(key) => key.seal(Sealed::Outbox, None, &row)?,
+            None => row,
+        };
+        let log = Log::Redriven;
+        let ops = vec![Op::Delete { key, expected }, Op::Append { log, value }];
         let done = commit_one(self, letter.partition, ops).await?;
         Ok(done == CommitOutcome::Done)
     }

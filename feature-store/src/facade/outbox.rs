@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::FeatureStore;
 use crate::Millis;
-use crate::store::{Error, Log, Partition};
+use crate::seal::Opener;
+use crate::store::{Error, Log, LogEntry, Partition};
 
 /// Partitions whose outboxes are read at the same time.
 const PARTITIONS_AT_ONCE: usize = 32;
@@ -72,13 +73,41 @@ impl FeatureStore {
                 store.read_group(*partition, log, group, consumer, lease, now, left)
             });
             let entries = futures::future::join_all(reading).await;
-            for (partition, entries) in some.iter().zip(entries) {
-                read.extend(entries?.into_iter().map(|entry| Delivery {
-                    partition: *partition,
-                    sequence: entry.sequence,
-                    row: entry.value,
-                }));
-            }
+            let entries: Vec<Vec<LogEntry>> = entries.into_iter().collect::<Result<_, _>>()?;
+            let entries = some.iter().copied().zip(entries).collect();
+            read.extend(self.open_queue(log, group, entries).await?);
+        }
+        Ok(read)
+    }
+
+    /// Opens rows that were handed out. Those of shoppers who were erased are handed to nobody: they
+    /// are over.
+    async fn open_queue(
+        &self,
+        log: Log,
+        group: &str,
+        entries: Vec<(Partition, Vec<LogEntry>)>,
+    ) -> Result<Vec<Delivery>, Error> {
+        let mut opener = Opener::default();
+        let rows = entries.iter().flat_map(|(_, entries)| entries);
+        let rows: Vec<&Bytes> = rows.map(|entry| &entry.value).collect();
+        opener.learn(self.store().as_ref(), rows).await?;
+        let (mut read, mut over) = (Vec::new(), Vec::new());
+        for (partition, entries) in entries {
+            let all: Vec<u64> = entries.iter().map(|entry| entry.sequence).collect();
+            let (open, _) = Self::open_entries(&opener, log, entries);
+            let is_open = |sequence: &u64| open.iter().any(|entry| entry.sequence == *sequence);
+            let erased = all.into_iter().filter(|sequence| !is_open(sequence));
+            over.extend(erased.map(|sequence| (partition, sequence)));
+            read.extend(open.into_iter().map(|entry| Delivery {
+                partition,
+                sequence: entry.sequence,
+                row: entry.value,
+            }));
+        }
+        if !over.is_empty() {
+            tracing::info!(rows = over.len(), "took back what was for erased shoppers");
+            self.ack_queue(log, group, &over).await?;
         }
         Ok(read)
     }

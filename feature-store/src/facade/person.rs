@@ -5,7 +5,10 @@ use bytes::Bytes;
 use super::FeatureStore;
 use super::deadlines::Wake;
 use super::decisions::decision_key;
-use super::shoppers::{commit_one, decode, read_one};
+use super::opening::readable;
+use super::shoppers::{commit_one, decode};
+use super::tombstones::Begins;
+use crate::seal::{Opened, Opener, RowKey, Sealed};
 use crate::store::{Commit, CommitOutcome, Error, Key, Kind, Log, Op, Partition, Versioned};
 use crate::{ConsentRecord, Millis, Shopper};
 
@@ -21,6 +24,23 @@ pub struct StoredShopper {
     pub shopper: Shopper,
     /// The id that the value is under, when it is another of the person's ids.
     pub under: Option<String>,
+    /// How the value begins where there is none.
+    pub(super) begins: Begins,
+}
+
+impl StoredShopper {
+    /// What is kept beside the value is sealed with this, so that nobody reads it once the shopper is
+    /// erased. `None` before anything was sealed.
+    #[must_use]
+    pub fn row_key(&self) -> Option<RowKey> {
+        self.shopper.row_key.clone()
+    }
+
+    /// Puts `shopper` in the place of the value that was read.
+    pub(super) fn put(&self, key: &Key, shopper: &Shopper) -> Vec<Op> {
+        let value = Bytes::from(shopper.encode());
+        self.begins.put(key, self.version, value)
+    }
 }
 
 /// When somebody is to be looked at again.
@@ -47,6 +67,8 @@ pub struct NewOutcome {
 /// What changes together.
 #[derive(Clone, Debug, Default)]
 pub struct ShopperChange {
+    /// The clock; what is written keeps the day, for whoever ends what is old.
+    pub at: Millis,
     /// The new recovery section; the rest of the value stays. `None` leaves the section as it is.
     pub recovery: Option<Vec<u8>>,
     /// A decision's id and record, for its log and to be found by its id.
@@ -70,6 +92,8 @@ pub enum Changed {
     Conflict,
     /// A decision with this id was made before, and its record is this; nothing was written.
     Decided(Bytes),
+    /// A decision with this id was made before, and erased with its shopper; nothing was written.
+    Erased,
 }
 
 impl FeatureStore {
@@ -117,16 +141,21 @@ impl FeatureStore {
             Some(value) => StoredShopper {
                 version: value.version,
                 shopper: decode(&own, &value)?,
-                under: None,
+                ..StoredShopper::default()
             },
             None => StoredShopper::default(),
         };
-        let mut found: Vec<Option<Versioned>> = values.collect();
+        let values: Vec<Option<Versioned>> = values.collect();
+        let known = Opener::knowing(stored.shopper.row_keys());
+        let wanted_keys: Vec<Key> = with(own.partition).collect();
+        let mut found = readable(self.open_values(known, &wanted_keys, values).await?);
         self.follow_one(shopper, &mut stored).await?;
         let missing = found.iter().any(Option::is_none);
         if let Some(person) = stored.under.as_deref().filter(|_| missing) {
             let keys: Vec<Key> = with(Partition::of(person)).collect();
             let theirs = self.store().get_many(&keys).await?;
+            let known = Opener::knowing(stored.shopper.row_keys());
+            let theirs = readable(self.open_values(known, &keys, theirs).await?);
             for (found, theirs) in found.iter_mut().zip(theirs) {
                 *found = found.take().or(theirs);
             }
@@ -135,7 +164,8 @@ impl FeatureStore {
     }
 
     async fn follow_one(&self, id: &str, stored: &mut StoredShopper) -> Result<(), Error> {
-        if stored.shopper.moved_to().is_none() {
+        let is_here = stored.version > 0 && stored.shopper.erasing.is_none();
+        if is_here && stored.shopper.moved_to().is_none() {
             return Ok(());
         }
         // Large, and seldom: nobody else's future is to carry it.
@@ -177,6 +207,7 @@ impl FeatureStore {
     ) -> Result<Changed, Error> {
         let key = Key::shopper(read.under.as_deref().unwrap_or(id));
         let decision = change.decision.as_ref().map(|(id, _)| id.clone());
+        let known = Opener::knowing(read.shopper.row_keys());
         let ops = ops(&key, read, change)?;
         let _lane = self.lanes(std::iter::once(key.partition)).await;
         let conflict = match commit_one(self, key.partition, ops).await? {
@@ -185,9 +216,14 @@ impl FeatureStore {
         };
         match decision {
             Some(decision) if conflict.kind == Kind::Decision => {
-                let existing = read_one(self, &decision_key(&key.id, &decision)).await?;
+                let keys = [decision_key(&key.id, &decision)];
+                let existing = self.store().get_many(&keys).await?;
+                let mut opened = self.open_values(known, &keys, existing).await?;
                 let gone = || Error::corrupt(&conflict, "it came and went");
-                Ok(Changed::Decided(existing.ok_or_else(gone)?.value))
+                Ok(match opened.pop().flatten().ok_or_else(gone)?.1 {
+                    Opened::Row(record) => Changed::Decided(record),
+                    Opened::Erased => Changed::Erased,
+                })
             }
             Some(_) | None => Ok(Changed::Conflict),
         }
@@ -195,26 +231,12 @@ impl FeatureStore {
 }
 
 /// The decision goes first: that it was made before says more than that the value changed since.
-fn ops(key: &Key, read: StoredShopper, change: ShopperChange) -> Result<Vec<Op>, Error> {
-    let mut ops = Vec::new();
+fn ops(key: &Key, mut read: StoredShopper, change: ShopperChange) -> Result<Vec<Op>, Error> {
     let (partition, shopper_id) = (key.partition, key.id.clone());
-    if let Some((id, record)) = change.decision {
-        ops.push(Op::Put {
-            key: Key::new(key.partition, Kind::Decision, id),
-            expected: 0,
-            value: record.clone(),
-        });
-        ops.push(Op::Append {
-            log: Log::Decisions,
-            value: record,
-        });
-    }
-    let StoredShopper {
-        version: expected,
-        mut shopper,
-        ..
-    } = read;
-    let is_same = change.recovery.is_none() && change.consents.is_empty();
+    let mut shopper = std::mem::take(&mut read.shopper);
+    let rows = Rows::seal(&mut shopper, key, &change)?;
+    let mut ops = rows.decision;
+    let is_same = change.recovery.is_none() && change.consents.is_empty() && rows.key.is_none();
     if let Some(section) = change.recovery {
         let set = shopper.set_recovery(section);
         set.map_err(|error| Error::corrupt(key, error))?;
@@ -222,32 +244,75 @@ fn ops(key: &Key, read: StoredShopper, change: ShopperChange) -> Result<Vec<Op>,
     for record in change.consents {
         shopper.set_consent(record);
     }
-    let key = key.clone();
-    ops.push(match is_same {
-        true => Op::Expect { key, expected },
-        false => Op::Put {
-            key,
-            expected,
-            value: Bytes::from(shopper.encode()),
-        },
-    });
-    ops.extend(change.outbox.into_iter().map(|value| Op::Append {
-        log: Log::Outbox,
-        value,
-    }));
-    for NewOutcome { id, entry } in change.outcomes {
+    match is_same {
+        true => ops.push(Op::Expect {
+            key: key.clone(),
+            expected: read.version,
+        }),
+        false => ops.extend(read.put(key, &shopper)),
+    }
+    ops.extend(rows.key);
+    ops.extend(rows.outbox);
+    for (id, append) in rows.outcomes {
         ops.push(Op::Put {
             key: Key::new(partition, Kind::Outcome, id),
             expected: 0,
             value: Bytes::from_static(TAKEN),
         });
-        ops.push(Op::Append {
-            log: Log::Outcomes,
-            value: entry,
-        });
+        ops.push(append);
     }
     ops.extend(look_op(&shopper_id, change.look));
     Ok(ops)
+}
+
+/// What a change writes beside the value, sealed with the person's key.
+#[derive(Default)]
+struct Rows {
+    /// Keeps the key, when it is new.
+    key: Option<Op>,
+    decision: Vec<Op>,
+    outbox: Vec<Op>,
+    outcomes: Vec<(String, Op)>,
+}
+
+impl Rows {
+    fn seal(shopper: &mut Shopper, key: &Key, change: &ShopperChange) -> Result<Self, Error> {
+        let ShopperChange {
+            decision,
+            outbox,
+            outcomes,
+            ..
+        } = change;
+        if decision.is_none() && outbox.is_empty() && outcomes.is_empty() {
+            return Ok(Self::default());
+        }
+        let (row_key, is_new) = shopper.need_row_key_of(&key.id, key.partition)?;
+        let append = |log, what, row: &[u8]| {
+            let value = row_key.seal(what, None, row)?;
+            Ok::<_, Error>(Op::Append { log, value })
+        };
+        let mut rows = Self {
+            key: row_key.put().filter(|_| is_new),
+            ..Self::default()
+        };
+        if let Some((id, record)) = decision {
+            let value = row_key.seal(Sealed::Decision, Some(change.at), record)?;
+            let put = Op::Put {
+                key: Key::new(key.partition, Kind::Decision, id.clone()),
+                expected: 0,
+                value,
+            };
+            rows.decision = vec![put, append(Log::Decisions, Sealed::Decision, record)?];
+        }
+        for row in outbox {
+            rows.outbox.push(append(Log::Outbox, Sealed::Outbox, row)?);
+        }
+        for NewOutcome { id, entry } in outcomes {
+            let append = append(Log::Outcomes, Sealed::Outcome, entry)?;
+            rows.outcomes.push((id.clone(), append));
+        }
+        Ok(rows)
+    }
 }
 
 fn look_op(shopper: &str, look: Look) -> Option<Op> {

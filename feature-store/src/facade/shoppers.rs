@@ -19,9 +19,11 @@ impl FeatureStore {
         let mut read = self.read_shoppers(ids).await?;
         self.read_persons(ids, &mut read).await?;
         let _decode = tracing::info_span!(target: crate::STAGE, "decode").entered();
-        let views = read
-            .into_iter()
-            .map(|shopper| shopper.map(|shopper| shopper.into_view(now)));
+        let views = read.into_iter().map(|shopper| {
+            shopper
+                .filter(is_known)
+                .map(|shopper| shopper.into_view(now))
+        });
         Ok(views.collect())
     }
 
@@ -101,18 +103,21 @@ impl FeatureStore {
             let key = Key::shopper(&person);
             let mut state = read.shopper;
             change(&mut state);
-            let put = Op::Put {
-                key: key.clone(),
-                expected: read.version,
-                value: Bytes::from(state.encode()),
-            };
+            let put = read
+                .begins
+                .put(&key, read.version, Bytes::from(state.encode()));
             let _lane = self.lanes(std::iter::once(key.partition)).await;
-            if commit_one(self, key.partition, vec![put]).await? == CommitOutcome::Done {
+            if commit_one(self, key.partition, put).await? == CommitOutcome::Done {
                 return Ok(());
             }
             attempts.wait(self.store().name()).await?;
         }
     }
+}
+
+/// Whether there is anything to read of them.
+fn is_known(shopper: &Shopper) -> bool {
+    shopper.erasing.is_none() && !shopper.is_blank()
 }
 
 pub(super) fn decode(key: &Key, stored: &Versioned) -> Result<Shopper, Error> {

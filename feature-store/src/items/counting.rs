@@ -13,6 +13,7 @@ use super::progress::{Addition, EVENTS, Progress, load_partition, put_offset};
 use super::tally::Tally;
 use super::tiles::Tile;
 use crate::Millis;
+use crate::seal::Opener;
 use crate::store::{Commit, Error, Key, Op, PARTITIONS, Partition, Store, Versioned};
 
 /// Partitions whose events are read at once: some 5 MB.
@@ -63,11 +64,13 @@ impl Counting {
             return Ok(None);
         }
         self.tally.advance(as_of);
+        // It lives for one minute's events: a key that is destroyed is forgotten here as well.
+        let mut opener = Opener::default();
         let all: Vec<_> = (0..self.partitions.len()).collect();
         for positions in all.chunks(PARTITIONS_AT_ONCE) {
             let mut behind = positions.to_vec();
             while !behind.is_empty() {
-                behind = self.count_more(store, &behind).await?;
+                behind = self.count_more(store, &behind, &mut opener).await?;
             }
         }
         for progress in &mut self.partitions {
@@ -82,6 +85,7 @@ impl Counting {
         &mut self,
         store: &dyn Store,
         positions: &[usize],
+        opener: &mut Opener,
     ) -> Result<Vec<usize>, Error> {
         let from: Vec<_> = positions
             .iter()
@@ -89,12 +93,14 @@ impl Counting {
             .map(Progress::from)
             .collect();
         let logs = store.read_logs(&from, EVENTS).await?;
+        let rows: Vec<_> = logs.iter().flatten().map(|entry| &entry.value).collect();
+        opener.learn(store, rows).await?;
         let additions: Vec<_> = positions
             .iter()
             .zip(&logs)
             .filter_map(|(position, entries)| {
                 let progress = self.partitions.get_mut(*position)?;
-                Some(progress.count(*position, entries, &mut self.tally))
+                Some(progress.count(*position, entries, opener, &mut self.tally))
             })
             .collect();
         self.store_additions(store, &additions).await?;

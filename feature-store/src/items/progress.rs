@@ -8,6 +8,7 @@ use prost::Message;
 use super::tally::{Counts, Tally};
 use super::tiles::{Tile, TileId};
 use crate::LoggedEvent;
+use crate::seal::{Opened, Opener, Sealed};
 use crate::store::{CommitOutcome, Error, Key, Kind, Log, LogEntry, Op, Partition, Store};
 
 /// Events read at once from each partition.
@@ -51,6 +52,7 @@ impl Progress {
         &mut self,
         position: usize,
         entries: &[LogEntry],
+        opener: &Opener,
         tally: &mut Tally,
     ) -> Addition {
         let as_of = tally.as_of();
@@ -61,13 +63,17 @@ impl Progress {
             more: entries.len() == EVENTS,
         };
         for entry in entries {
-            match LoggedEvent::decode(&entry.value) {
+            match read(opener, entry) {
                 // The minute is not closed yet: this entry and those behind it wait.
-                Ok(logged) if logged.accepted_at >= as_of => {
+                Ok(Some(logged)) if logged.accepted_at >= as_of => {
                     addition.more = false;
                     break;
                 }
-                Ok(logged) => self.count_one(entry.sequence, &logged, tally, &mut addition),
+                Ok(Some(logged)) => {
+                    self.count_one(entry.sequence, &logged, tally, &mut addition);
+                }
+                // Whoever was erased before their events were counted leaves no count.
+                Ok(None) => {}
                 Err(error) => {
                     let (partition, sequence) = (self.partition, entry.sequence);
                     tracing::error!(%error, %partition, sequence, "left an event uncounted");
@@ -117,6 +123,17 @@ impl Progress {
             }
         }
         Ok(())
+    }
+}
+
+/// An event of the log; `None` when its shopper was erased.
+fn read(opener: &Opener, entry: &LogEntry) -> Result<Option<LoggedEvent>, Error> {
+    match opener.open(Sealed::Event, &entry.value)? {
+        Opened::Row(row) => match LoggedEvent::decode(&row) {
+            Ok(logged) => Ok(Some(logged)),
+            Err(error) => Err(Error::corrupt("an event", error)),
+        },
+        Opened::Erased => Ok(None),
     }
 }
 

@@ -159,9 +159,13 @@ impl Shopper {
     }
 
     /// The person as this id's reader is to see it, while this value says that it moved to `root`:
-    /// with a state that is still on its way; nobody when the link was ended there.
+    /// with a state that is still on its way; nobody when the link was ended there or the person is
+    /// being erased.
     pub(crate) fn seen_from(self, id: &str, mut root: Self) -> Option<Self> {
         let moved = self.links.moved.clone()?;
+        if root.erasing.is_some() {
+            return None;
+        }
         if moved.pending {
             root.absorb(id, &moved, &self, Millis(0));
         }

@@ -8,6 +8,7 @@ mod affinity;
 mod base;
 mod cart;
 mod codec;
+pub(crate) mod erasing;
 mod history;
 pub(crate) mod identity;
 mod profile;
@@ -16,17 +17,20 @@ mod standing;
 mod tail;
 mod tiles;
 mod union;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
 use crate::event::{Event, Outcome, RejectCode, Rejection};
+use crate::seal::RowKey;
 use crate::state::base::Base;
+use crate::state::erasing::Erasing;
 use crate::state::identity::Links;
 use crate::state::tail::{LATENESS_MS, MAX_TAIL, Tail, TailEvent, horizon};
 use crate::time::Millis;
 use crate::view::Profile;
 
+pub use erasing::Removed;
 pub(crate) use history::MAX_MESSAGES;
 pub(crate) use identity::{MAX_PARTS, Moved};
 pub use profile::{ConsentRecord, ProfileUpdate};
@@ -71,6 +75,10 @@ pub struct Shopper {
     recovery: Vec<u8>,
     /// The other ids of the person.
     pub(crate) links: Links,
+    /// What rows of this id are sealed with; none before the first.
+    pub(crate) row_key: Option<RowKey>,
+    /// What is left to remove of a person who is being erased.
+    pub(crate) erasing: Option<Box<Erasing>>,
     /// No less than the encoded size without links; made exact when it reaches the limit.
     size_bound: usize,
 }
@@ -115,7 +123,7 @@ impl Shopper {
         }
         if let Some(since) = self.links.not_before.filter(|since| at < *since) {
             let detail = format!(
-                "occurred_at is {at}, at least {since} is needed: the shopper was unlinked then"
+                "occurred_at is {at}, at least {since} is needed: the shopper was unlinked or erased then"
             );
             return Err(Rejection {
                 code: RejectCode::TooLate,

@@ -41,6 +41,58 @@ pub(crate) struct Shopper {
     /// What occurred before counts elsewhere.
     #[prost(int64, optional, tag = "14")]
     pub(crate) not_before: Option<i64>,
+    /// What rows of this id are sealed with.
+    #[prost(message, optional, tag = "15")]
+    pub(crate) row_key: Option<RowKey>,
+    /// What is left to do of an erasure; nothing else is kept then.
+    #[prost(message, optional, tag = "16")]
+    pub(crate) erasing: Option<Erasing>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RowKey {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) key: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Erasing {
+    #[prost(int64, tag = "1")]
+    pub(crate) at: i64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) ids: Vec<ErasedId>,
+    /// Ids of the keys to destroy.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub(crate) keys: Vec<Vec<u8>>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) removed: Option<Removed>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ErasedId {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    /// Since when the id is by itself: what it did from then on is not the person's.
+    #[prost(int64, optional, tag = "2")]
+    pub(crate) apart_since: Option<i64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Removed {
+    #[prost(uint64, tag = "1")]
+    pub(crate) ids: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) keys: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) cart_lines: u64,
+    #[prost(uint64, tag = "4")]
+    pub(crate) consents: u64,
+    #[prost(uint64, tag = "5")]
+    pub(crate) recent_events: u64,
+    #[prost(uint64, tag = "6")]
+    pub(crate) recovery_bytes: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -60,6 +60,16 @@ pub enum Op {
         /// The new value.
         value: Bytes,
     },
+    /// Writes a value if there is none, and gives it this version. What took the place of a removed
+    /// value begins above its versions, so that nobody takes it for the one that they had read.
+    Create {
+        /// What to write.
+        key: Key,
+        /// The first version.
+        version: u64,
+        /// The new value.
+        value: Bytes,
+    },
     /// Removes a value if its version is `expected`.
     Delete {
         /// What to remove.

@@ -73,6 +73,10 @@ pub enum Kind {
     Campaigns,
     /// A secret of the whole deployment, by its name.
     Secret,
+    /// What rows of one shopper id are sealed with, by the id of the key.
+    RowKey,
+    /// That a shopper was erased, by a keyed hash of the id.
+    Tombstone,
 }
 
 impl Kind {
@@ -92,6 +96,8 @@ impl Kind {
             Self::StoredCart => "rc",
             Self::Campaigns => "cm",
             Self::Secret => "sec",
+            Self::RowKey => "k",
+            Self::Tombstone => "x",
         }
     }
 
@@ -103,7 +109,9 @@ impl Kind {
             | Self::Outcome
             | Self::DeadLetter
             | Self::Coupon
-            | Self::StoredCart => true,
+            | Self::StoredCart
+            | Self::RowKey
+            | Self::Tombstone => true,
             Self::Item
             | Self::ItemTiles
             | Self::Offset
@@ -130,7 +138,9 @@ impl Kind {
             | Self::Coupon
             | Self::StoredCart
             | Self::Campaigns
-            | Self::Secret => false,
+            | Self::Secret
+            | Self::RowKey
+            | Self::Tombstone => false,
         }
     }
 }

@@ -1,125 +1,17 @@
 //! A process that dies between any two commits of a link or an unlinking.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use feature_store::store::{
-    Commit, CommitOutcome, Due, Error, Health, Key, Kind, Log, LogEntry, Partition, Store,
-    Versioned,
-};
+use feature_store::store::{Partition, Store};
 use feature_store::{EventKind, FeatureStore, Millis, Settings};
 
 use super::{NOW, cart, event, ingest, view};
 use crate::on_both_stores;
 use crate::support::Fixture;
+use crate::support::cut::Cut;
 
 on_both_stores!(a_link_cut_at_any_commit_loses_and_doubles_nothing);
-
-/// A store whose client dies: so many commits are made, and of the next one nobody hears.
-#[derive(Debug)]
-struct Cut {
-    store: Arc<dyn Store>,
-    left: AtomicUsize,
-    /// Whether the last commit is made, and only its answer is lost.
-    made: bool,
-}
-
-impl Cut {
-    fn dead<T>() -> Result<T, Error> {
-        Err(Error::Unavailable {
-            store: "cut",
-            detail: "the process is dead".to_owned(),
-        })
-    }
-
-    fn is_dead(&self) -> bool {
-        self.left.load(Ordering::SeqCst) == 0
-    }
-}
-
-#[async_trait]
-impl Store for Cut {
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, Error> {
-        match self.is_dead() {
-            true => Self::dead(),
-            false => self.store.get_many(keys).await,
-        }
-    }
-
-    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<CommitOutcome>, Error> {
-        if self.is_dead() {
-            return Self::dead();
-        }
-        if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
-            return self.store.commit(commits).await;
-        }
-        if self.made {
-            self.store.commit(commits).await?;
-        }
-        Self::dead()
-    }
-
-    async fn list(&self, partition: Partition, kind: Kind) -> Result<Vec<String>, Error> {
-        self.store.list(partition, kind).await
-    }
-
-    async fn read_logs(
-        &self,
-        from: &[(Partition, Log, u64)],
-        limit_each: usize,
-    ) -> Result<Vec<Vec<LogEntry>>, Error> {
-        self.store.read_logs(from, limit_each).await
-    }
-
-    async fn log_ends(&self, logs: &[(Partition, Log)]) -> Result<Vec<u64>, Error> {
-        self.store.log_ends(logs).await
-    }
-
-    async fn claim_due(
-        &self,
-        partitions: &[Partition],
-        now: Millis,
-        lease: Duration,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
-        self.store.claim_due(partitions, now, lease, limit).await
-    }
-
-    async fn read_group(
-        &self,
-        partition: Partition,
-        log: Log,
-        group: &str,
-        consumer: &str,
-        lease: Duration,
-        now: Millis,
-        limit: usize,
-    ) -> Result<Vec<LogEntry>, Error> {
-        let store = &self.store;
-        let read = store.read_group(partition, log, group, consumer, lease, now, limit);
-        read.await
-    }
-
-    async fn ack_group(
-        &self,
-        partition: Partition,
-        log: Log,
-        group: &str,
-        sequences: &[u64],
-    ) -> Result<(), Error> {
-        self.store.ack_group(partition, log, group, sequences).await
-    }
-
-    fn name(&self) -> &'static str {
-        "cut"
-    }
-
-    async fn check(&self) -> Result<Health, Error> {
-        self.store.check().await
-    }
-}
 
 /// Who meets first what was cut off.
 #[derive(Copy, Clone, Debug)]
@@ -173,11 +65,7 @@ async fn cut_once(
     };
     ingest(&features, &[add(1, &ann), add(2, &phone)]).await;
     let cut = FeatureStore::new(
-        Arc::new(Cut {
-            store: store.clone(),
-            left: AtomicUsize::new(commits),
-            made,
-        }),
+        Arc::new(Cut::after(store.clone(), commits, made)),
         Settings::default(),
     );
     let linked = cut.link(&ann, &phone, name, NOW).await.is_ok();
@@ -220,11 +108,7 @@ async fn cut_unlinking(
 ) {
     let before = view(features, ann).await;
     let cut = FeatureStore::new(
-        Arc::new(Cut {
-            store: store.clone(),
-            left: AtomicUsize::new(commits),
-            made,
-        }),
+        Arc::new(Cut::after(store.clone(), commits, made)),
         Settings::default(),
     );
     let at = Millis(NOW.0 - 30 * Millis::MINUTE);

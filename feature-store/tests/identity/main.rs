@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use feature_store::store::Partition;
 use feature_store::{
-    ConsentRecord, Event, EventKind, FeatureStore, LinkRefusal, Linked, Millis, Outcome,
-    ProfileUpdate, RejectCode, Settings, ShopperView, Wake,
+    ConsentRecord, Event, EventKind, FeatureStore, FoundDecision, LinkRefusal, Linked, Millis,
+    Outcome, ProfileUpdate, RejectCode, Settings, ShopperView, Wake,
 };
 use support::Fixture;
 
@@ -292,6 +292,6 @@ async fn a_change_under_an_alias_is_the_persons(fixture: &Fixture) {
         let read = features.stored_shoppers(&[id]).await.expect("answers");
         assert_eq!(read[0].shopper.recovery(), b"kept");
         let decision = features.decision(id, "d1").await.expect("answers");
-        assert_eq!(decision.as_deref(), Some(&b"about d1"[..]));
+        assert_eq!(decision, Some(FoundDecision::Record("about d1".into())));
     }
 }

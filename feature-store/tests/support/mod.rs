@@ -5,6 +5,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod cut;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -514,6 +514,22 @@ impl ShopperService for Answers {
         none()
     }
 
+    type ExportShopperStream = tokio_stream::Empty<Result<pb::ExportedRecord, Status>>;
+
+    async fn export_shopper(
+        &self,
+        _: Request<pb::ExportShopperRequest>,
+    ) -> Result<Response<Self::ExportShopperStream>, Status> {
+        none()
+    }
+
+    async fn erase_shopper(
+        &self,
+        _: Request<pb::EraseShopperRequest>,
+    ) -> Result<Response<pb::EraseShopperResponse>, Status> {
+        none()
+    }
+
     async fn get_profile(
         &self,
         _: Request<pb::GetProfileRequest>,

@@ -2,6 +2,7 @@
 //! that the contract states, and a refusal names the field by its path.
 
 pub(crate) mod event;
+pub(crate) mod export;
 pub(crate) mod feature;
 pub(crate) mod item;
 pub(crate) mod shopper;

@@ -102,7 +102,8 @@ fn scope_of(path: &str) -> Scope {
     }
     let method = path.rsplit('/').next().unwrap_or_default();
     let writes = ["Push", "Set", "Upsert", "Link", "Unlink"];
-    if method.starts_with("Erase") {
+    // Whoever may read a shopper's cart for the shop is not to carry everything about a person away.
+    if method.starts_with("Erase") || method.starts_with("Export") {
         Scope::Erase
     } else if method == "StreamEvents" || writes.iter().any(|verb| method.starts_with(verb)) {
         Scope::Write
@@ -128,10 +129,10 @@ mod tests {
                 "{method}"
             );
         }
-        assert_eq!(
-            scope_of("/cartwright.v1.ShopperService/EraseShopper"),
-            Scope::Erase
-        );
+        for method in ["EraseShopper", "ExportShopper"] {
+            let path = format!("/cartwright.v1.ShopperService/{method}");
+            assert_eq!(scope_of(&path), Scope::Erase, "{method}");
+        }
         assert_eq!(
             scope_of("/cartwright.v1.CatalogService/StreamItemUpdates"),
             Scope::Read

@@ -23,7 +23,7 @@ pub enum Scope {
     Write,
     /// Publish and activate snapshots.
     Publish,
-    /// Erase a shopper.
+    /// Export all about a shopper, and erase it.
     Erase,
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feature_store::store::{Log, Partition};
-use feature_store::{Changed, ShopperChange};
+use feature_store::{Changed, Millis, ShopperChange};
 use generations::Generations;
 use kit::Problem;
 use policy::Inputs;
@@ -122,6 +122,7 @@ impl Actions {
                 return Ok(false);
             }
             let change = ShopperChange {
+                at: Millis(self.books.clock.now_ms()),
                 recovery: Some(stand.person.encode()),
                 look: stand.look(&generation.policy),
                 ..ShopperChange::default()
@@ -131,7 +132,7 @@ impl Actions {
                 .change(&dismissal.shopper_id, stand.read, change)
                 .await;
             match changed.map_err(|error| unavailable("the shopper", &error))? {
-                Changed::Done | Changed::Decided(_) => return Ok(true),
+                Changed::Done | Changed::Decided(_) | Changed::Erased => return Ok(true),
                 Changed::Conflict => {}
             }
         }

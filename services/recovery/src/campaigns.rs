@@ -128,6 +128,7 @@ impl Campaigns {
                 kind: Kind::Campaigns,
                 id: ALL.to_owned(),
                 value: value.into(),
+                of: None,
             };
             let swapped = self.store.reissue(issued, version).await;
             match swapped.map_err(|error| away(&error))? {

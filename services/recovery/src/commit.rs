@@ -102,6 +102,12 @@ impl Books {
             match changed.map_err(|error| log_unavailable(&error))? {
                 Changed::Done => return Ok((answer, true)),
                 Changed::Decided(bytes) => return Ok((answer_again(request, &bytes)?, false)),
+                Changed::Erased => {
+                    return Err(Problem::Precondition(format!(
+                        "request_id {:?} was committed before the shopper was erased; a new one is needed",
+                        request.request_id
+                    )));
+                }
                 Changed::Conflict => {}
             }
         }
@@ -225,7 +231,8 @@ impl Books {
         let record = convert::record(request, decided, &answer, policy, step);
         let look = stand.look(policy);
         let change = ShopperChange {
-            // Somebody of whom nothing is known, and about whom nothing is pursued, gets no value.
+            at: feature_store::Millis(now_ms),
+            // Somebody of whom nothing is known, and about whom nothing is pursued, gets no section.
             recovery: step.map(|_| stand.person.encode()),
             decision: Some((decided.decision_id.clone(), record.encode_to_vec().into())),
             outbox,

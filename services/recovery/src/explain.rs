@@ -1,5 +1,6 @@
 //! A logged decision: found, made again from its record alone, and told in words.
 
+use feature_store::FoundDecision;
 use kit::Problem;
 use policy::{Considered, Inputs, Policy};
 use prost::Message as _;
@@ -33,6 +34,15 @@ impl Books {
                 "there is no decision {decision_id:?} about {shopper_id:?}"
             ))
         })?;
+        let found = match found {
+            FoundDecision::Record(record) => record,
+            FoundDecision::Erased => {
+                return Err(Problem::NotFound(format!(
+                    "decision {decision_id:?} was erased with its shopper: its record is sealed with a key \
+                     that was destroyed"
+                )));
+            }
+        };
         let record = Record::decode(found).map_err(damaged)?;
         let decision = pb::Decision::decode(record.decision.as_slice()).map_err(damaged)?;
         Ok(Explained {

@@ -83,7 +83,7 @@ impl Actions {
             let change = self.change(&mut stand, news)?;
             let changed = self.books.store.change(shopper, stand.read, change).await;
             match changed.map_err(|error| unavailable("the outcomes", &error))? {
-                Changed::Done | Changed::Decided(_) => return Ok(told),
+                Changed::Done | Changed::Decided(_) | Changed::Erased => return Ok(told),
                 Changed::Conflict => {}
             }
         }
@@ -127,6 +127,7 @@ impl Actions {
             ended |= stand.person.dismiss(cart_version);
         }
         let mut change = ShopperChange {
+            at: Millis(self.books.clock.now_ms()),
             consents: news.consents,
             outcomes: news.outcomes,
             ..ShopperChange::default()

@@ -1,7 +1,5 @@
 //! What is between two values, and the commit that brings their link further.
 
-use bytes::Bytes;
-
 use super::LinkRefusal;
 use crate::facade::StoredShopper;
 use crate::facade::deadlines::Wake;
@@ -69,10 +67,8 @@ impl Pair<'_> {
         let key = Key::shopper(self.root_id);
         let mut root = self.root.shopper.clone();
         root.links.expect(self.alias_id, link_id, now);
-        let ops = vec![
-            put(&key, self.root.version, &root),
-            schedule(wake(self.root_id, self.alias_id), now),
-        ];
+        let mut ops = self.root.put(&key, &root);
+        ops.push(schedule(wake(self.root_id, self.alias_id), now));
         (key, ops)
     }
 
@@ -120,10 +116,8 @@ impl Pair<'_> {
         alias.links.expected.clear();
         alias.links.moved = Some(moved);
         let look = Wake::Shopper(self.alias_id.to_owned()).to_string();
-        let ops = vec![
-            put(&key, self.alias.version, &alias),
-            Op::Cancel { id: look },
-        ];
+        let mut ops = self.alias.put(&key, &alias);
+        ops.push(Op::Cancel { id: look });
         Step::Commit(key, ops)
     }
 
@@ -138,7 +132,7 @@ impl Pair<'_> {
             let mut whole = root.clone();
             whole.absorb(self.alias_id, moved, &self.alias.shopper, at);
             let look = Wake::Shopper(self.root_id.to_owned()).to_string();
-            let mut ops = vec![put(&key, self.root.version, &whole)];
+            let mut ops = self.root.put(&key, &whole);
             ops.extend(whole.earliest_look(idle).0.map(|at| schedule(look, at)));
             return Step::Commit(key, ops);
         };
@@ -147,16 +141,8 @@ impl Pair<'_> {
             None if moved.pending => Shopper::forwarding(moved),
             None => return Step::Done,
         };
-        let ops = vec![put(&alias_key, self.alias.version, &left)];
+        let ops = self.alias.put(&alias_key, &left);
         Step::Commit(alias_key, ops)
-    }
-}
-
-pub(super) fn put(key: &Key, expected: u64, shopper: &Shopper) -> Op {
-    Op::Put {
-        key: key.clone(),
-        expected,
-        value: Bytes::from(shopper.encode()),
     }
 }
 
@@ -180,7 +166,7 @@ const LINK: &str = "link:";
 const BETWEEN: char = '\u{1f}';
 
 /// The deadline of a link lies with the value that the other moves to.
-pub(super) fn wake(root_id: &str, alias_id: &str) -> String {
+pub(in crate::facade) fn wake(root_id: &str, alias_id: &str) -> String {
     format!("{LINK}{root_id}{BETWEEN}{alias_id}")
 }
 

@@ -2,6 +2,7 @@
 
 mod base;
 mod cart;
+mod erasing;
 mod identity;
 mod symbols;
 mod tail;
@@ -16,7 +17,9 @@ use crate::time::Millis;
 use crate::view::Profile;
 
 /// The newest layout; older ones stay readable for ever.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
+/// The layout without a key for rows and without erasures.
+const WITHOUT_KEYS: u32 = 3;
 /// The layout without what links the ids of a person.
 const WITHOUT_LINKS: u32 = 2;
 /// The layout without a recovery section. A value that has none is still written so; one that has
@@ -55,6 +58,8 @@ impl Shopper {
             consents: self.consents.iter().map(encode_consent).collect(),
             symbols: symbols.into_wire(),
             recovery: self.recovery.clone(),
+            row_key: self.row_key.as_ref().map(erasing::encode_key),
+            erasing: self.erasing.as_deref().map(erasing::encode),
             ..wire::Shopper::default()
         }
     }
@@ -80,14 +85,21 @@ impl Shopper {
             profile: decode_profile(wire.profile.unwrap_or_default()),
             consents: decode_consents(wire.consents)?,
             recovery: wire.recovery,
+            row_key: wire.row_key.as_ref().map(erasing::decode_key).transpose()?,
+            erasing: wire
+                .erasing
+                .map(|wire| erasing::decode(wire).map(Box::new))
+                .transpose()?,
             links,
             size_bound: bytes.len(),
         })
     }
 
     fn format(&self) -> u32 {
-        if !self.links.is_empty() {
+        if self.row_key.is_some() || self.erasing.is_some() {
             FORMAT
+        } else if !self.links.is_empty() {
+            WITHOUT_KEYS
         } else if self.recovery.is_empty() {
             WITHOUT_RECOVERY
         } else {

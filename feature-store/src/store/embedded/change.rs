@@ -20,14 +20,16 @@ impl Writer {
     /// Checks all versions, then writes everything as one batch.
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<CommitOutcome, Error> {
         for op in &commit.ops {
-            if let Op::Put { key, expected, .. }
-            | Op::Delete { key, expected }
-            | Op::Expect { key, expected } = op
-            {
-                let stored = self.engine.get(key)?;
-                if stored.map_or(0, |stored| stored.version) != *expected {
-                    return Ok(CommitOutcome::Conflict { key: key.clone() });
-                }
+            let (key, expected) = match op {
+                Op::Put { key, expected, .. }
+                | Op::Delete { key, expected }
+                | Op::Expect { key, expected } => (key, *expected),
+                Op::Create { key, .. } => (key, 0),
+                Op::Schedule { .. } | Op::Cancel { .. } | Op::Append { .. } => continue,
+            };
+            let stored = self.engine.get(key)?;
+            if stored.map_or(0, |stored| stored.version) != expected {
+                return Ok(CommitOutcome::Conflict { key: key.clone() });
             }
         }
         let change = self.gather(commit);
@@ -48,6 +50,14 @@ impl Writer {
                     value,
                 } => {
                     let packed = Versioned::pack(expected.saturating_add(1), value);
+                    change.values.insert(layout::value(key), Some(packed));
+                }
+                Op::Create {
+                    key,
+                    version,
+                    value,
+                } => {
+                    let packed = Versioned::pack(*version, value);
                     change.values.insert(layout::value(key), Some(packed));
                 }
                 Op::Delete { key, .. } => {

@@ -19,6 +19,8 @@ fn kind_code(kind: Kind) -> u8 {
         Kind::StoredCart => b'k',
         Kind::Campaigns => b'm',
         Kind::Secret => b'z',
+        Kind::RowKey => b'y',
+        Kind::Tombstone => b'x',
     }
 }
 

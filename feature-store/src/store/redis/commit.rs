@@ -21,7 +21,17 @@ impl Names {
                     key,
                     expected,
                     value,
-                } => self.put(&mut call, key, *expected, value),
+                } => self.put(
+                    &mut call,
+                    key,
+                    (*expected, expected.saturating_add(1)),
+                    value,
+                ),
+                Op::Create {
+                    key,
+                    version,
+                    value,
+                } => self.put(&mut call, key, (0, *version), value),
                 Op::Delete { key, expected } => self.delete(&mut call, key, *expected),
                 Op::Expect { key, expected } => {
                     call.keys.push(self.value(key));
@@ -48,12 +58,12 @@ impl Names {
         call
     }
 
-    fn put(&self, call: &mut Call, key: &Key, expected: u64, value: &[u8]) {
+    /// Writes a value of the version `expected` anew, as one of the version `next`.
+    fn put(&self, call: &mut Call, key: &Key, (expected, next): (u64, u64), value: &[u8]) {
         let listed = key.kind.is_listed();
         call.arg(if listed { "P" } else { "p" });
         call.arg(stored_version(expected));
-        call.args
-            .push(Versioned::pack(expected.saturating_add(1), value));
+        call.args.push(Versioned::pack(next, value));
         self.key(call, key, listed);
     }
 
@@ -95,7 +105,7 @@ pub(super) fn outcome(commit: &Commit, answer: &Value) -> Result<CommitOutcome, 
     let mut place = FIRST_KEYS + 1;
     for op in &commit.ops {
         let keys = match op {
-            Op::Put { key, .. } | Op::Delete { key, .. } => {
+            Op::Put { key, .. } | Op::Create { key, .. } | Op::Delete { key, .. } => {
                 if usize::try_from(*number) == Ok(place) {
                     return Ok(CommitOutcome::Conflict { key: key.clone() });
                 }

@@ -1,4 +1,7 @@
-//! `shopper show`: all that is known of a shopper.
+//! `shopper`: what is known of one, shown, carried away or erased.
+
+mod erase;
+mod export;
 
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -11,10 +14,12 @@ use feature_store::{EntityKind, Millis, Registry};
 
 use crate::{output, remote, wire};
 
-/// Shows what is known of a shopper
+/// Shows, exports and erases what is known of a shopper
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  cartwright shopper show 42")]
+#[command(after_help = "Examples:
+  cartwright shopper show 42
+  cartwright shopper export --shopper 42 > 42.jsonl
+  cartwright shopper erase --shopper 42 --yes")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +31,8 @@ enum Command {
     #[command(after_help = "Example:
   cartwright shopper show 42 --now 2019-10-01T03:00:00Z")]
     Show(Show),
+    Export(export::Args),
+    Erase(erase::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +48,14 @@ struct Show {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let Command::Show(show) = &args.command;
+    match &args.command {
+        Command::Show(args) => show(args),
+        Command::Export(args) => export::run(args),
+        Command::Erase(args) => erase::run(args),
+    }
+}
+
+fn show(show: &Show) -> anyhow::Result<()> {
     super::block_on(async {
         let channel = remote::connect(&show.to).await?;
         let now = show

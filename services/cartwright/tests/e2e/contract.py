@@ -309,6 +309,45 @@ def an_outcome_counts_once(shop, report):
     report.check("outcomes: the same order counts once", statuses == ["ACCEPTED", "DUPLICATE"], told)
 
 
+def a_person_is_exported_and_erased(shop, report):
+    pb, recovery = shop.pb.shoppers, shop.pb.recovery
+    account, device = f"private-{shop.run}", f"private-device-{shop.run}"
+    old = shop.event(device, "ADD_TO_CART", "3", 600, price_minor=500)
+    shop.push([old, shop.event(account, "VIEW", "5", 300)])
+    shop.shoppers.LinkIdentity(pb.LinkIdentityRequest(shopper_id=account, alias_id=device, link_id=shop.run))
+    decision = None
+    if has_store(shop):
+        decision = shop.recovery.Decide(decide_request(
+            shop, account, request_id=f"private-{shop.run}", mode=recovery.DecideRequest.COMMIT))
+    records = list(shop.shoppers.ExportShopper(pb.ExportShopperRequest(shopper_id=device)))
+    kinds = {}
+    for record in records:
+        kinds.setdefault(record.WhichOneof("record"), []).append(record)
+    report.check("export: says who it is first", records[0].person.person_id == account, records[:1])
+    report.check("export: every event of both ids",
+                 {record.event.shopper_id for record in kinds["event"]} == {account, device}, kinds["event"])
+    report.check("export: cart, profile and features", {"cart", "profile", "feature"} <= set(kinds), set(kinds))
+    if decision:
+        report.check("export: the decision", [r.decision for r in kinds["decision"]] == [decision], kinds["decision"])
+    erased = shop.shoppers.EraseShopper(pb.EraseShopperRequest(shopper_id=device))
+    report.check("erase: both ids and their keys", erased.changed and erased.erased.ids == erased.erased.keys == 2, erased)
+    again = shop.shoppers.EraseShopper(pb.EraseShopperRequest(shopper_id=account))
+    report.check("erase: again changes nothing", not again.changed and again.erased == erased.erased, again)
+    for shopper in (account, device):
+        refused(shop, report, f"erased: no portrait of {shopper}", grpc.StatusCode.NOT_FOUND,
+                lambda: shop.shoppers.GetProfile(pb.GetProfileRequest(shopper_id=shopper)))
+        refused(shop, report, f"erased: no export of {shopper}", grpc.StatusCode.NOT_FOUND,
+                lambda: list(shop.shoppers.ExportShopper(pb.ExportShopperRequest(shopper_id=shopper))))
+    if decision:
+        refused(shop, report, "erased: the decision is not shown", grpc.StatusCode.NOT_FOUND,
+                lambda: shop.recovery.GetDecision(recovery.GetDecisionRequest(
+                    shopper_id=account, decision_id=decision.decision_id)))
+    report.check("erased: what occurred before is refused", shop.push([old]) == ["REJECTED"])
+    later = shop.status["features"].GetStatus(shop.pb.snapshots.GetStatusRequest()).now.seconds + 2
+    report.check("erased: what occurs later is somebody new",
+                 shop.push([shop.event(account, "VIEW", "5", shop.now - later)]) == ["ACCEPTED"])
+
+
 def garbage_does_no_harm(shop, report):
     for role, method in [("features", "EventService/PushEvents"), ("candidates", "CandidateService/Retrieve"),
                          ("recovery", "RecoveryService/Decide")]:
@@ -371,6 +410,7 @@ CHECKS = [
     a_commit_is_idempotent,
     a_decision_is_explained_and_made_again,
     an_outcome_counts_once,
+    a_person_is_exported_and_erased,
     candidates_respect_the_query,
     ranking_orders_the_items,
     malformed_requests_are_refused_naming_the_field,

@@ -73,6 +73,13 @@ def of_shoppers(shop):
         Case("consent on an unknown channel", consent, changed(channel="pigeon"), "consents[1].channel"),
         Case("a grant without wording", consent, changed(wording=""), "consents[1].wording"),
         Case("the portrait of nobody", shop.shoppers.GetProfile, pb.GetProfileRequest(), "shopper_id"),
+        Case("an erasure of nobody", shop.shoppers.EraseShopper, pb.EraseShopperRequest(), "shopper_id"),
+        Case("an erasure of a long id", shop.shoppers.EraseShopper, pb.EraseShopperRequest(shopper_id=LONG),
+             "shopper_id"),
+        Case("an erasure of an id with a control character", shop.shoppers.EraseShopper,
+             pb.EraseShopperRequest(shopper_id="a\x1fb"), "shopper_id"),
+        Case("an export of nobody", lambda request: list(shop.shoppers.ExportShopper(request)),
+             pb.ExportShopperRequest(), "shopper_id"),
     ]
 
 

@@ -26,6 +26,8 @@ const COMMANDS: &[&[&str]] = &[
     &["recover"],
     &["decide"],
     &["shopper", "show"],
+    &["shopper", "export"],
+    &["shopper", "erase"],
     &["policy", "check"],
     &["evaluate", "retrieval"],
     &["doctor"],

@@ -168,7 +168,7 @@ pub(crate) fn encode_item_row(item_id: &str, values: Vec<FeatureValue>) -> pb::F
     }
 }
 
-fn encode_value(value: FeatureValue) -> pb::FeatureValue {
+pub(crate) fn encode_value(value: FeatureValue) -> pb::FeatureValue {
     use pb::feature_value::Status;
     let status = match value.status {
         ValueStatus::Present => Status::Present,

@@ -1,14 +1,19 @@
 //! `ShopperService`.
 
-use feature_store::ConsentRecord;
+use feature_store::{ConsentRecord, Exporter, Removed};
 use kit::Violations;
 use proto::v1 as pb;
 use proto::v1::shopper_service_server::ShopperService;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::Context;
-use crate::convert::{shopper, time};
+use crate::convert::{export, shopper, time};
 use crate::error::status;
+
+/// Records that wait for a slow reader before the reading of logs waits for it.
+const AHEAD: usize = 64;
 
 #[derive(Clone, Debug)]
 pub(super) struct Shoppers(pub(super) Context);
@@ -95,6 +100,76 @@ impl ShopperService for Shoppers {
             linked_ids: unlinked.other_ids,
             changed: unlinked.changed,
         }))
+    }
+
+    type ExportShopperStream = ReceiverStream<Result<pb::ExportedRecord, Status>>;
+
+    async fn export_shopper(
+        &self,
+        request: Request<pb::ExportShopperRequest>,
+    ) -> Result<Response<Self::ExportShopperStream>, Status> {
+        let shopper_id = request.into_inner().shopper_id;
+        let mut violations = Violations::new();
+        violations.check_id("shopper_id", &shopper_id);
+        violations.into_result()?;
+        let exporter = self.0.store.export(&shopper_id, self.0.now()).await;
+        let exporter = exporter.map_err(status)?.ok_or_else(|| {
+            Status::not_found(format!("nothing is known of shopper {shopper_id:?}"))
+        })?;
+        let (sender, records) = mpsc::channel(AHEAD);
+        let shutdown = self.0.shutdown.clone();
+        tokio::spawn(async move {
+            let sending = send(exporter, sender);
+            shutdown.run_until_cancelled(sending).await;
+        });
+        Ok(Response::new(ReceiverStream::new(records)))
+    }
+
+    async fn erase_shopper(
+        &self,
+        request: Request<pb::EraseShopperRequest>,
+    ) -> Result<Response<pb::EraseShopperResponse>, Status> {
+        let shopper_id = request.into_inner().shopper_id;
+        let erased = self.0.store.erase(&shopper_id, self.0.now()).await;
+        let erased = erased.map_err(status)?.map_err(shopper::refused)?;
+        Ok(Response::new(pb::EraseShopperResponse {
+            erased_at: Some(time::encode(erased.at)),
+            changed: erased.changed,
+            erased: Some(encode_removed(&erased.removed)),
+        }))
+    }
+}
+
+/// Sends all that is kept about a person until the reader goes.
+async fn send(mut exporter: Exporter, sender: mpsc::Sender<Result<pb::ExportedRecord, Status>>) {
+    let mut records = match export::standing(&exporter) {
+        Ok(records) => records,
+        Err(failed) => return drop(sender.send(Err(failed)).await),
+    };
+    loop {
+        for record in std::mem::take(&mut records) {
+            if sender.send(Ok(record)).await.is_err() {
+                return;
+            }
+        }
+        let page = match exporter.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return,
+            Err(error) => return drop(sender.send(Err(status(error))).await),
+        };
+        let page = page.into_iter();
+        records.extend(page.filter_map(|one| export::logged(&exporter, one)));
+    }
+}
+
+fn encode_removed(removed: &Removed) -> pb::Erased {
+    pb::Erased {
+        ids: removed.ids,
+        keys: removed.keys,
+        cart_lines: removed.cart_lines,
+        consents: removed.consents,
+        recent_events: removed.recent_events,
+        recovery_bytes: removed.recovery_bytes,
     }
 }
 

@@ -230,3 +230,110 @@ async fn a_link_that_cannot_be_says_why() {
         refused.message()
     );
 }
+
+/// What an export tells of each kind.
+async fn exported(server: &super::support::Server, shopper: &str) -> Vec<pb::ExportedRecord> {
+    let request = pb::ExportShopperRequest {
+        shopper_id: shopper.to_owned(),
+    };
+    let mut client = server.shoppers();
+    let mut stream = client.export_shopper(request).await.unwrap().into_inner();
+    let mut records = Vec::new();
+    while let Some(record) = stream.message().await.unwrap() {
+        records.push(record);
+    }
+    records
+}
+
+fn erase(shopper: &str) -> pb::EraseShopperRequest {
+    pb::EraseShopperRequest {
+        shopper_id: shopper.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn an_export_tells_everything_about_all_ids_and_nothing_of_others() {
+    use pb::exported_record::Record;
+    let server = server().await;
+    let mut client = server.shoppers();
+    server
+        .push(vec![
+            event("1", "phone", "lamp"),
+            event("2", "ann", "rug"),
+            event("3", "bob", "pan"),
+        ])
+        .await;
+    client.link_identity(link("ann", "phone")).await.unwrap();
+    server.push(vec![event("4", "phone", "pot")]).await;
+    let set = pb::SetConsentRequest {
+        shopper_id: "ann".to_owned(),
+        consents: vec![consent("email", true)],
+    };
+    client.set_consent(set).await.unwrap();
+    let records = exported(&server, "phone").await;
+    let (mut events, mut features) = (Vec::new(), 0);
+    for record in &records {
+        match record.record.as_ref().unwrap() {
+            Record::Person(person) => {
+                assert_eq!(person.person_id, "ann");
+                assert_eq!(person.other_ids, ["phone"]);
+            }
+            Record::Profile(profile) => assert_eq!(profile.consents.len(), 1),
+            Record::Cart(cart) => assert_eq!(cart.lines.len(), 3),
+            Record::Feature(_) => features += 1,
+            Record::Event(event) => {
+                assert!(record.at.is_some());
+                events.push((event.event_id.as_str(), event.shopper_id.as_str()));
+            }
+            other @ (Record::Decision(_) | Record::Action(_) | Record::Outcome(_)) => {
+                panic!("{other:?}")
+            }
+        }
+    }
+    events.sort_unstable();
+    assert_eq!(events, [("1", "phone"), ("2", "ann"), ("4", "phone")]);
+    assert!(features > 20, "{features}");
+    let nobody = pb::ExportShopperRequest {
+        shopper_id: "nobody".to_owned(),
+    };
+    let refusal = client.export_shopper(nobody).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::NotFound);
+    let empty = client.export_shopper(pb::ExportShopperRequest::default());
+    assert_eq!(fields(&empty.await.unwrap_err()), ["shopper_id"]);
+}
+
+#[tokio::test]
+async fn an_erased_shopper_is_not_found_and_events_of_before_are_too_late() {
+    let server = server().await;
+    let mut client = server.shoppers();
+    server.push(vec![event("1", "ann", "rug")]).await;
+    let answer = client.erase_shopper(erase("ann")).await.unwrap();
+    let answer = answer.into_inner();
+    assert!(answer.changed);
+    assert_eq!(answer.erased_at.unwrap().seconds, NOW_S);
+    let erased = answer.erased.unwrap();
+    assert_eq!((erased.ids, erased.keys, erased.cart_lines), (1, 1, 1));
+    let refusal = client.get_profile(ask("ann")).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::NotFound);
+    let export = client.export_shopper(pb::ExportShopperRequest {
+        shopper_id: "ann".to_owned(),
+    });
+    assert_eq!(export.await.unwrap_err().code(), Code::NotFound);
+    let results = server.push(vec![event("2", "ann", "rug")]).await;
+    assert_eq!(results[0].status(), pb::event_result::Status::Rejected);
+    assert!(
+        results[0].reason.contains("erased"),
+        "{}",
+        results[0].reason
+    );
+    let again = client
+        .erase_shopper(erase("ann"))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!((again.changed, again.erased), (false, Some(erased)));
+    for bad in ["", "a\u{1f}b", &"x".repeat(129)] {
+        let refusal = client.erase_shopper(erase(bad)).await.unwrap_err();
+        assert_eq!(fields(&refusal), ["shopper_id"]);
+    }
+}

@@ -1,6 +1,6 @@
 //! One row of the outbox: send, later, or never.
 
-use feature_store::{Changed, Delivery, Look, Millis, ShopperChange};
+use feature_store::{Changed, Delivery, Look, Millis, RowKey, ShopperChange};
 use kit::Problem;
 use policy::Inputs;
 use policy::guard::{Reason, Verdict};
@@ -42,7 +42,7 @@ struct Open {
 }
 
 impl Open {
-    fn about<'a>(&'a self, row: &'a Row, now_ms: i64) -> About<'a> {
+    fn about<'a>(&'a self, row: &'a Row, row_key: Option<&'a RowKey>, now_ms: i64) -> About<'a> {
         About {
             shopper_id: &row.shopper_id,
             decision_id: &row.decision_id,
@@ -50,6 +50,7 @@ impl Open {
             decision: &self.decision,
             inputs: &self.inputs,
             now_ms,
+            row_key,
             again: self.action.handed_out_at_ms.is_some(),
         }
     }
@@ -82,7 +83,11 @@ impl Actions {
                 return Ok(Handed::Waits);
             }
             let carried = match handing == Handing::Sent {
-                true => self.carried(open.about(row, now_ms)).await?,
+                true => {
+                    let row_key = stand.read.row_key();
+                    self.carried(open.about(row, row_key.as_ref(), now_ms))
+                        .await?
+                }
                 false => Carried::default(),
             };
             let settled = (verdict, now_ms);
@@ -133,6 +138,7 @@ impl Actions {
         let window_ms = longest_window_ms(&generation.policy);
         stand.person.forget(now_ms, window_ms);
         let change = ShopperChange {
+            at: Millis(now_ms),
             recovery: Some(stand.person.encode()),
             look,
             ..ShopperChange::default()
@@ -141,7 +147,7 @@ impl Actions {
         let changed = store.change(&row.shopper_id, stand.read, change).await;
         match changed.map_err(|error| unavailable("the shopper", &error))? {
             Changed::Conflict => Ok(false),
-            Changed::Done | Changed::Decided(_) => Ok(true),
+            Changed::Done | Changed::Decided(_) | Changed::Erased => Ok(true),
         }
     }
 

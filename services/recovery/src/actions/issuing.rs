@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use feature_store::Issued;
 use feature_store::store::Kind;
+use feature_store::{Issued, Millis, RowKey};
 use kit::Problem;
 use policy::token::Keyring;
 use policy::{Inputs, coupon, restore};
@@ -99,6 +99,8 @@ pub(super) struct About<'a> {
     pub(super) decision: &'a pb::Decision,
     pub(super) inputs: &'a Inputs,
     pub(super) now_ms: i64,
+    /// What is kept of it is sealed with this.
+    pub(super) row_key: Option<&'a RowKey>,
     /// It was handed out before.
     pub(super) again: bool,
 }
@@ -148,7 +150,7 @@ impl Actions {
             .kept(
                 Kind::Coupon,
                 tokens,
-                about.again,
+                about,
                 record.encode_to_vec(),
                 |number| code(number, ends).map(|(_, serial)| coupon_id(serial)),
             )
@@ -178,7 +180,7 @@ impl Actions {
             .kept(
                 Kind::StoredCart,
                 tokens,
-                about.again,
+                about,
                 record.encode_to_vec(),
                 |number| token(number, ends).map(|(_, reference)| cart_id(reference)),
             )
@@ -198,7 +200,7 @@ impl Actions {
         &self,
         kind: Kind,
         tokens: &Tokens,
-        again: bool,
+        about: &About<'_>,
         record: Vec<u8>,
         id: impl Fn(u8) -> Option<String>,
     ) -> Result<(u8, Option<bytes::Bytes>), Problem> {
@@ -218,13 +220,16 @@ impl Actions {
             let mut found = ids.iter().zip(found);
             Ok::<_, Problem>(found.find_map(|((number, _), one)| Some((*number, Some(one?.value)))))
         };
-        if again && let Some(found) = find().await? {
+        if about.again
+            && let Some(found) = find().await?
+        {
             return Ok(found);
         }
         let new = Issued {
             kind,
             id: own.clone(),
             value: record.into(),
+            of: about.row_key.map(|key| (key.clone(), Millis(about.now_ms))),
         };
         match store.issue(vec![new]).await.map_err(failed)?.as_slice() {
             [true] => Ok((*current, None)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use feature_store::store::Kind;
-use feature_store::{Issued, Swapped};
+use feature_store::{Issued, Millis, RowKey, Swapped};
 use kit::Problem;
 use policy::restore::{ItemToday, Restored, StoredLine, reprice};
 use policy::{coupon, restore};
@@ -66,7 +66,7 @@ impl Actions {
         };
         let id = coupon_id(verified.serial);
         for _ in 0..ATTEMPTS {
-            let Some((version, mut record)) = self.coupon_of(&id).await? else {
+            let Some((version, mut record, row_key)) = self.coupon_of(&id).await? else {
                 return Ok(Redeemed::Invalid);
             };
             if !self
@@ -92,6 +92,7 @@ impl Actions {
                 kind: Kind::Coupon,
                 id: id.clone(),
                 value: record.encode_to_vec().into(),
+                of: row_key.map(|key| (key, Millis(now_ms))),
             };
             let swapped = self.books.store.reissue(issued, version).await;
             match swapped.map_err(|error| unavailable("the coupons", &error))? {
@@ -105,13 +106,17 @@ impl Actions {
         Err(too_fast())
     }
 
-    async fn coupon_of(&self, id: &str) -> Result<Option<(u64, CouponRecord)>, Problem> {
+    /// A coupon with its version, and the key that it is sealed with.
+    async fn coupon_of(
+        &self,
+        id: &str,
+    ) -> Result<Option<(u64, CouponRecord, Option<RowKey>)>, Problem> {
         let found = self.books.store.issued(&[(Kind::Coupon, id)]).await;
         let found = found.map_err(|error| unavailable("the coupons", &error))?;
         let found = found.into_iter().next().flatten();
         let read = found.map(|stored| {
             let record = CouponRecord::decode(stored.value).map_err(damaged)?;
-            Ok((stored.version, record))
+            Ok((stored.version, record, stored.row_key))
         });
         read.transpose()
     }

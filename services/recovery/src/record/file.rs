@@ -22,6 +22,11 @@ pub enum Line {
         /// The entry of the log in hexadecimal digits.
         record: String,
     },
+    /// Decisions whose records nobody can read: they were sealed with keys that are destroyed.
+    Erased {
+        /// How many.
+        decisions: u64,
+    },
 }
 
 /// Why a line is none.
@@ -73,7 +78,7 @@ impl Line {
             Self::Policy { id, toml } if *id != hex(&policy::Policy::id_of(toml)) => {
                 Err(LineError::Text { id: id.clone() })
             }
-            Self::Policy { .. } | Self::Decision { .. } => Ok(line),
+            Self::Policy { .. } | Self::Decision { .. } | Self::Erased { .. } => Ok(line),
         }
     }
 

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::world::{Setup, World, ask, healthy, line};
 use feature_store::store::{
-    Durability, Embedded, EmbeddedSettings, Kind, Log, Partition, Redis, RedisSettings,
+    Durability, Embedded, EmbeddedSettings, Error, Kind, Log, LogEntry, Partition, Redis,
+    RedisSettings,
 };
 use feature_store::{FeatureStore, Settings};
 use prost::Message as _;
@@ -109,16 +110,15 @@ fn commit(request_id: &str) -> pb::DecideRequest {
 
 /// Entries of all decision logs.
 pub(crate) async fn logged(store: &FeatureStore) -> Vec<Record> {
-    let partitions = Partition::all();
-    let logs: Vec<_> = partitions
-        .map(|partition| (partition, Log::Decisions, 0))
-        .collect();
-    let entries = store.store().read_logs(&logs, 1_000).await.unwrap();
-    let records = entries
-        .into_iter()
-        .flatten()
-        .map(|entry| Record::decode(entry.value).unwrap());
-    records.collect()
+    let mut records = Vec::new();
+    let mut take = |_, entry: &LogEntry| {
+        records.push(Record::decode(entry.value.as_ref()).unwrap());
+        Ok::<_, Error>(())
+    };
+    let unseen = &mut |_, _| {};
+    let read = store.read_log(Log::Decisions, &mut take, unseen);
+    read.await.unwrap();
+    records
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What became of decisions: each report once, and what it changes of the person, on both stores.
 
 use feature_store::FeatureStore;
-use feature_store::store::{Log, Partition};
+use feature_store::store::{Error, Log, LogEntry};
 use pb::outcome_report::Kind;
 use pb::outcome_result::Status;
 use proto::v1 as pb;
@@ -33,12 +33,15 @@ fn order(action: &pb::Action, order_id: &str) -> pb::OutcomeReport {
 
 /// Everything in the log of outcomes.
 async fn logged(store: &FeatureStore) -> Vec<(Entry, outcome::Kind)> {
-    let logs: Vec<_> = Partition::all()
-        .map(|partition| (partition, Log::Outcomes, 0))
-        .collect();
-    let entries = store.store().read_logs(&logs, 1_000).await.unwrap();
-    let read = |entry: feature_store::store::LogEntry| Entry::read(&entry.value).unwrap();
-    entries.into_iter().flatten().map(read).collect()
+    let mut entries = Vec::new();
+    let mut take = |_, entry: &LogEntry| {
+        entries.push(Entry::read(&entry.value).unwrap());
+        Ok::<_, Error>(())
+    };
+    let unseen = &mut |_, _| {};
+    let read = store.read_log(Log::Outcomes, &mut take, unseen);
+    read.await.unwrap();
+    entries
 }
 
 impl Scene {

@@ -46,7 +46,7 @@ struct Source {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let source = &args.source;
     let (redis, folder) = (source.redis.as_deref(), source.store.as_deref());
-    let (policies, decisions) = block_on_threads(None, async {
+    let (policies, decisions, erased) = block_on_threads(None, async {
         let store = stores::open(redis, &args.key_prefix, folder).await?;
         write(&store, args).await
     })?;
@@ -59,10 +59,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             many => format!("{many} policies"),
         }
     ));
+    if erased > 0 {
+        let erased = output::thousands(usize::try_from(erased).unwrap_or(usize::MAX));
+        output::note(format!(
+            "note: {erased} decisions are about shoppers who were erased, and cannot be read"
+        ));
+    }
     Ok(())
 }
 
-async fn write(store: &FeatureStore, args: &Args) -> anyhow::Result<(usize, usize)> {
+async fn write(store: &FeatureStore, args: &Args) -> anyhow::Result<(usize, usize, u64)> {
     let create = || format!("create {}", args.out.display());
     let mut file = BufWriter::new(File::create(&args.out).with_context(create)?);
     let (mut policies, mut decisions) = (0, 0);
@@ -88,8 +94,12 @@ async fn write(store: &FeatureStore, args: &Args) -> anyhow::Result<(usize, usiz
         Ok(())
     };
     let read = store.read_log(Log::Decisions, &mut decision, &mut progress);
-    read.await?;
+    let erased = read.await?;
     bar.finish_and_clear();
+    if erased > 0 {
+        let line = Line::Erased { decisions: erased };
+        writeln!(file, "{}", line.write()?).context("write")?;
+    }
     file.flush().context("write")?;
-    Ok((policies, decisions))
+    Ok((policies, decisions, erased))
 }

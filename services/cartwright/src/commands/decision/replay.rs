@@ -19,7 +19,7 @@ const SHOWN: usize = 10;
 /// Makes every decision of a file again, and compares it bit for bit
 ///
 /// The file is all that is used: a decision is a function of its logged inputs, its seed and the
-/// policy that its record names. Exit code 1 when one does not come out the same, is damaged, or
+/// policy that its record names. Those of shoppers who were erased are counted. Exit code 1 when one does not come out the same, is damaged, or
 /// cannot be made again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -42,6 +42,8 @@ struct Counts {
     decisions: usize,
     identical: usize,
     failed: usize,
+    /// Of shoppers who were erased: nobody can read them.
+    erased: u64,
     policies: usize,
     /// Decisions by action, of those that are identical.
     actions: BTreeMap<String, usize>,
@@ -97,6 +99,7 @@ fn replay(line: &str, policies: &mut Policies, counts: &mut Counts) -> anyhow::R
             let action = again.action.as_str().to_owned();
             *counts.actions.entry(action).or_default() += 1;
         }
+        Line::Erased { decisions } => counts.erased += decisions,
     }
     Ok(())
 }
@@ -140,6 +143,10 @@ fn tell(args: &Args, counts: &Counts, failures: &[String]) -> anyhow::Result<()>
             table.add_row([name, output::thousands(*count)]);
         }
         table.add_row(["not", &output::thousands(counts.failed)]);
+        if counts.erased > 0 {
+            let erased = usize::try_from(counts.erased).unwrap_or(usize::MAX);
+            table.add_row(["erased with their shoppers", &output::thousands(erased)]);
+        }
         output::result(table);
     }
     if counts.failed > 0 {

@@ -203,7 +203,14 @@ fn stored_log(args: &Args) -> anyhow::Result<EventLog> {
         let log = store.event_log(&mut progress).await;
         let log = log.context("read the event log");
         bar.finish_and_clear();
-        log
+        let log = log?;
+        if log.erased() > 0 {
+            output::note(format!(
+                "note: {} events of the log are of shoppers who were erased, and are left out",
+                log.erased()
+            ));
+        }
+        Ok(log)
     })
 }
 

@@ -277,7 +277,13 @@ async fn each(
     };
     let read = store.read_log(log, &mut take, &mut progress).await;
     bar.finish_and_clear();
-    read.with_context(|| format!("read the log of {what}"))
+    let erased = read.with_context(|| format!("read the log of {what}"))?;
+    if erased > 0 {
+        output::note(format!(
+            "note: {erased} {what} of the log are of shoppers who were erased, and are left out"
+        ));
+    }
+    Ok(())
 }
 
 fn say_unread(count: u64, what: &str) {

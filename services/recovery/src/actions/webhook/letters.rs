@@ -1,5 +1,6 @@
 //! Dead letters: actions that their receiver did not take, listed and redriven.
 
+use feature_store::Millis;
 use feature_store::store::Partition;
 use kit::Problem;
 use prost::Message as _;
@@ -49,7 +50,10 @@ impl Actions {
     ) -> Result<(), Problem> {
         let (store, id) = (&self.books.store, &letter.decision_id);
         let value = letter.encode_to_vec().into();
-        let kept = store.put_dead_letter(partition, id, value).await;
+        let (shopper, at) = (&letter.shopper_id, Millis(letter.died_at_ms));
+        let kept = store
+            .put_dead_letter(shopper, (partition, id), value, at)
+            .await;
         kept.map_err(|error| unavailable("the dead letters", &error))
     }
 

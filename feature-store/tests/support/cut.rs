@@ -1,0 +1,125 @@
+//! A process that dies at a commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use feature_store::Millis;
+use feature_store::store::{
+    Commit, CommitOutcome, Due, Error, Health, Key, Kind, Log, LogEntry, Partition, Store,
+    Versioned,
+};
+
+/// A store whose client dies: so many commits are made, and of the next one nobody hears.
+#[derive(Debug)]
+pub struct Cut {
+    store: Arc<dyn Store>,
+    left: AtomicUsize,
+    /// Whether the last commit is made, and only its answer is lost.
+    made: bool,
+}
+
+impl Cut {
+    /// Dies at the commit of this number, counted from 1.
+    pub fn after(store: Arc<dyn Store>, commits: usize, made: bool) -> Self {
+        Self {
+            store,
+            left: AtomicUsize::new(commits),
+            made,
+        }
+    }
+
+    fn dead<T>() -> Result<T, Error> {
+        Err(Error::Unavailable {
+            store: "cut",
+            detail: "the process is dead".to_owned(),
+        })
+    }
+
+    fn is_dead(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+}
+
+#[async_trait]
+impl Store for Cut {
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, Error> {
+        match self.is_dead() {
+            true => Self::dead(),
+            false => self.store.get_many(keys).await,
+        }
+    }
+
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<CommitOutcome>, Error> {
+        if self.is_dead() {
+            return Self::dead();
+        }
+        if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return self.store.commit(commits).await;
+        }
+        if self.made {
+            self.store.commit(commits).await?;
+        }
+        Self::dead()
+    }
+
+    async fn list(&self, partition: Partition, kind: Kind) -> Result<Vec<String>, Error> {
+        self.store.list(partition, kind).await
+    }
+
+    async fn read_logs(
+        &self,
+        from: &[(Partition, Log, u64)],
+        limit_each: usize,
+    ) -> Result<Vec<Vec<LogEntry>>, Error> {
+        self.store.read_logs(from, limit_each).await
+    }
+
+    async fn log_ends(&self, logs: &[(Partition, Log)]) -> Result<Vec<u64>, Error> {
+        self.store.log_ends(logs).await
+    }
+
+    async fn claim_due(
+        &self,
+        partitions: &[Partition],
+        now: Millis,
+        lease: Duration,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        self.store.claim_due(partitions, now, lease, limit).await
+    }
+
+    async fn read_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        consumer: &str,
+        lease: Duration,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, Error> {
+        let store = &self.store;
+        let read = store.read_group(partition, log, group, consumer, lease, now, limit);
+        read.await
+    }
+
+    async fn ack_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        sequences: &[u64],
+    ) -> Result<(), Error> {
+        self.store.ack_group(partition, log, group, sequences).await
+    }
+
+    fn name(&self) -> &'static str {
+        "cut"
+    }
+
+    async fn check(&self) -> Result<Health, Error> {
+        self.store.check().await
+    }
+}
