@@ -53,6 +53,15 @@ impl EventLog {
         Self { erased, ..self }
     }
 
+    /// Leaves out what erased shoppers did where it lies in the clear, as in logs of older versions.
+    #[must_use]
+    pub fn leave_out(mut self, mut is_erased: impl FnMut(&Event) -> bool) -> Self {
+        let before = self.entries.len();
+        self.entries.retain(|seen| !is_erased(&seen.entry.event));
+        self.erased += (before - self.entries.len()) as u64;
+        self
+    }
+
     /// How many entries were of shoppers who were erased.
     #[must_use]
     pub fn erased(&self) -> u64 {

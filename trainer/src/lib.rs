@@ -12,6 +12,7 @@
 //! | [`risk`] | how likely a cart is to be left: samples, weights or trees, calibration |
 //! | [`mod@boost`] | forests of decision trees by gradient boosting |
 //! | [`ranker`] | the order of candidates: that of retrieval, linear, or a forest |
+//! | `people` | who was erased, and a MAC of each shopper for the sessions that are kept |
 //! | `parts`, `look_back` | what is learned from, what use is fitted on, and what is judged on |
 //! | [`evaluate`], [`leaderboard`], [`exam`], [`metrics`] | how good candidates are on events not seen |
 //! | [`bootstrap`] | how sure a measured difference is |
@@ -60,6 +61,7 @@ mod moments;
 mod options;
 mod parts;
 mod past_sessions;
+mod people;
 mod prng;
 mod report;
 mod strength;
@@ -73,6 +75,7 @@ pub use evaluate::{RankingEvaluation, evaluate_ranking, evaluate_retrieval, spli
 pub use leaderboard::{Evaluation, EvaluationOptions};
 pub use models::{ItemSpace, Models};
 pub use options::{MIN_PEOPLE, Options};
+pub use people::{LeftOut, People};
 pub use report::{Counts, Stage, Step, TrainReport};
 pub use tables::TableError;
 pub use train::train;

@@ -84,7 +84,7 @@ impl Models {
         };
         let factors = factorise(&ratings, &settings, progress);
         let visits = sessions(events, GAP);
-        let past = past_sessions::table(&visits, &catalogue);
+        let past = past_sessions::table(&visits, &catalogue, &options.people);
         let half_life = half_life(&visits, &catalogue, few);
         Ok(Self {
             covisitation: covisitation(&visits, &catalogue, half_life, few),

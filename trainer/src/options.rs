@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::people::People;
 use crate::vectors::GivenVectors;
 
 /// Fewer people than this could be guessed from what they did.
@@ -26,6 +27,8 @@ pub struct Options {
     /// Different shoppers, 1 or more, below which nothing of what they did together is published: a
     /// pair of items in co-visitation, an item's vector. 1 publishes what a single person did.
     pub min_people: u32,
+    /// The deployment's privacy key, and who was erased.
+    pub people: People,
     /// After so long without a sign of life a cart counts as left.
     pub idle: Duration,
     /// Text of the policy file to ship.
@@ -46,6 +49,7 @@ impl Default for Options {
             regularisation: 0.1,
             alpha: 10.0,
             min_people: MIN_PEOPLE,
+            people: People::default(),
             idle: Duration::from_secs(30 * 60),
             policy: policy::Policy::DEFAULT.to_owned(),
             vectors: Vec::new(),

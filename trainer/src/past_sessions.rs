@@ -6,6 +6,7 @@ use snapshot::Catalogue;
 
 use crate::Error;
 use crate::next_item::{Log, score_sessions};
+use crate::people::People;
 use crate::sessions::Session;
 
 /// Items of a session that are kept, the latest.
@@ -17,8 +18,12 @@ const PART: usize = 10;
 const PREFIXES: usize = 10;
 const PLACES: usize = 20;
 
-/// Newest first; without runs of one item, and without sessions that show no item after another.
-pub(crate) fn table(sessions: &[Session<'_>], catalogue: &Catalogue) -> SessionTable {
+/// Newest first, each with a MAC of its shopper where there is a key; without runs of one item, and without sessions that show no item after another.
+pub(crate) fn table(
+    sessions: &[Session<'_>],
+    catalogue: &Catalogue,
+    people: &People,
+) -> SessionTable {
     let mut order: Vec<usize> = (0..sessions.len()).collect();
     order.sort_by_key(|&at| std::cmp::Reverse((seconds(&sessions[at]), at)));
     let mut table = SessionTable::new();
@@ -31,11 +36,16 @@ pub(crate) fn table(sessions: &[Session<'_>], catalogue: &Catalogue) -> SessionT
             .filter_map(|event| catalogue.ordinal(&event.item_id))
             .collect();
         items.dedup();
-        if items.len() > 1 {
-            table.push(
-                &items[items.len().saturating_sub(LONGEST)..],
-                seconds(session),
-            );
+        if items.len() < 2 {
+            continue;
+        }
+        let (items, ended) = (
+            &items[items.len().saturating_sub(LONGEST)..],
+            seconds(session),
+        );
+        match people.mac(session.shopper) {
+            Some(shopper) => table.push_of(shopper, items, ended),
+            None => table.push(items, ended),
         }
     }
     table

@@ -3,6 +3,7 @@
 //! Twice: first on the past, to learn on what followed how the models are best used, and to judge
 //! all of it on what followed that; then on everything.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::leaderboard::{self, EvaluationOptions, Known};
 use crate::look_back::{self, Learned, Trained, draft_folder};
 use crate::models::Models;
 use crate::parts::{self, Parts};
+use crate::people::LeftOut;
 use crate::report::{Stage, Step};
 use crate::sessions::{GAP, sessions};
 use crate::{Error, Options, TrainReport, covisitation, golden, held_out, risk};
@@ -51,7 +53,8 @@ pub fn train(
         privacy: Privacy::default(),
     };
     let policy = golden::parse_policy(&options.policy)?;
-    let cleaned = run.clean(events)?;
+    let events = run.leave_out(events);
+    let cleaned = run.clean(&events)?;
     let Learned { ranker, fusion, .. } = run.look_back(&cleaned)?;
     let models = run.factorise(&cleaned)?;
     run.tell(Stage::Risk, "");
@@ -104,6 +107,22 @@ impl Run<'_> {
             stage,
             detail: detail.to_owned(),
         });
+    }
+
+    /// The events of people who were not erased.
+    fn leave_out<'e>(&mut self, events: &'e [Event]) -> Cow<'e, [Event]> {
+        let (kept, left_out) = self.options.people.leave_out(events);
+        self.notes.push(match left_out {
+            Some(LeftOut { shoppers, events }) => {
+                format!("privacy: {events} events of {shoppers} erased shopper ids are left out")
+            }
+            None => {
+                "privacy: nobody said who was erased, so everybody in the events counts".to_owned()
+            }
+        });
+        self.privacy.erased_shoppers = left_out.map(|one| one.shoppers);
+        self.privacy.erased_events = left_out.map(|one| one.events);
+        kept
     }
 
     fn clean(&mut self, events: &[Event]) -> Result<Cleaned, Error> {
@@ -179,8 +198,14 @@ impl Run<'_> {
             min_people: models.min_people,
             pairs_left_out: models.covisitation.left_out,
             items_left_out: models.rare_items,
-            ..Privacy::default()
+            sessions_key: options.people.fingerprint(),
+            ..self.privacy.clone()
         };
+        if self.privacy.sessions_key.is_none() {
+            let said = "privacy: past sessions carry no MAC of their shopper, since no privacy key was \
+                        given: those of somebody who is erased stay until the next training";
+            self.notes.push(said.to_owned());
+        }
         Ok(models)
     }
 

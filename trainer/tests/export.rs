@@ -16,12 +16,13 @@ use arrow_array::{
     Array as _, ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, TimestampNanosecondArray, TimestampSecondArray,
 };
-use feature_store::{Event, EventKind, Millis, PointInTime, Registry, Value};
+use feature_store::{Event, EventKind, MacKey, Millis, PointInTime, Registry, Tombstone, Value};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
+use trainer::People;
 use trainer::export::{ExportError, ExportReport, Labels, Statuses, Wanted, export, file_log};
 
 const START: i64 = 1_700_000_000_000;
@@ -177,6 +178,48 @@ fn rows_keep_the_order_and_the_columns_of_the_labels() {
     assert_eq!((report.rows, report.features[0].not_found), (3, 1));
     assert_eq!(report.features[0].present, 2);
     assert!(report.events.after_last_label > 0 && report.events.duplicate == 0);
+}
+
+#[test]
+fn rows_of_erased_shoppers_are_left_out_and_all_others_are_as_they_were() {
+    let bench = Bench::new();
+    let day = Millis::DAY;
+    let labels = bench.parquet(vec![
+        ("shopper_id", texts(&["ann", "bob", "ann", "cleo"])),
+        ("at", times(&[day, 2 * day, 9 * day, 5 * day])),
+        ("label", texts(&["w", "x", "y", "z"])),
+    ]);
+    let features = ["shopper.view_count_24h"];
+    let (_, all) = bench.export(&labels, &features, Statuses::None).unwrap();
+    let key = MacKey::from_bytes([7; 32]);
+    let erased = Tombstone {
+        shopper: key.of("ann"),
+        erased_at: Millis(START + 8 * day),
+    };
+    let people = People::new(key, Some(&[erased]));
+    let mut labels = Labels::open(&labels).unwrap();
+    assert_eq!(labels.leave_out(&people), 1);
+    let log = file_log(people.leave_out(&events()).0.into_owned());
+    let wanted = Wanted {
+        plan: Registry::standard().plan(&features).unwrap(),
+        statuses: Statuses::None,
+        items: Vec::new(),
+    };
+    let out = bench.path("left.parquet");
+    let report = export(&labels, log, wanted, &out, &mut |_| {}).unwrap();
+    assert_eq!((report.rows, report.erased_rows), (3, 1));
+    let left = read(&out);
+    let labels = left
+        .column_by_name("label")
+        .unwrap()
+        .as_string::<i32>()
+        .clone();
+    let labels: Vec<_> = labels.iter().flatten().collect();
+    assert_eq!(labels, ["x", "y", "z"]);
+    let (before, after) = (ints(&all, features[0]), ints(&left, features[0]));
+    assert_eq!((after[0], after[2]), (before[1], before[3]), "bob and cleo");
+    // Under the same id somebody began anew: of them one day is known.
+    assert!(after[1].is_some() && after[1] <= before[2], "{after:?}");
 }
 
 #[test]

@@ -5,12 +5,14 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use feature_store::{Event, EventKind, Item, Millis};
+use feature_store::{Event, EventKind, Item, MacKey, Millis, Tombstone};
+use retrieval::Model;
 use retrieval::files::read_queries;
 use snapshot::{Catalogue, Snapshot, Tensors, files};
-use trainer::{Error, Options, TrainReport, golden, train};
+use trainer::{Error, Options, People, TrainReport, golden, train};
 
 /// A shop of themes: who looks at an item looks at others of its theme, and buys now and then.
 fn shop() -> Vec<Event> {
@@ -330,4 +332,66 @@ fn what_one_person_did_is_in_no_table_that_cannot_be_taken_back() {
     let (pairs, length) = published(&report.snapshot, "odd-1");
     assert!(pairs == [50.0] && length > 0.0, "{pairs:?}, {length}");
     assert!(said(&report, "be it one person"));
+}
+
+#[test]
+fn who_was_erased_is_as_if_they_had_never_been_and_past_sessions_carry_macs() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = MacKey::from_bytes([7; 32]);
+    let events = shop();
+    let erased = |shopper: &str| Tombstone {
+        shopper: key.of(shopper),
+        erased_at: Millis(i64::MAX),
+    };
+    let with = |erased: &[Tombstone]| Options {
+        people: People::new(key.clone(), Some(erased)),
+        ..options()
+    };
+    let two = [erased("s7"), erased("s8"), erased("somebody else")];
+    let report = trained(&events, &with(&two), &folder.path().join("erased"));
+    let gone = |event: &&Event| ["s7", "s8"].contains(&event.shopper_id.as_str());
+    let others: Vec<Event> = events.iter().filter(|one| !gone(one)).cloned().collect();
+    let never = trained(&others, &with(&[]), &folder.path().join("never"));
+    let (report, never) = (report.snapshot.manifest(), never.snapshot.manifest());
+    assert_eq!(report.files, never.files);
+    let privacy = report.privacy.clone().unwrap();
+    let left_out = events.iter().filter(gone).count() as u64;
+    assert_eq!(
+        (privacy.erased_shoppers, privacy.erased_events),
+        (Some(2), Some(left_out))
+    );
+    assert_eq!(privacy.sessions_key, Some(key.fingerprint()));
+
+    let model = Model::load(&Snapshot::open(folder.path().join("erased")).unwrap()).unwrap();
+    let sessions = model.sessions().unwrap();
+    assert!(sessions.is_keyed());
+    let later = HashMap::from([(key.of("s9").short(), u64::MAX)]);
+    let (left, masked) = sessions.without(&later).unwrap().unwrap();
+    assert!(masked > 0 && left.len() + masked == sessions.len());
+    assert!(
+        sessions
+            .without(&HashMap::from([(key.of("s7").short(), u64::MAX)]))
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn without_a_key_past_sessions_carry_no_macs_and_the_report_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = trained(&shop(), &options(), &folder.path().join("out"));
+    assert!(
+        !Model::load(&report.snapshot)
+            .unwrap()
+            .sessions()
+            .unwrap()
+            .is_keyed()
+    );
+    let privacy = report.snapshot.manifest().privacy.clone().unwrap();
+    assert_eq!(
+        (privacy.sessions_key, privacy.erased_shoppers),
+        (None, None)
+    );
+    let said = |what: &str| report.notes.iter().any(|note| note.contains(what));
+    assert!(said("past sessions carry no MAC") && said("nobody said who was erased"));
 }

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    decide, decision, demo, doctor, drill, evaluate, events, features, model, policy, recover,
-    report, serve, shopper, simulate, snapshot, train, webhook,
+    decide, decision, demo, doctor, drill, evaluate, events, features, model, policy, privacy,
+    recover, report, serve, shopper, simulate, snapshot, train, webhook,
 };
 
 /// Decides in real time whether and how to win an abandoned cart back
@@ -45,6 +45,7 @@ enum Command {
     Decision(decision::Args),
     Shopper(shopper::Args),
     Policy(policy::Args),
+    Privacy(privacy::Args),
     Simulate(simulate::Args),
     Report(report::Args),
     Webhook(webhook::Args),
@@ -69,6 +70,7 @@ impl Cli {
             Command::Decision(args) => decision::run(&args),
             Command::Shopper(args) => shopper::run(&args),
             Command::Policy(args) => policy::run(&args),
+            Command::Privacy(args) => privacy::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Webhook(args) => webhook::run(&args),

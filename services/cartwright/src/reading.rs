@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::json;
 
-use feature_store::{Event, Item};
+use feature_store::{Event, FeatureStore, Item};
 use trainer::readers::{self, BadLine, EventReader, Format, ItemHints, Parsed, ReadError};
 
 use crate::failure::{Failure, OrFail as _};
@@ -169,6 +169,26 @@ impl Log {
             events,
             items: hints.into_items(),
             bad_lines,
+        })
+    }
+}
+
+impl Log {
+    /// The event log of a store, and its items.
+    pub(crate) async fn of(store: &FeatureStore) -> anyhow::Result<Self> {
+        let bar = output::count_bar(Some(0), "reading the event log");
+        let mut progress = |read, of| {
+            bar.set_length(of);
+            bar.set_position(read);
+        };
+        let log = store.event_log(&mut progress).await;
+        bar.finish_and_clear();
+        let log = log.context("read the event log")?;
+        let events = log.entries().map(|seen| seen.entry.event.clone());
+        Ok(Self {
+            events: events.collect(),
+            items: store.stored_items().await.context("read the items")?,
+            bad_lines: 0,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kit::Clock;
-use trainer::{GivenVectors, TrainReport};
+use trainer::{GivenVectors, People, TrainReport};
 
 use crate::commands::train::Options;
 use crate::failure::OrFail as _;
@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) policy: String,
     pub(crate) idle: Duration,
     pub(crate) vectors: Vec<GivenVectors>,
+    pub(crate) people: People,
 }
 
 impl Default for Settings {
@@ -30,6 +31,7 @@ impl Default for Settings {
             policy: policy::Policy::DEFAULT.to_owned(),
             idle: IDLE,
             vectors: Vec::new(),
+            people: People::default(),
         }
     }
 }
@@ -60,6 +62,7 @@ pub(crate) fn options(settings: &Settings) -> trainer::Options {
         idle: settings.idle,
         policy: settings.policy.clone(),
         vectors: settings.vectors.clone(),
+        people: settings.people.clone(),
         created_at_ms: Clock::real().now_ms(),
         ..defaults
     }

@@ -28,8 +28,9 @@ pub(super) fn answer(
     let mut spill = Spill::beside(out, labels.len())?;
     let span = log.span();
     let mut past = PointInTime::new(wanted.plan, wanted.items, log);
-    let of = labels.len() as u64;
-    for position in labels.in_time() {
+    let positions = labels.in_time();
+    let of = positions.len() as u64;
+    for position in positions {
         let Some(label) = labels.get(position) else {
             continue;
         };
@@ -46,6 +47,7 @@ pub(super) fn answer(
         }
     }
     report.events = Events::new(&past);
+    report.erased_rows = labels.len() as u64 - of;
     progress(Progress::Answered { rows: of, of });
     let spilled = spill.finish()?;
     Ok(Answers { report, spilled })

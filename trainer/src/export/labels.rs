@@ -7,6 +7,7 @@ use std::sync::Arc;
 use feature_store::Millis;
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+use crate::people::People;
 use crate::tables::{Table, TableError, Texts, Times, Typed};
 
 /// Columns that are used by name; any other is passed through.
@@ -37,6 +38,7 @@ struct Row {
     shopper: u32,
     item: Option<u32>,
     at: Millis,
+    is_erased: bool,
 }
 
 /// What one row asks.
@@ -83,6 +85,7 @@ impl Labels {
                 shopper: self.shoppers.number(shopper),
                 item: item.map(|item| self.items.number(item)),
                 at,
+                is_erased: false,
             });
         }
         Ok(())
@@ -109,6 +112,22 @@ impl Labels {
             found,
             allowed,
         }
+    }
+
+    /// Leaves the rows of erased shoppers out: nothing is answered or written for them. Says how many
+    /// there are.
+    pub fn leave_out(&mut self, people: &People) -> u64 {
+        let mut left_out = 0;
+        for row in &mut self.rows {
+            row.is_erased = people.is_erased(self.shoppers.get(row.shopper), row.at);
+            left_out += u64::from(row.is_erased);
+        }
+        left_out
+    }
+
+    /// Whether the row at a position is to be written.
+    pub(crate) fn is_kept(&self, position: usize) -> bool {
+        self.rows.get(position).is_some_and(|row| !row.is_erased)
     }
 
     #[must_use]
@@ -147,9 +166,10 @@ impl Labels {
         })
     }
 
-    /// Positions in the order of time; those of one moment and shopper are together.
+    /// Positions of the rows that are kept, in the order of time; those of one moment and shopper are together.
     pub(crate) fn in_time(&self) -> Vec<usize> {
-        let mut positions: Vec<usize> = (0..self.rows.len()).collect();
+        let positions = (0..self.rows.len()).filter(|at| self.is_kept(*at));
+        let mut positions: Vec<usize> = positions.collect();
         positions.sort_by_key(|position| {
             let row = self.rows.get(*position);
             row.map(|row| (row.at, row.shopper))

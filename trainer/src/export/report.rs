@@ -13,6 +13,8 @@ pub struct ExportReport {
     pub before_log: u64,
     /// Labels after the log's last event: answered, from what was known at its end.
     pub after_log: u64,
+    /// Labels of erased shoppers, which have no row.
+    pub erased_rows: u64,
     pub events: Events,
     /// In the order of the columns.
     pub features: Vec<FeatureShare>,

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
 use feature_store::Registry;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -44,9 +45,11 @@ pub(super) fn write(
     let mut writer = ArrowWriter::try_new(file, schema, Some(properties())).map_err(failed)?;
     let mut rows = 0;
     for batch in labels.table().batches(None)? {
-        let batch = joined(labels, layout, spilled, rows, &batch?)?;
-        writer.write(&batch).map_err(failed)?;
+        let batch = batch?;
+        let from = rows;
         rows += batch.num_rows();
+        let batch = joined(labels, layout, spilled, from, &batch)?;
+        writer.write(&batch).map_err(failed)?;
         progress(Progress::Written {
             rows: rows as u64,
             of: spilled.len() as u64,
@@ -87,17 +90,18 @@ fn joined(
     }
     let mut rows = layout.rows();
     let mut bytes = Vec::new();
-    for position in from..until {
+    for position in (from..until).filter(|at| labels.is_kept(*at)) {
         spilled.row(position, &mut bytes)?;
         rows.add(&bytes).ok_or_else(|| changed(labels))?;
     }
+    let failed = |source| ExportError::Write {
+        path: labels.table().path().to_owned(),
+        source: ParquetError::from(source),
+    };
+    let kept: BooleanArray = (from..until).map(|at| Some(labels.is_kept(at))).collect();
+    let batch = filter_record_batch(batch, &kept).map_err(failed)?;
     let arrays = batch.columns().iter().cloned().chain(rows.finish());
-    RecordBatch::try_new(Arc::clone(&layout.schema), arrays.collect()).map_err(|source| {
-        ExportError::Write {
-            path: labels.table().path().to_owned(),
-            source: ParquetError::from(source),
-        }
-    })
+    RecordBatch::try_new(Arc::clone(&layout.schema), arrays.collect()).map_err(failed)
 }
 
 fn changed(labels: &Labels) -> ExportError {

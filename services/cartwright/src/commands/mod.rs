@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod features;
 pub(crate) mod model;
 pub(crate) mod policy;
+pub(crate) mod privacy;
 pub(crate) mod recover;
 pub(crate) mod report;
 pub(crate) mod serve;

@@ -4,24 +4,30 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use trainer::readers::Format;
-use trainer::{GivenVectors, TrainReport};
+use trainer::{GivenVectors, People, TrainReport};
 
-use super::policy;
+use super::{block_on_threads, policy};
 use crate::leaderboard;
 use crate::output;
 use crate::privacy;
 use crate::reading::{self, FORMATS, Log};
+use crate::stores;
 use crate::training::{self, Settings};
 
-/// Learns from event files and writes a snapshot
+/// Learns from event files, or from the log of a store, and writes a snapshot
 ///
 /// The snapshot holds the item vectors with their index, co-visitation, popularity, the ranker, the
 /// risk model and the policy: all that `serve --snapshot` needs, in one immutable folder. The same
 /// events, options and seed give the same snapshot.
+///
+/// Of a store the events of people who were erased are left out, and each past session carries a MAC of
+/// its shopper, by which it is taken out of a snapshot that is served when they are erased later. For
+/// files, --erased and --privacy-key do the same.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cartwright train --events events.jsonl.zst --out model
   cartwright train --events 2019-Oct.csv --format rees46 --out model --dimension 32 --json
+  cartwright train --redis redis://127.0.0.1 --out model
   cartwright train --events events.jsonl --vectors image=image.safetensors --out model
 
 Vectors are a safetensors file with one tensor, `vectors` (f32, one row an item), and the item ids as
@@ -30,10 +36,14 @@ a JSON list in its metadata. In Python:
   import json
   save_file({\"vectors\": rows}, \"image.safetensors\", metadata={\"ids\": json.dumps(ids)})")]
 pub(crate) struct Args {
-    /// Event files, plain or compressed with zstd
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
-    events: Vec<PathBuf>,
-    #[arg(long, value_name = "FORMAT", value_parser = reading::parse_format, help = FORMATS)]
+    #[command(flatten)]
+    source: Source,
+    /// Separates shops that share one Redis
+    #[arg(long, value_name = "TEXT", requires = "redis", default_value = "")]
+    key_prefix: String,
+    #[command(flatten)]
+    people: privacy::Files,
+    #[arg(long, value_name = "FORMAT", requires = "events", value_parser = reading::parse_format, help = FORMATS)]
     format: Option<Format>,
     /// The folder to write; a snapshot that is there is replaced
     #[arg(long, value_name = "DIR")]
@@ -49,13 +59,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Where to write lines that are no event, as JSON lines
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "events")]
     rejects: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Where the events are.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// Event files, plain or compressed with zstd
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    events: Vec<PathBuf>,
+    /// The folder of an embedded store that no server is using
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The Redis of a features role
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
 }
 
 /// What training can be told; the trainer's defaults where absent.
@@ -84,13 +109,14 @@ pub(crate) struct Options {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let policy = policy::load(args.policy.as_deref())?;
-    let mut log = Log::read(&args.events, args.format, args.rejects.as_ref())?;
+    let (mut log, people) = read(args)?;
     if let Some(items) = &args.items {
         log.items = reading::items(items)?;
     }
     let settings = Settings {
         options: args.options.clone(),
         policy,
+        people,
         vectors: args
             .vectors
             .iter()
@@ -108,6 +134,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args.out.display()
     ));
     Ok(())
+}
+
+/// The events, and what is known of the people in them.
+fn read(args: &Args) -> anyhow::Result<(Log, People)> {
+    let Source {
+        events,
+        store,
+        redis,
+    } = &args.source;
+    if !events.is_empty() {
+        let log = Log::read(events, args.format, args.rejects.as_ref())?;
+        return Ok((log, args.people.read()?));
+    }
+    privacy::refuse_both(&args.people)?;
+    block_on_threads(None, async {
+        let store = stores::open(redis.as_deref(), &args.key_prefix, store.as_deref()).await?;
+        let people = privacy::people(&store).await?;
+        Ok((Log::of(&store).await?, people))
+    })
 }
 
 fn parse_vectors(given: &str) -> Result<(String, PathBuf), String> {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use feature_store::{EventLog, Plan};
+use feature_store::{Event, EventLog, Plan};
+use trainer::People;
 use trainer::export::{self, ExportError, Labels, Progress, Statuses, Wanted};
 use trainer::readers::Format;
 
@@ -11,7 +12,7 @@ use super::{names, summary};
 use crate::commands::block_on_threads;
 use crate::failure::{Failure, OrFail as _};
 use crate::reading::{self, FORMATS, Log};
-use crate::{output, stores};
+use crate::{output, privacy, stores};
 
 const LABELS: &str = "labels are rows of shopper_id (string), at (timestamp, or int64 in ms), and \
                       item_id (string) where features of items are wanted";
@@ -27,6 +28,9 @@ const LABELS: &str = "labels are rows of shopper_id (string), at (timestamp, or 
 /// (string), at (a timestamp, UTC where it names no zone, or int64 milliseconds since 1970),
 /// optionally item_id (string), and any other columns. The output is parquet: the labels' columns
 /// unchanged and in their order, then one typed column per feature, null where there is no value.
+///
+/// Erased shoppers have no row, and nothing that they did counts: a store knows who they are, files
+/// need --erased.
 ///
 /// The log holds events only: profiles and consents are as if never set, and what the catalogue
 /// says of an item is taken from --items for all times.
@@ -75,6 +79,8 @@ pub(super) struct Args {
     /// Where to write lines that are no event, as JSON lines
     #[arg(long, value_name = "FILE", requires = "events")]
     rejects: Option<PathBuf>,
+    #[command(flatten)]
+    people: privacy::Files,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -97,7 +103,7 @@ struct Source {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     refuse_overwriting(args)?;
-    let labels = Labels::open(&args.labels).or_usage(LABELS)?;
+    let mut labels = Labels::open(&args.labels).or_usage(LABELS)?;
     if labels.is_empty() {
         let message = format!("{} has no rows", args.labels.display());
         return Err(Failure::usage(message).hint(LABELS).into());
@@ -112,12 +118,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         None => Vec::new(),
     };
     say_what_no_log_holds(&plan, args.items.is_some());
-    let (log, bad_lines) = log(args)?;
+    let (log, people, bad_lines) = log(args)?;
     if log.is_empty() {
         return Err(Failure::new("there is not one event")
             .hint(NO_EVENTS)
             .into());
     }
+    labels.leave_out(&people);
     let span = log.span();
     let wanted = Wanted {
         plan,
@@ -181,16 +188,21 @@ fn exported(
     })
 }
 
-/// The log, and how many lines of a file were no event.
-fn log(args: &Args) -> anyhow::Result<(EventLog, u64)> {
+/// The log without what erased shoppers did, the people in it, and how many lines of a file were no
+/// event.
+fn log(args: &Args) -> anyhow::Result<(EventLog, People, u64)> {
     if args.source.events.is_empty() {
-        return Ok((stored_log(args)?, 0));
+        privacy::refuse_both(&args.people)?;
+        let (log, people) = stored_log(args)?;
+        return Ok((log, people, 0));
     }
+    let people = args.people.read()?;
     let log = Log::read(&args.source.events, args.format, args.rejects.as_ref())?;
-    Ok((export::file_log(log.events), log.bad_lines))
+    let events = people.leave_out(&log.events).0.into_owned();
+    Ok((export::file_log(events), people, log.bad_lines))
 }
 
-fn stored_log(args: &Args) -> anyhow::Result<EventLog> {
+fn stored_log(args: &Args) -> anyhow::Result<(EventLog, People)> {
     let source = &args.source;
     let (redis, folder) = (source.redis.as_deref(), source.store.as_deref());
     block_on_threads(None, async {
@@ -203,14 +215,16 @@ fn stored_log(args: &Args) -> anyhow::Result<EventLog> {
         let log = store.event_log(&mut progress).await;
         let log = log.context("read the event log");
         bar.finish_and_clear();
-        let log = log?;
+        let people = privacy::people(&store).await?;
+        let is_erased = |event: &Event| people.is_erased(&event.shopper_id, event.occurred_at);
+        let log = log?.leave_out(is_erased);
         if log.erased() > 0 {
             output::note(format!(
                 "note: {} events of the log are of shoppers who were erased, and are left out",
                 log.erased()
             ));
         }
-        Ok(log)
+        Ok((log, people))
     })
 }
 

@@ -17,6 +17,7 @@ pub(super) fn as_json(report: &ExportReport, bad_lines: u64, out: &Path) -> Valu
         "rows": report.rows,
         "before_log": report.before_log,
         "after_log": report.after_log,
+        "erased_rows": report.erased_rows,
         "events": report.events,
         "bad_lines": bad_lines,
         "features": report.features,
@@ -31,6 +32,7 @@ pub(super) fn print(report: &ExportReport, bad_lines: u64) {
         ("rows", count(report.rows)),
         ("of them before the log", count(report.before_log)),
         ("of them after the log", count(report.after_log)),
+        ("left out, of erased shoppers", count(report.erased_rows)),
         ("features", report.features.len().to_string()),
         (
             "events",
