@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "cartwright/v1/events.proto",
     "cartwright/v1/features.proto",
+    "cartwright/v1/erasures.proto",
     "cartwright/v1/shoppers.proto",
     "cartwright/v1/catalog.proto",
     "cartwright/v1/campaigns.proto",

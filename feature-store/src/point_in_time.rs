@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use crate::event::Outcome;
+use crate::event::{Event, Outcome};
 use crate::features::{EntityKind, FeatureValue, Plan};
 use crate::items::{Item, ItemRow};
 use crate::log::LoggedEvent;

@@ -1,13 +1,14 @@
 //! Loaded snapshots.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use generations::Role;
 use kit::{Clock, Live};
-use retrieval::{Gate, Kind, Model, Query, Recent};
+use retrieval::{Gate, Kind, Model, Query, Recent, Sessions};
 use snapshot::{Snapshot, Verdict};
 
+use crate::erasures::Erasures;
 use crate::gates;
 use crate::overlay::Overlay;
 use crate::role::ROLE;
@@ -19,7 +20,12 @@ const WARM_UP_ITEMS: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) id: String,
-    pub(crate) model: Model,
+    /// Its sessions are those of `sessions`, or none for a reason that answers tell.
+    pub(crate) model: Live<Model>,
+    /// Past sessions without those of erased shoppers; only ever looked at to take more out.
+    pub(crate) sessions: Mutex<Option<Sessions>>,
+    /// Fingerprint of the key that the MACs of past sessions are made with.
+    pub(crate) sessions_key: Option<String>,
     pub(crate) gate: Live<Gate>,
     pub(crate) loaded_at_ms: i64,
     pub(crate) resident_bytes: u64,
@@ -30,9 +36,12 @@ impl Generation {
     pub(crate) fn load(snapshot: &Snapshot, clock: &Clock) -> Result<Self, retrieval::Error> {
         let model = Model::load(snapshot)?;
         let gate = Gate::open(model.catalogue().len());
+        let privacy = snapshot.manifest().privacy.as_ref();
         let generation = Self {
             id: snapshot.id().to_owned(),
-            model,
+            sessions: Mutex::new(model.sessions().cloned()),
+            sessions_key: privacy.and_then(|privacy| privacy.sessions_key.clone()),
+            model: Live::new(model),
             gate: Live::new(gate),
             loaded_at_ms: clock.now_ms(),
             resident_bytes: snapshot.manifest().resident_bytes,
@@ -40,7 +49,7 @@ impl Generation {
         let took = generation.warm_up()?;
         tracing::info!(
             generation = generation.id,
-            items = generation.model.catalogue().len(),
+            items = generation.model.guard().catalogue().len(),
             ?took,
             "warmed up"
         );
@@ -49,7 +58,8 @@ impl Generation {
 
     /// A first query touches every source, so that the first shopper does not pay for it.
     fn warm_up(&self) -> Result<Duration, retrieval::Error> {
-        let catalogue = self.model.catalogue();
+        let model = self.model.load();
+        let catalogue = model.catalogue();
         let seen = (0..WARM_UP_ITEMS).filter_map(|ordinal| catalogue.get(ordinal));
         let query = Query {
             recent: seen
@@ -63,7 +73,7 @@ impl Generation {
             ..Query::default()
         };
         let started = Instant::now();
-        self.model.retrieve(&query, &self.gate.load())?;
+        model.retrieve(&query, &self.gate.load())?;
         Ok(started.elapsed())
     }
 }
@@ -78,7 +88,7 @@ impl generations::Generation for Generation {
     }
 
     fn items(&self) -> usize {
-        self.model.catalogue().len()
+        self.model.guard().catalogue().len()
     }
 
     fn resident_bytes(&self) -> u64 {
@@ -91,6 +101,7 @@ impl generations::Generation for Generation {
 pub(crate) struct Candidates {
     pub(crate) clock: Clock,
     pub(crate) overlay: Overlay,
+    pub(crate) erasures: Erasures,
 }
 
 impl Role for Candidates {
@@ -122,8 +133,9 @@ impl Role for Candidates {
         gates::examine(new, snapshot, live)
     }
 
-    /// What is sold out when it goes live was sold out before.
+    /// What is sold out when it goes live was sold out before, and who was erased is out of it.
     fn warm(&self, generation: &Arc<Generation>) {
         self.overlay.lay_over(generation);
+        self.erasures.lay_over(generation);
     }
 }

@@ -8,6 +8,7 @@
 //! | [`gates`] | what is measured of a snapshot before it may go live |
 //! | `generation` | a loaded snapshot, and how this role makes one |
 //! | `overlay`, `follow` | stock and prices, followed from `features` and laid over generations as gates |
+//! | `erasures`, `watch` | who was erased, followed from `features`, and taken out of past sessions |
 //! | `shopper` | a shopper's recent items, read from `features` under the caller's deadline |
 //! | `grpc`, `convert` | one thin adapter per service; protobuf to domain and back |
 //! | [`metrics`] | what the role counts |
@@ -17,6 +18,7 @@
 
 pub mod config;
 mod convert;
+mod erasures;
 pub mod error;
 mod follow;
 pub mod gates;
@@ -26,6 +28,7 @@ pub mod metrics;
 mod overlay;
 pub mod role;
 mod shopper;
+mod watch;
 
 pub use config::Config;
 pub use error::Error;

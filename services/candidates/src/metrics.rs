@@ -2,8 +2,8 @@
 
 use kit::Clock;
 use kit::metrics::{
-    Counter, Declared, Family, Gauge, Group, Histogram, ItemTableMetrics, Label, Registry,
-    StageTimes, serving,
+    Age, Counter, Declared, Family, Gauge, Group, Histogram, ItemTableMetrics, Label, Registry,
+    StageTimes, Unit, serving,
 };
 use retrieval::{Answer, PlanKind, Source};
 
@@ -22,7 +22,7 @@ static DEGRADED: Declared<Counter> = Declared::counter(
 )
 .labels(&[
     Label::closed("stage", kit::names!(Source)),
-    Label::closed("reason", &["search_failed"]),
+    Label::closed("reason", &["search_failed", "erasures_unknown"]),
 ]);
 static STAGES: Declared<Histogram> = Declared::latency(
     "stage_duration",
@@ -35,6 +35,32 @@ static STAGES: Declared<Histogram> = Declared::latency(
 static BLOCKED: Declared<Gauge> = Declared::gauge(
     "blocked_items",
     "Items of the generation that are unsellable or out of stock.",
+);
+
+static ERASURES_CONNECTED: Declared<Gauge> = Declared::gauge(
+    "erasures_connected",
+    "1 while the features role tells who is erased, else 0.",
+);
+static ERASURES_LAG: Declared<Gauge> = Declared::gauge(
+    "erasures_lag",
+    "Time since the features role sent the newest word on who is erased; it sends one every second, news or not. Nothing before the first.",
+)
+.unit(Unit::Seconds);
+static ERASED_SHOPPERS: Declared<Gauge> = Declared::gauge(
+    "erased_shoppers",
+    "Shopper ids that are known to be erased.",
+);
+static MASKED: Declared<Counter> = Declared::counter(
+    "masked_sessions",
+    "Past sessions of erased shoppers that were taken out of a loaded generation.",
+);
+static WITHHELD: Declared<Gauge> = Declared::gauge(
+    "sessions_withheld",
+    "1 while a generation answers without session neighbours, because it cannot be told whose of them are erased.",
+);
+static UNKEYED: Declared<Gauge> = Declared::gauge(
+    "sessions_unkeyed",
+    "Past sessions of the generation loaded last that carry no MAC of their shopper, so that those of erased shoppers stay until the next training.",
 );
 
 /// What the role shows, besides what every role shows.
@@ -62,6 +88,18 @@ pub static GROUPS: &[&Group] = &[
         about: "",
         metrics: &[&BLOCKED.declaration],
     },
+    &Group {
+        title: "Erased shoppers",
+        about: "",
+        metrics: &[
+            &ERASURES_CONNECTED.declaration,
+            &ERASURES_LAG.declaration,
+            &ERASED_SHOPPERS.declaration,
+            &MASKED.declaration,
+            &WITHHELD.declaration,
+            &UNKEYED.declaration,
+        ],
+    },
 ];
 
 /// Registers the times of the role's stages.
@@ -77,6 +115,35 @@ pub struct Metrics {
     degraded: Family<Counter>,
     pub(crate) items: ItemTableMetrics,
     pub(crate) blocked_items: Gauge,
+    pub(crate) erasures: ErasureMetrics,
+}
+
+/// How well it is known who is erased, and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct ErasureMetrics {
+    pub(crate) connected: Gauge,
+    /// When the newest word was sent.
+    pub(crate) heard: Age,
+    pub(crate) shoppers: Gauge,
+    pub(crate) masked: Counter,
+    pub(crate) withheld: Gauge,
+    pub(crate) unkeyed: Gauge,
+}
+
+impl ErasureMetrics {
+    fn register(registry: &mut Registry, clock: Clock) -> Self {
+        let metrics = Self {
+            connected: registry.one(&ERASURES_CONNECTED),
+            heard: Age::default(),
+            shoppers: registry.one(&ERASED_SHOPPERS),
+            masked: registry.one(&MASKED),
+            withheld: registry.one(&WITHHELD),
+            unkeyed: registry.one(&UNKEYED),
+        };
+        let heard = metrics.heard.clone();
+        registry.watch(&ERASURES_LAG, move || heard.seconds(clock.now_ms()));
+        metrics
+    }
 }
 
 impl Metrics {
@@ -86,7 +153,8 @@ impl Metrics {
             answers: registry.family(&ANSWERS),
             lists: registry.one(&LISTS),
             degraded: registry.family(&DEGRADED),
-            items: ItemTableMetrics::register(registry, clock),
+            items: ItemTableMetrics::register(registry, clock.clone()),
+            erasures: ErasureMetrics::register(registry, clock),
             blocked_items: registry.one(&BLOCKED),
         }
     }
@@ -103,7 +171,13 @@ impl Metrics {
             .observe_count(u64::from(answer.plan.lists_probed));
         for source in &answer.degraded {
             let source = source.split(':').next().unwrap_or_default();
-            self.degraded.with([source, "search_failed"]).inc();
+            let reason = if source == Source::Sessions.as_str() {
+                // Nothing is searched for them: this is why they are missing.
+                "erasures_unknown"
+            } else {
+                "search_failed"
+            };
+            self.degraded.with([source, reason]).inc();
         }
     }
 }

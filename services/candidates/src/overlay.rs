@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 
 /// A quarter of a core when there is much to do: filling the gate of a million items takes a while,
 /// and a change is to be seen within a second.
-const NICE: i32 = 5;
+pub(crate) const NICE: i32 = 5;
 /// Messages that wait for the thread before whoever reads the stream waits too.
 const AHEAD: usize = 8;
 
@@ -186,7 +186,8 @@ impl Desk {
 
 impl Laid {
     fn fill(generation: &Arc<Generation>, table: &Table) -> Self {
-        let catalogue = generation.model.catalogue();
+        let model = generation.model.load();
+        let catalogue = model.catalogue();
         let mut gate = Gate::open(catalogue.len());
         for (id, word) in table {
             lay(&mut gate, catalogue.ordinal(id), *word);
@@ -198,8 +199,9 @@ impl Laid {
     }
 
     fn change(&mut self, generation: &Generation, words: &[(&str, Word)]) {
+        let model = generation.model.load();
         for (id, word) in words {
-            let ordinal = generation.model.catalogue().ordinal(id);
+            let ordinal = model.catalogue().ordinal(id);
             lay(&mut self.gate, ordinal, *word);
         }
     }

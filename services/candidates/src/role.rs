@@ -10,6 +10,7 @@ use kit::{CancellationToken, Clock, Running, Shell};
 use proto::v1::{candidate_service_server, snapshot_service_server};
 
 use crate::config::Config;
+use crate::erasures::Erasures;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::generation::Candidates;
@@ -17,6 +18,7 @@ use crate::grpc::{self, Context};
 use crate::metrics::{self, Metrics};
 use crate::overlay::Overlay;
 use crate::shopper::Shoppers;
+use crate::watch::Watcher;
 
 /// The role's name on the wire, in metrics and in `CARTWRIGHT_CANDIDATES_…`.
 pub const ROLE: &str = "candidates";
@@ -47,9 +49,11 @@ pub async fn run(
     shell.tracer().observe_stages(Arc::new(stages));
     let metrics = Metrics::register(shell.registry(), clock.clone());
     let overlay = Overlay::start(metrics.clone())?;
+    let erasures = Erasures::start(features.is_some(), metrics.clone())?;
     let role = Candidates {
         clock: clock.clone(),
         overlay: overlay.clone(),
+        erasures: erasures.clone(),
     };
     let context = Context {
         keeper: Keeper::start(
@@ -67,6 +71,8 @@ pub async fn run(
         .start(grpc::routes(&context), &SERVICES, scope_of)
         .await?;
     if let Some(channel) = features {
+        let watcher = Watcher::new(channel.clone(), erasures, metrics.clone());
+        running.attach(tokio::spawn(watcher.run(shutdown.clone())));
         let follower = Follower::new(channel, overlay, metrics);
         running.attach(tokio::spawn(follower.run(shutdown.clone())));
     }

@@ -1,6 +1,7 @@
 //! The thin adapters: each handler decodes, calls the library, encodes.
 
 mod catalog;
+mod erasures;
 mod events;
 mod features;
 mod shoppers;
@@ -9,8 +10,9 @@ use feature_store::{FeatureStore, Millis, Registry};
 use generations::{Identity, Keeper, Schema};
 use kit::{CancellationToken, Clock, MAX_MESSAGE_BYTES};
 use proto::v1::{
-    catalog_service_server::CatalogServiceServer, event_service_server::EventServiceServer,
-    feature_service_server::FeatureServiceServer, shopper_service_server::ShopperServiceServer,
+    catalog_service_server::CatalogServiceServer, erasure_service_server::ErasureServiceServer,
+    event_service_server::EventServiceServer, feature_service_server::FeatureServiceServer,
+    shopper_service_server::ShopperServiceServer,
 };
 use tonic::service::Routes;
 
@@ -51,12 +53,14 @@ pub(crate) fn routes(context: &Context, keeper: &Keeper<Schema>) -> Routes {
     let features = FeatureServiceServer::new(features::Features::new(context.clone()));
     let shoppers = ShopperServiceServer::new(shoppers::Shoppers(context.clone()));
     let catalog = CatalogServiceServer::new(catalog::Catalog(context.clone()));
+    let erasures = ErasureServiceServer::new(erasures::Erasures(context.clone()));
     let identity = Identity {
         schema_fingerprint: Registry::standard().fingerprint().to_owned(),
         store: context.store.store().name().to_owned(),
     };
     let snapshots = generations::routes(keeper, identity, context.clock.clone());
     Routes::new(events.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(erasures)
         .add_service(features.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(shoppers.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(catalog.max_decoding_message_size(MAX_MESSAGE_BYTES))

@@ -9,6 +9,7 @@
 //! | `grpc` | one thin adapter per service |
 //! | `convert` | protobuf to domain and back, with the limits that the contract states |
 //! | `batch`, `plans`, `updates` | a batch of events, resolved feature lists, the stream of item updates |
+//! | `telling` | the stream of who was erased |
 //! | [`metrics`], `store_calls` | what the role counts |
 //!
 //! Everything that is computed here is computed by `feature_store`.
@@ -23,6 +24,7 @@ pub mod opening;
 mod plans;
 pub mod role;
 mod store_calls;
+mod telling;
 mod updates;
 
 pub use config::Config;

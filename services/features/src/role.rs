@@ -8,8 +8,8 @@ use kit::auth::Scope;
 use kit::metrics::StoreMetrics;
 use kit::{CancellationToken, Clock, Running, Shell, breaker};
 use proto::v1::{
-    catalog_service_server, event_service_server, feature_service_server, shopper_service_server,
-    snapshot_service_server,
+    catalog_service_server, erasure_service_server, event_service_server, feature_service_server,
+    shopper_service_server, snapshot_service_server,
 };
 
 use crate::config::Config;
@@ -23,11 +23,12 @@ use crate::updates::table_loaded;
 /// The role's name on the wire, in metrics and in `CARTWRIGHT_FEATURES_…`.
 pub const ROLE: &str = "features";
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     event_service_server::SERVICE_NAME,
     feature_service_server::SERVICE_NAME,
     shopper_service_server::SERVICE_NAME,
     catalog_service_server::SERVICE_NAME,
+    erasure_service_server::SERVICE_NAME,
     snapshot_service_server::SERVICE_NAME,
 ];
 
@@ -133,9 +134,12 @@ mod tests {
             let path = format!("/cartwright.v1.ShopperService/{method}");
             assert_eq!(scope_of(&path), Scope::Erase, "{method}");
         }
-        assert_eq!(
-            scope_of("/cartwright.v1.CatalogService/StreamItemUpdates"),
-            Scope::Read
-        );
+        for reading in [
+            "CatalogService/StreamItemUpdates",
+            "ErasureService/WatchErasures",
+        ] {
+            let scope = scope_of(&format!("/cartwright.v1.{reading}"));
+            assert_eq!(scope, Scope::Read, "{reading}");
+        }
     }
 }

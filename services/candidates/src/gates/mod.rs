@@ -45,14 +45,12 @@ pub(crate) fn examine(
     live: Option<&Generation>,
 ) -> Vec<Verdict> {
     let golden = golden::requests(snapshot);
-    let mut verdicts = vec![golden::golden(&new.model, &golden)];
-    verdicts.extend(recall::recall(&new.model, snapshot));
+    let model = new.model.load();
+    let mut verdicts = vec![golden::golden(&model, &golden)];
+    verdicts.extend(recall::recall(&model, snapshot));
     let asked: Vec<_> = golden.into_iter().flatten().collect();
-    verdicts.push(latency::latency(
-        &new.model,
-        live.map(|live| &live.model),
-        &asked,
-    ));
+    let live = live.map(|live| live.model.load());
+    verdicts.push(latency::latency(&model, live.as_deref(), &asked));
     verdicts
 }
 

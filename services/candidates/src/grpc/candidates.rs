@@ -34,10 +34,8 @@ impl CandidateService for Candidates {
             wanted.query.recent = recent.instrument(stage).await?;
         }
         let gate = generation.gate.load();
-        let answer = generation
-            .model
-            .retrieve(&wanted.query, &gate)
-            .map_err(status)?;
+        let model = generation.model.load();
+        let answer = model.retrieve(&wanted.query, &gate).map_err(status)?;
         Ok(self.encode(answer, &generation.id, wanted.columns))
     }
 
@@ -48,7 +46,7 @@ impl CandidateService for Candidates {
         let wanted = convert::decode_similar(request.into_inner())?;
         let generation = self.0.keeper.generations().get(&wanted.generation)?;
         let gate = generation.gate.load();
-        let model = &generation.model;
+        let model = generation.model.load();
         let answer = model.similar(&wanted.item_id, wanted.k, &wanted.filter, &gate);
         Ok(self.encode(answer.map_err(status)?, &generation.id, false))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kit::timestamp;
 use proto::v1 as pb;
 use proto::v1::catalog_service_server::{CatalogService, CatalogServiceServer};
+use proto::v1::erasure_service_server::{ErasureService, ErasureServiceServer};
 use proto::v1::feature_service_server::{FeatureService, FeatureServiceServer};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -14,6 +15,10 @@ use tonic::{Request, Response, Status};
 use super::support::NOW_MS;
 
 type Updates = mpsc::Sender<Result<pb::ItemUpdates, Status>>;
+type Words = mpsc::Sender<Result<pb::Erasures, Status>>;
+
+/// Fingerprint of the key that the stand-in's MACs are made with.
+pub(crate) const KEY: &str = "92b2b75604ed3c76";
 
 /// What the stand-in was asked and how it is to answer.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +36,9 @@ struct State {
     halts: bool,
     readers: Vec<Updates>,
     streams_opened: usize,
+    /// Who is erased, told to every new watcher; `None`: it is not told.
+    erased: Option<Vec<u64>>,
+    watchers: Vec<Words>,
 }
 
 impl Features {
@@ -41,6 +49,7 @@ impl Features {
         let server = tonic::transport::Server::builder()
             .add_service(FeatureServiceServer::new(self.clone()))
             .add_service(CatalogServiceServer::new(self.clone()))
+            .add_service(ErasureServiceServer::new(self.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         url
@@ -88,9 +97,58 @@ impl Features {
         }
     }
 
+    /// Erases shoppers, and tells every watcher. Told at all from the first call on.
+    pub(crate) async fn erase(&self, shoppers: &[u64]) {
+        let mut watchers = Vec::new();
+        self.change(|state| {
+            state.erased.get_or_insert_default().extend(shoppers);
+            watchers.clone_from(&state.watchers);
+        });
+        for watcher in watchers {
+            watcher.send(Ok(erasures(shoppers))).await.unwrap();
+        }
+    }
+
     /// Ends every stream.
     pub(crate) fn hang_up(&self) {
-        self.change(|state| state.readers.clear());
+        self.change(|state| {
+            state.readers.clear();
+            state.watchers.clear();
+        });
+    }
+}
+
+fn erasures(shoppers: &[u64]) -> pb::Erasures {
+    let erasure = |shopper: &u64| pb::Erasure {
+        shopper: *shopper,
+        erased_at_ms: NOW_MS,
+    };
+    pb::Erasures {
+        erased: shoppers.iter().map(erasure).collect(),
+        key: KEY.to_owned(),
+        complete: true,
+        sent_at: Some(timestamp::encode(NOW_MS)),
+    }
+}
+
+#[tonic::async_trait]
+impl ErasureService for Features {
+    type WatchErasuresStream = ReceiverStream<Result<pb::Erasures, Status>>;
+
+    async fn watch_erasures(
+        &self,
+        _request: Request<pb::WatchErasuresRequest>,
+    ) -> Result<Response<Self::WatchErasuresStream>, Status> {
+        let (sender, receiver) = mpsc::channel(16);
+        let mut erased = None;
+        self.change(|state| {
+            erased.clone_from(&state.erased);
+            state.watchers.push(sender.clone());
+        });
+        if let Some(erased) = erased {
+            sender.send(Ok(erasures(&erased))).await.unwrap();
+        }
+        Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
 

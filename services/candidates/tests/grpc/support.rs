@@ -34,10 +34,15 @@ pub(crate) async fn server() -> Server {
 
 /// A server whose features role is at `features`.
 pub(crate) async fn server_with(features: &str) -> Server {
+    server_over(features, write_snapshot).await
+}
+
+/// A server over a snapshot of the caller's.
+pub(crate) async fn server_over(features: &str, write: impl FnOnce(&Path) -> PathBuf) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let config = Config {
         features: features.to_owned(),
-        snapshot: Some(write_snapshot(folder.path())),
+        snapshot: Some(write(folder.path())),
         ..on_free_ports()
     };
     let shutdown = CancellationToken::new();
@@ -82,6 +87,16 @@ pub(crate) fn write_snapshot(folder: &Path) -> PathBuf {
 
 /// The same, with items that are called otherwise: another generation.
 pub(crate) fn write_named(folder: &Path, name: &str, called: &str) -> PathBuf {
+    write_with(folder, name, called, |_| Manifest::default())
+}
+
+/// The same, with files and a manifest of the caller's beside.
+pub(crate) fn write_with(
+    folder: &Path,
+    name: &str,
+    called: &str,
+    more: impl FnOnce(&mut Builder) -> Manifest,
+) -> PathBuf {
     let dir = folder.join(name);
     let mut builder = Builder::new(&dir).unwrap();
     let items = (0..ITEMS).map(|ordinal| CatalogueItem {
@@ -114,10 +129,11 @@ pub(crate) fn write_named(folder: &Path, name: &str, called: &str) -> PathBuf {
         regularisation: 0.1,
     };
     let space = write_embeddings(&mut builder, &embeddings).unwrap();
+    let manifest = more(&mut builder);
     builder
         .finish(Manifest {
             spaces: vec![space],
-            ..Manifest::default()
+            ..manifest
         })
         .unwrap();
     dir

@@ -8,6 +8,7 @@
 )]
 
 mod catalog;
+mod erasures;
 mod events;
 mod malformed;
 mod reading;

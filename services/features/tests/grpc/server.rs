@@ -9,8 +9,9 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::support::{Server, event, server};
 
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "cartwright.v1.CatalogService",
+    "cartwright.v1.ErasureService",
     "cartwright.v1.EventService",
     "cartwright.v1.FeatureService",
     "cartwright.v1.ShopperService",

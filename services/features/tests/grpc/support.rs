@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _};
+use feature_store::FeatureStore;
 use features::{Config, Running};
 use kit::{CancellationToken, Clock};
 use prost_types::Timestamp;
@@ -24,6 +25,7 @@ pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) channel: Channel,
     pub(crate) clock: Clock,
+    pub(crate) store: FeatureStore,
     pub(crate) shutdown: CancellationToken,
     _data: TempDir,
 }
@@ -41,7 +43,7 @@ pub(crate) async fn server() -> Server {
     let clock = Clock::frozen(NOW_S * 1_000);
     let shutdown = CancellationToken::new();
     let store = features::open_store(&config).await.unwrap();
-    let running = features::run(config, store, clock.clone(), shutdown.clone())
+    let running = features::run(config, store.clone(), clock.clone(), shutdown.clone())
         .await
         .unwrap();
     let channel = Endpoint::from_shared(format!("http://{}", running.addr))
@@ -53,6 +55,7 @@ pub(crate) async fn server() -> Server {
         running,
         channel,
         clock,
+        store,
         shutdown,
         _data: data,
     }
