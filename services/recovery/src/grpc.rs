@@ -145,7 +145,9 @@ impl RecoveryService for Recovery {
         request: Request<pb::RedeemCouponRequest>,
     ) -> Result<Response<pb::RedeemCouponResponse>, Status> {
         let redemption = convert::redemption(request.into_inner())?;
-        let redeemed = self.actions()?.redeem(&redemption).await?;
+        let actions = self.actions()?;
+        let redeemed = actions.redeem(&redemption).await?;
+        actions.metrics.back.redeemed(&redeemed);
         Ok(Response::new(convert::redeemed(redeemed)))
     }
 
@@ -192,7 +194,15 @@ impl RecoveryService for Recovery {
         request: Request<pb::ReportOutcomesRequest>,
     ) -> Result<Response<pb::ReportOutcomesResponse>, Status> {
         let reports = convert::reports(request.into_inner(), &self.decider.clock)?;
-        let taken = self.actions()?.report(reports).await?;
+        let kinds: Vec<_> = reports
+            .iter()
+            .map(|one| one.as_ref().ok().map(|one| one.kind))
+            .collect();
+        let actions = self.actions()?;
+        let taken = actions.report(reports).await?;
+        for (kind, taken) in kinds.into_iter().zip(&taken) {
+            actions.metrics.back.reported(kind, taken);
+        }
         Ok(Response::new(convert::outcome_results(taken)))
     }
 }

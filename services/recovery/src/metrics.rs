@@ -1,5 +1,7 @@
 //! What the role counts, besides the requests that every role counts.
 
+mod back;
+
 use std::sync::Arc;
 
 use feature_store::ItemTable;
@@ -12,6 +14,8 @@ use policy::Action;
 use policy::guard::{Reason as Why, Verdict};
 
 use crate::decide::{Reason, Stage};
+
+pub(crate) use back::BackMetrics;
 
 static DECISIONS: Declared<Counter> = Declared::counter(
     "decisions",
@@ -230,6 +234,7 @@ pub static GROUPS: &[&Group] = &[
             &POSTED.declaration,
         ],
     },
+    &back::GROUP,
     &kit::breaker::PEERS_GROUP,
     &kit::breaker::STORE_GROUP,
     &store::GROUP,
@@ -294,6 +299,7 @@ pub(crate) struct LoopMetrics {
     handed: Family<Counter>,
     acknowledged: Counter,
     posted: Family<Counter>,
+    pub(crate) back: BackMetrics,
 }
 
 impl LoopMetrics {
@@ -304,6 +310,7 @@ impl LoopMetrics {
             handed: registry.family(&HANDED),
             acknowledged: registry.one(&ACKNOWLEDGED),
             posted: registry.family(&POSTED),
+            back: BackMetrics::register(registry),
         }
     }
 
