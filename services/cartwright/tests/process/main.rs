@@ -14,6 +14,7 @@ mod drain;
 mod learn;
 mod model;
 mod pressure;
+mod privacy;
 mod recover;
 mod support;
 mod swap;

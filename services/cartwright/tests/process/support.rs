@@ -92,12 +92,28 @@ impl Server {
         environment: &[(&str, &str)],
         listeners: usize,
     ) -> Self {
+        let args = [args, &["--log", "warn"]].concat();
+        Self::spawn(&args, environment, listeners, Stdio::inherit())
+    }
+
+    /// As the others, with a log of the caller's choice in a file.
+    pub(crate) fn start_logging(
+        args: &[&str],
+        environment: &[(&str, &str)],
+        listeners: usize,
+        log: &Path,
+    ) -> Self {
+        let log = std::fs::File::create(log).expect("a file");
+        Self::spawn(args, environment, listeners, log.into())
+    }
+
+    fn spawn(args: &[&str], environment: &[(&str, &str)], listeners: usize, log: Stdio) -> Self {
         let mut child = cartwright()
             .arg("serve")
             .args(args)
-            .args(["--log", "warn"])
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the binary runs");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));

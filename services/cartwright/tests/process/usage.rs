@@ -29,6 +29,8 @@ const COMMANDS: &[&[&str]] = &[
     &["shopper", "export"],
     &["shopper", "erase"],
     &["policy", "check"],
+    &["privacy", "key"],
+    &["privacy", "erased"],
     &["evaluate", "retrieval"],
     &["doctor"],
 ];

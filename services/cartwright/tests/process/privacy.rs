@@ -1,0 +1,304 @@
+//! Whatever goes well or wrong, no log line and no span names a person.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex};
+
+use feature_store::store::Partition;
+use proto::v1 as pb;
+use proto::v1::event_service_client::EventServiceClient;
+use proto::v1::feature_service_client::FeatureServiceClient;
+use proto::v1::recovery_service_client::RecoveryServiceClient;
+use proto::v1::shopper_service_client::ShopperServiceClient;
+use tonic::transport::Channel;
+
+use super::support::{Redis, Server, await_some, run, snapshot, succeed, text};
+
+/// What must appear nowhere: ids of people, of their devices, and of what they did.
+const ANNA: &str = "anna.4711@example.org";
+const DEVICE: &str = "device-5f0c2ab9";
+const BROKEN: &str = "broken-9e1177";
+const SESSION: &str = "session-77aa31";
+const ORDER: &str = "order-20019";
+const EVENT: &str = "event-c0ffee";
+const CODE: &str = "CODE-NOBODY-MADE";
+const SECRETS: [&str; 7] = [ANNA, DEVICE, BROKEN, SESSION, ORDER, EVENT, CODE];
+
+/// A receiver of OTLP over HTTP that keeps all that it is sent.
+fn receiver() -> (String, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let all = kept.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let all = all.clone();
+            std::thread::spawn(move || while receive(&stream, &all).is_some() {});
+        }
+    });
+    (url, kept)
+}
+
+/// One request; `None` at the end of the connection.
+fn receive(stream: &TcpStream, all: &Mutex<Vec<u8>>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        if line.trim().is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().ok()?;
+        }
+        assert!(!name.eq_ignore_ascii_case("content-encoding"), "compressed");
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    all.lock().unwrap().extend(body);
+    let mut stream = stream;
+    let answer =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(answer.as_bytes()).ok()
+}
+
+fn event(number: usize, shopper: &str, kind: pb::event::Type) -> pb::Event {
+    pb::Event {
+        event_id: format!("{EVENT}-{number}"),
+        shopper_id: shopper.to_owned(),
+        device_id: DEVICE.to_owned(),
+        r#type: kind.into(),
+        item_id: "2".to_owned(),
+        quantity: 1,
+        price_minor: 1_999,
+        currency: "EUR".to_owned(),
+        occurred_at: Some(std::time::SystemTime::UNIX_EPOCH.into()),
+        session_id: SESSION.to_owned(),
+        ..pb::Event::default()
+    }
+}
+
+struct Shop {
+    events: EventServiceClient<Channel>,
+    features: FeatureServiceClient<Channel>,
+    shoppers: ShopperServiceClient<Channel>,
+    recovery: RecoveryServiceClient<Channel>,
+}
+
+impl Shop {
+    async fn connect(server: &Server) -> Self {
+        let channel = async |name: &str| {
+            let endpoint = Channel::from_shared(server.url(name)).unwrap();
+            endpoint.connect().await.unwrap()
+        };
+        let features = channel("features").await;
+        Self {
+            events: EventServiceClient::new(features.clone()),
+            features: FeatureServiceClient::new(features.clone()),
+            shoppers: ShopperServiceClient::new(features),
+            recovery: RecoveryServiceClient::new(channel("recovery").await),
+        }
+    }
+
+    async fn push(&mut self, events: Vec<pb::Event>) {
+        let request = pb::PushEventsRequest { events };
+        self.events.push_events(request).await.unwrap();
+    }
+
+    /// What a day brings, and what a caller may get wrong.
+    async fn live(&mut self, now: prost_types::Timestamp) {
+        let add = pb::event::Type::AddToCart;
+        let mut events = vec![
+            event(1, ANNA, add),
+            event(2, DEVICE, add),
+            event(3, BROKEN, add),
+        ];
+        for one in &mut events {
+            one.occurred_at = Some(now);
+        }
+        // Without a price, and of 1970.
+        events.push(event(4, ANNA, add));
+        events.push(pb::Event {
+            order_id: ORDER.to_owned(),
+            price_minor: -5,
+            ..event(5, ANNA, pb::event::Type::Purchase)
+        });
+        self.push(events).await;
+        let link = pb::LinkIdentityRequest {
+            shopper_id: ANNA.to_owned(),
+            alias_id: DEVICE.to_owned(),
+            link_id: "link-1".to_owned(),
+        };
+        self.shoppers.link_identity(link).await.unwrap();
+        let profile = pb::SetProfileRequest {
+            shopper_id: ANNA.to_owned(),
+            time_zone: Some("Nowhere/Atall".to_owned()),
+            ..pb::SetProfileRequest::default()
+        };
+        assert!(self.shoppers.set_profile(profile).await.is_err());
+        let decide = pb::DecideRequest {
+            request_id: "r1".to_owned(),
+            shopper_id: ANNA.to_owned(),
+            mode: pb::decide_request::Mode::Commit.into(),
+            ..pb::DecideRequest::default()
+        };
+        let decision = self.recovery.decide(decide).await.unwrap().into_inner();
+        let report = pb::OutcomeReport {
+            shopper_id: BROKEN.to_owned(),
+            decision_id: decision.decision_id,
+            ..pb::OutcomeReport::default()
+        };
+        let reports = vec![report];
+        let _refused = self
+            .recovery
+            .report_outcomes(pb::ReportOutcomesRequest { reports })
+            .await;
+        let redeem = pb::RedeemCouponRequest {
+            code: CODE.to_owned(),
+            order_id: ORDER.to_owned(),
+            shopper_id: ANNA.to_owned(),
+        };
+        let _refused = self.recovery.redeem_coupon(redeem).await;
+    }
+
+    /// Asks about somebody whose value was damaged in the store, in every way there is.
+    async fn ask_about_the_broken(&mut self, now: prost_types::Timestamp) {
+        let mut more = event(6, BROKEN, pb::event::Type::View);
+        more.occurred_at = Some(now);
+        self.push(vec![more]).await;
+        let cart = pb::GetCartRequest {
+            shopper_id: BROKEN.to_owned(),
+            now: None,
+        };
+        assert!(self.features.get_cart(cart).await.is_err());
+        let decide = pb::DecideRequest {
+            request_id: "r2".to_owned(),
+            shopper_id: BROKEN.to_owned(),
+            mode: pb::decide_request::Mode::Commit.into(),
+            ..pb::DecideRequest::default()
+        };
+        let _refused = self.recovery.decide(decide).await;
+    }
+}
+
+/// Puts what is no value in the place of a shopper's.
+fn damage(redis: &Redis, shopper: &str) {
+    let key = format!("{{{}}}:s:{shopper}", Partition::of(shopper));
+    let mut stream = TcpStream::connect(redis.url.trim_start_matches("redis://")).unwrap();
+    let garbage = "no value of ours";
+    let command = format!(
+        "*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n{garbage}\r\n",
+        key.len(),
+        garbage.len()
+    );
+    stream.write_all(command.as_bytes()).unwrap();
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"+OK\r\n");
+}
+
+#[test]
+fn no_log_line_and_no_span_names_a_person_whatever_goes_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.jsonl");
+    let redis = Redis::start();
+    let (otlp, spans) = receiver();
+    let args = [
+        &["all", "--snapshot", text(snapshot()), "--redis", &redis.url][..],
+        &[
+            "--otlp",
+            &otlp,
+            "--otlp-protocol",
+            "http",
+            "--trace-sample",
+            "1",
+        ],
+        &["--log", "debug,h2=info,hyper=info", "--log-json"],
+        &["--admin", "127.0.0.1:0"],
+    ]
+    .concat();
+    let free = [
+        ("CARTWRIGHT_ALL_FEATURES_ADDR", "127.0.0.1:0"),
+        ("CARTWRIGHT_ALL_CANDIDATES_ADDR", "127.0.0.1:0"),
+        ("CARTWRIGHT_ALL_RECOVERY_ADDR", "127.0.0.1:0"),
+    ];
+    let server = Server::start_logging(&args, &free, 3, &log);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let now = kit::timestamp::encode(kit::Clock::real().now_ms());
+        let mut shop = Shop::connect(&server).await;
+        shop.live(now).await;
+        damage(&redis, BROKEN);
+        shop.ask_about_the_broken(now).await;
+    });
+    let sent = |what: &str| {
+        let all = spans.lock().unwrap();
+        all.windows(what.len())
+            .any(|window| window == what.as_bytes())
+    };
+    await_some("the spans", || sent("RecoveryService/Decide").then_some(()));
+    server.terminate();
+    assert!(server.wait().success());
+    let said = fs::read_to_string(&log).unwrap();
+    assert!(
+        said.contains("unreadable"),
+        "what was damaged is logged:\n{said}"
+    );
+    assert!(
+        sent("cartwright.shopper"),
+        "a span says by a keyed hash whom it is about"
+    );
+    for secret in SECRETS {
+        let line = said.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+        assert!(!sent(secret), "{secret} is in the spans");
+    }
+}
+
+#[test]
+fn a_key_of_a_store_marks_past_sessions_and_is_for_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let [store, key, erased, model] = ["store", "key", "erased.jsonl", "model"].map(path);
+    fs::create_dir(&store).unwrap();
+    let (store, key, erased) = (text(&store), text(&key), text(&erased));
+    succeed(&["privacy", "key", "--store", store, "--out", key]);
+    let mode = fs::metadata(key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let digits = fs::read_to_string(key).unwrap();
+    assert_eq!(digits.trim().len(), 64);
+    let again = run(&["privacy", "key", "--store", store, "--out", key]);
+    assert!(!again.status.success(), "a key that is there is left alone");
+    succeed(&["privacy", "erased", "--store", store, "--out", erased]);
+    assert_eq!(fs::read_to_string(erased).unwrap(), "");
+
+    let events = [
+        "--events",
+        "examples/article.csv",
+        "--min-people",
+        "1",
+        "--out",
+        text(&model),
+    ];
+    let known = ["--privacy-key", key, "--erased", erased];
+    succeed(&[&["train"][..], &events, &known].concat());
+    let shown = succeed(&["snapshot", "show", text(&model), "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let privacy = &shown["manifest"]["privacy"];
+    assert_eq!(privacy["sessions_key"].as_str().unwrap().len(), 16);
+    assert_eq!(
+        (&privacy["erased_events"], &privacy["min_people"]),
+        (&0.into(), &1.into())
+    );
+    let shown = succeed(&["snapshot", "show", text(&model)]);
+    assert!(shown.contains("carry a MAC of their shopper"), "{shown}");
+    let shown = succeed(&["snapshot", "show", text(snapshot())]);
+    assert!(shown.contains("carry no MAC"), "{shown}");
+    // Who was erased says nothing without the key to find them by.
+    let output = run(&[&["train"][..], &events, &["--erased", erased]].concat());
+    assert_eq!(output.status.code(), Some(64));
+}
