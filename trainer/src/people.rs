@@ -12,13 +12,15 @@ pub struct People {
     key: Option<MacKey>,
     /// Until when what a shopper did is erased; `None` when nobody said who was.
     erased: Option<BTreeMap<ShopperMac, Millis>>,
+    unreadable: u64,
 }
 
 /// What was left out of events.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Erased shopper ids with such events.
+    /// Erased shopper ids with events that could be read.
     pub shoppers: u64,
+    /// Events, those that nobody can read any more included.
     pub events: u64,
 }
 
@@ -37,6 +39,16 @@ impl People {
         Self {
             key: Some(key),
             erased: erased.map(latest),
+            unreadable: 0,
+        }
+    }
+
+    /// Of a log in which so many events of erased shoppers open for nobody any more.
+    #[must_use]
+    pub fn with_unreadable(self, events: u64) -> Self {
+        Self {
+            unreadable: events,
+            ..self
         }
     }
 
@@ -82,7 +94,11 @@ impl People {
             .map(|event| event.shopper_id.as_str())
             .collect();
         if gone.is_empty() {
-            return (Cow::Borrowed(events), Some(LeftOut::default()));
+            let left_out = LeftOut {
+                shoppers: 0,
+                events: self.unreadable,
+            };
+            return (Cow::Borrowed(events), Some(left_out));
         }
         let kept: Vec<Event> = events
             .iter()
@@ -91,7 +107,7 @@ impl People {
             .collect();
         let left_out = LeftOut {
             shoppers: gone.len() as u64,
-            events: (events.len() - kept.len()) as u64,
+            events: (events.len() - kept.len()) as u64 + self.unreadable,
         };
         (Cow::Owned(kept), Some(left_out))
     }

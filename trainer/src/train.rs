@@ -114,7 +114,7 @@ impl Run<'_> {
         let (kept, left_out) = self.options.people.leave_out(events);
         self.notes.push(match left_out {
             Some(LeftOut { shoppers, events }) => {
-                format!("privacy: {events} events of {shoppers} erased shopper ids are left out")
+                format!("privacy: {events} events of erased shoppers are left out; {shoppers} of their ids could be read")
             }
             None => {
                 "privacy: nobody said who was erased, so everybody in the events counts".to_owned()

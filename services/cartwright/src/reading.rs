@@ -138,6 +138,8 @@ pub(crate) struct Log {
     pub(crate) events: Vec<Event>,
     pub(crate) items: Vec<Item>,
     pub(crate) bad_lines: u64,
+    /// Events of erased shoppers that open for nobody any more.
+    pub(crate) unreadable: u64,
 }
 
 impl Log {
@@ -169,6 +171,7 @@ impl Log {
             events,
             items: hints.into_items(),
             bad_lines,
+            unreadable: 0,
         })
     }
 }
@@ -189,6 +192,7 @@ impl Log {
             events: events.collect(),
             items: store.stored_items().await.context("read the items")?,
             bad_lines: 0,
+            unreadable: log.erased(),
         })
     }
 }

@@ -151,7 +151,9 @@ fn read(args: &Args) -> anyhow::Result<(Log, People)> {
     block_on_threads(None, async {
         let store = stores::open(redis.as_deref(), &args.key_prefix, store.as_deref()).await?;
         let people = privacy::people(&store).await?;
-        Ok((Log::of(&store).await?, people))
+        let log = Log::of(&store).await?;
+        let people = people.with_unreadable(log.unreadable);
+        Ok((log, people))
     })
 }
 

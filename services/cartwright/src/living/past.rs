@@ -36,6 +36,7 @@ pub(crate) fn train(seed: u64, world: &World, out: &Path) -> anyhow::Result<()> 
         events,
         items: world.items().to_vec(),
         bad_lines: 0,
+        unreadable: 0,
     };
     let mut settings = Settings::default();
     settings.options.seed = Some(seed);

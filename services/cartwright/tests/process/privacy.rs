@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use feature_store::store::Partition;
 use proto::v1 as pb;
+use proto::v1::candidate_service_client::CandidateServiceClient;
 use proto::v1::event_service_client::EventServiceClient;
 use proto::v1::feature_service_client::FeatureServiceClient;
 use proto::v1::recovery_service_client::RecoveryServiceClient;
@@ -301,4 +302,107 @@ fn a_key_of_a_store_marks_past_sessions_and_is_for_its_owner_alone() {
     // Who was erased says nothing without the key to find them by.
     let output = run(&[&["train"][..], &events, &["--erased", erased]].concat());
     assert_eq!(output.status.code(), Some(64));
+}
+
+/// A visit of a shopper to some items, now.
+fn visit(shopper: &str, items: &[&str]) -> Vec<pb::Event> {
+    let now_ms = kit::Clock::real().now_ms();
+    let seen = items.iter().zip(0_i64..).map(|(item, at)| pb::Event {
+        event_id: format!("{shopper}-{at}"),
+        item_id: (*item).to_owned(),
+        session_id: shopper.to_owned(),
+        occurred_at: Some(kit::timestamp::encode(now_ms - 60_000 + at * 1_000)),
+        ..event(0, shopper, pb::event::Type::View)
+    });
+    seen.collect()
+}
+
+/// What past sessions name after `start`.
+async fn after_start(candidates: &mut CandidateServiceClient<Channel>) -> Vec<String> {
+    let recent = pb::RecentInteraction {
+        item_id: "start".to_owned(),
+        ..pb::RecentInteraction::default()
+    };
+    let request = pb::RetrieveRequest {
+        recent_items: vec![recent],
+        ..pb::RetrieveRequest::default()
+    };
+    let answer = candidates.retrieve(request).await.unwrap().into_inner();
+    let by_sessions = |one: &&pb::Candidate| one.sources.iter().any(|one| one.source == "sessions");
+    let named = answer.candidates.iter().filter(by_sessions);
+    let mut named: Vec<String> = named.map(|one| one.item_id.clone()).collect();
+    named.sort();
+    named
+}
+
+fn trained_on(redis: &Redis, model: &str) -> serde_json::Value {
+    let args = [
+        "train",
+        "--redis",
+        &redis.url,
+        "--min-people",
+        "1",
+        "--out",
+        model,
+        "--json",
+    ];
+    serde_json::from_str(&succeed(&args)).unwrap()
+}
+
+#[test]
+fn who_is_erased_leaves_the_snapshot_that_is_served_and_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, next) = (folder.path().join("model"), folder.path().join("next"));
+    let redis = Redis::start();
+    let none = ["--admin", "none", "--addr", "127.0.0.1:0"];
+    let features = Server::start(
+        &[&["features", "--redis", &redis.url], &none[..]].concat(),
+        1,
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let connect = |url: String| {
+        let endpoint = Channel::from_shared(url).unwrap();
+        runtime.block_on(endpoint.connect()).unwrap()
+    };
+    let channel = connect(features.url("features"));
+    let mut events = EventServiceClient::new(channel.clone());
+    let both = [
+        visit("anna", &["start", "hers"]),
+        visit("bob", &["start", "his"]),
+    ]
+    .concat();
+    let pushed = events.push_events(pb::PushEventsRequest { events: both });
+    let pushed = runtime.block_on(pushed).unwrap().into_inner();
+    assert!(
+        pushed.results.iter().all(|one| one.reason.is_empty()),
+        "{pushed:?}"
+    );
+    let report = trained_on(&redis, text(&model));
+    assert_eq!(report["privacy"]["erased_events"], 0);
+
+    let args = [
+        "candidates",
+        "--snapshot",
+        text(&model),
+        "--features",
+        &features.url("features"),
+    ];
+    let candidates = Server::start(&[&args, &none[..]].concat(), 1);
+    let mut asked = CandidateServiceClient::new(connect(candidates.url("candidates")));
+    let mut named = |wanted: &[&str]| {
+        let found = runtime.block_on(after_start(&mut asked));
+        (found == wanted).then_some(())
+    };
+    await_some("both sessions", || named(&["hers", "his"]));
+    let mut shoppers = ShopperServiceClient::new(channel);
+    let erased = shoppers.erase_shopper(pb::EraseShopperRequest {
+        shopper_id: "anna".to_owned(),
+    });
+    runtime.block_on(erased).unwrap();
+    await_some("her session to go", || named(&["his"]));
+
+    let report = trained_on(&redis, text(&next));
+    assert_eq!(report["privacy"]["erased_events"], 2, "{report}");
+    let items = fs::read_to_string(next.join("items.jsonl")).unwrap();
+    assert!(items.contains("his") && !items.contains("hers"), "{items}");
 }

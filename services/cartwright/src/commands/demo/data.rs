@@ -39,6 +39,7 @@ fn generated(seed: u64) -> Log {
         events: shop.events,
         items: shop.items,
         bad_lines: 0,
+        unreadable: 0,
     }
 }
 
