@@ -17,6 +17,7 @@ mod opening;
 mod outbox;
 mod person;
 mod policies;
+mod retention;
 mod shoppers;
 mod tombstones;
 
@@ -41,6 +42,7 @@ pub use issued::{Issued, StoredIssue};
 pub use letters::DeadLetter;
 pub use outbox::{Delivery, Reader};
 pub use person::{Changed, Look, NewOutcome, ShopperChange, StoredShopper};
+pub use retention::{Ended, Retention};
 
 /// What the feature store does by itself.
 #[derive(Clone, Debug)]

@@ -283,7 +283,6 @@ pub(crate) fn key_id(row: &[u8]) -> Option<KeyId> {
     parts(row).ok().flatten().map(|parts| parts.id)
 }
 
-#[cfg(test)]
 /// The day on which a row was sealed, where that is told.
 pub(crate) fn sealed_on(row: &[u8]) -> Option<Millis> {
     parts(row).ok().flatten()?;

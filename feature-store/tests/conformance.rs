@@ -28,6 +28,7 @@ on_both_stores!(
     of_several_changes_to_one_thing_the_last_counts,
     logs_are_gapless_and_ordered,
     logs_of_partitions_and_kinds_are_apart,
+    a_log_is_cut_at_its_beginning,
     eight_writers_lose_no_entry,
     eight_writers_lose_no_increment,
     what_is_due_is_claimed_for_a_time,
@@ -331,6 +332,34 @@ async fn logs_are_gapless_and_ordered(fixture: &Fixture) {
         store.read_logs(&[(p, Log::Events, u64::MAX)], 7).await,
         Ok(vec![vec![]])
     );
+}
+
+async fn a_log_is_cut_at_its_beginning(fixture: &Fixture) {
+    let store = fixture.open().await;
+    for number in [1, 2] {
+        let ops = (1..=3_000).map(|n| append(Log::Outbox, &n.to_string()));
+        done(&*store, number, ops.collect()).await;
+    }
+    assert_eq!(deliver(&*store, "mail", 0, 3).await, [1, 2, 3]);
+    let cut = [
+        (partition(1), Log::Outbox, 2_998),
+        (partition(3), Log::Outbox, 9),
+    ];
+    assert_eq!(store.trim_logs(&cut).await, Ok(2_998));
+    assert_eq!(store.trim_logs(&cut).await, Ok(0));
+    let left = log(&*store, 1, Log::Outbox).await;
+    assert_eq!(
+        left,
+        [(2_999, "2999".to_owned()), (3_000, "3000".to_owned())]
+    );
+    assert_eq!(log(&*store, 2, Log::Outbox).await.len(), 3_000);
+    let later = i64::try_from(LEASE.as_millis()).expect("is short");
+    assert_eq!(deliver(&*store, "mail", later, 9).await, [2_999, 3_000]);
+    drop(store);
+    let store = fixture.open().await;
+    done(&*store, 1, vec![append(Log::Outbox, "more")]).await;
+    let ends = store.log_ends(&[(partition(1), Log::Outbox)]).await;
+    assert_eq!(ends, Ok(vec![3_001]), "numbers go on");
 }
 
 async fn logs_of_partitions_and_kinds_are_apart(fixture: &Fixture) {

@@ -17,5 +17,6 @@ pub use table::{ItemTable, ItemUpdate};
 pub use tally::Tally;
 
 pub(crate) use counting::Counting;
+pub(crate) use progress::counted_up_to;
 pub(crate) use record::CatalogEntry;
 pub(crate) use table::Change;

@@ -9,7 +9,9 @@ use super::tally::{Counts, Tally};
 use super::tiles::{Tile, TileId};
 use crate::LoggedEvent;
 use crate::seal::{Opened, Opener, Sealed};
-use crate::store::{CommitOutcome, Error, Key, Kind, Log, LogEntry, Op, Partition, Store};
+use crate::store::{
+    CommitOutcome, Error, Key, Kind, Log, LogEntry, Op, Partition, Store, Versioned,
+};
 
 /// Events read at once from each partition.
 pub(super) const EVENTS: usize = 512;
@@ -176,11 +178,18 @@ fn offset_key(partition: Partition) -> Key {
 async fn read_offset(store: &dyn Store, partition: Partition) -> Result<(u64, u64), Error> {
     let key = offset_key(partition);
     let values = store.get_many(std::slice::from_ref(&key)).await?;
-    let Some(value) = values.into_iter().next().flatten() else {
-        return Ok((0, 0));
+    let value = values.into_iter().next().flatten();
+    let counted = counted_up_to(&key, value.as_ref())?;
+    Ok((counted, value.map_or(0, |value| value.version)))
+}
+
+/// The last event counted, of the value that says so; 0 before the first.
+pub(crate) fn counted_up_to(key: &Key, stored: Option<&Versioned>) -> Result<u64, Error> {
+    let Some(stored) = stored else {
+        return Ok(0);
     };
-    let record = OffsetRecord::decode(value.value).map_err(|error| Error::corrupt(&key, error))?;
-    Ok((record.sequence, value.version))
+    let record = OffsetRecord::decode(stored.value.clone());
+    Ok(record.map_err(|error| Error::corrupt(key, error))?.sequence)
 }
 
 pub(super) fn put_offset(partition: Partition, expected: u64, sequence: u64) -> Op {

@@ -55,6 +55,10 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// The sequence of the last entry ever appended to each log; 0 for an empty one.
     async fn log_ends(&self, logs: &[(Partition, Log)]) -> Result<Vec<u64>, Error>;
 
+    /// Removes the entries of these logs up to and with the sequences given; answers how many there
+    /// were. The last entry of a log is never to be named: numbering goes on from it.
+    async fn trim_logs(&self, up_to: &[(Partition, Log, u64)]) -> Result<u64, Error>;
+
     /// Takes up to `limit` deadlines that are due, the longest due first, and moves each to
     /// `now + lease`: those of a claimer that dies come due again. [`Op::Cancel`] is what ends one.
     async fn claim_due(

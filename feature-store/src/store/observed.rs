@@ -126,6 +126,11 @@ impl Store for Observed {
         self.tell(Call::LogEnds, self.store.log_ends(logs)).await
     }
 
+    /// Nobody waits for it, so nobody is told.
+    async fn trim_logs(&self, up_to: &[(Partition, Log, u64)]) -> Result<u64, Error> {
+        self.store.trim_logs(up_to).await
+    }
+
     async fn claim_due(
         &self,
         partitions: &[Partition],

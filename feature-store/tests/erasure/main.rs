@@ -11,7 +11,9 @@ mod support;
 
 mod cut;
 mod interleaved;
+mod killed;
 mod raw;
+mod retention;
 
 use std::time::Duration;
 

@@ -80,6 +80,10 @@ impl Store for Cut {
         self.store.log_ends(logs).await
     }
 
+    async fn trim_logs(&self, up_to: &[(Partition, Log, u64)]) -> Result<u64, Error> {
+        self.store.trim_logs(up_to).await
+    }
+
     async fn claim_due(
         &self,
         partitions: &[Partition],

@@ -21,6 +21,66 @@ pub enum Durability {
     Power,
 }
 
+/// For how long each kind of data is kept; 0 for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Entries of the event logs.
+    pub events: Period,
+    /// Decisions, in their logs and by their ids.
+    pub decisions: Period,
+    /// Reports of what became of decisions.
+    pub outcomes: Period,
+    /// Actions that nobody has taken, and dead letters.
+    pub outbox: Period,
+    /// How often it is looked for what is older.
+    pub every: Period,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let for_good = Period::seconds(0);
+        Self {
+            events: for_good,
+            decisions: for_good,
+            outcomes: for_good,
+            outbox: for_good,
+            every: Period::seconds(3_600),
+        }
+    }
+}
+
+impl Retention {
+    fn check(&self, report: &mut Report) {
+        let day = Duration::from_secs(24 * 3_600);
+        let kinds = [
+            ("events", self.events),
+            ("decisions", self.decisions),
+            ("outcomes", self.outcomes),
+            ("outbox", self.outbox),
+        ];
+        for (key, kept) in kinds {
+            if !kept.0.is_zero() && !(day..=3_650 * day).contains(&kept.0) {
+                report.add(key, kept, "0s, which keeps it for good, or 1d to 3650d");
+            }
+        }
+        if !(Duration::from_secs(60)..=day).contains(&self.every.0) {
+            report.add("every", self.every, "1m to 1d");
+        }
+    }
+
+    /// As the library takes it.
+    pub(crate) fn spans(&self) -> feature_store::Retention {
+        let span = |kept: Period| (!kept.0.is_zero()).then_some(kept.0);
+        feature_store::Retention {
+            events: span(self.events),
+            decisions: span(self.decisions),
+            outcomes: span(self.outcomes),
+            outbox: span(self.outbox),
+        }
+    }
+}
+
 /// Settings of the features role.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +110,8 @@ pub struct Config {
     pub swap: generations::Settings,
     /// So long after a shopper's last act somebody looks first whether they have left.
     pub idle: Period,
+    /// For how long what is logged is kept.
+    pub retention: Retention,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain: Period,
     /// How many calls get in.
@@ -77,6 +139,7 @@ impl Default for Config {
             cache: PathBuf::from("cache"),
             swap: generations::Settings::default(),
             idle: Period::seconds(10 * 60),
+            retention: Retention::default(),
             drain: Period::seconds(10),
             admission: admission::Settings::default(),
             clock: ClockSettings::Real,
@@ -91,6 +154,7 @@ impl Settings for Config {
     fn check(&self, report: &mut Report) {
         self.admission.check(report);
         report.within("swap", |swap| self.swap.check(swap));
+        report.within("retention", |retention| self.retention.check(retention));
         report.within("log", |log| self.log.check(log));
         report.within("telemetry", |traces| self.telemetry.check(traces));
         let (shortest, longest) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3_600));

@@ -10,6 +10,7 @@
 //! | `convert` | protobuf to domain and back, with the limits that the contract states |
 //! | `batch`, `plans`, `updates` | a batch of events, resolved feature lists, the stream of item updates |
 //! | `telling` | the stream of who was erased |
+//! | `retention` | ending what is older than it is to be kept |
 //! | [`metrics`], `store_calls` | what the role counts |
 //!
 //! Everything that is computed here is computed by `feature_store`.
@@ -22,6 +23,7 @@ mod grpc;
 pub mod metrics;
 pub mod opening;
 mod plans;
+mod retention;
 pub mod role;
 mod store_calls;
 mod telling;

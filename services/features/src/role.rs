@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::grpc::{self, Context};
 use crate::metrics::{self, Metrics};
 use crate::opening::named;
+use crate::retention;
 use crate::store_calls::StoreCalls;
 use crate::updates::table_loaded;
 
@@ -55,6 +56,7 @@ pub async fn run(
         role: ROLE,
         clock: clock.clone(),
     };
+    let kept = config.retention;
     let following = config.following(Some(Registry::standard().fingerprint()));
     let keeper = Keeper::start(schema, following, shell.registry(), clock.clone())?;
     let mut running = shell
@@ -67,6 +69,8 @@ pub async fn run(
             .follow_items(move || Millis(time.now_ms()), stop)
             .await;
     }));
+    let ending = retention::run(store.clone(), clock.clone(), kept, shutdown.clone());
+    running.attach(tokio::spawn(ending));
     if let Err(error) = check(&store).await {
         running.stop();
         running.wait().await?;

@@ -24,11 +24,19 @@ fn mistakes_name_key_value_and_what_is_allowed() {
             flag("idle", "100ms"),
             flag("redis", "http://:s3cret@127.0.0.1"),
             flag("key_prefix", "{shop}"),
+            flag("retention.events", "1h"),
+            flag("retention.every", "1s"),
         ],
         ..Layers::default()
     };
     let said = config::load::<Config>(&layers).unwrap_err().to_string();
-    for key in ["idle = 100ms", "redis = ***", "key_prefix = {shop}"] {
+    for key in [
+        "idle = 100ms",
+        "redis = ***",
+        "key_prefix = {shop}",
+        "retention.events = 1h",
+        "retention.every = 1s",
+    ] {
         assert!(said.contains(key), "{key} is not in:\n{said}");
     }
 }

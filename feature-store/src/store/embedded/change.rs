@@ -7,6 +7,9 @@ use super::{copy, layout, unavailable};
 use crate::Millis;
 use crate::store::{Commit, CommitOutcome, Error, Log, Op, Partition, Versioned};
 
+/// Entries removed at once.
+const TRIMMED: usize = 1_024;
+
 /// What a commit comes to. Of several changes to one thing the last counts.
 #[derive(Default)]
 struct Change<'c> {
@@ -102,6 +105,18 @@ impl Writer {
                 self.move_deadline(batch, partition, id, before, after);
             }
         })
+    }
+
+    /// Removes some entries of a log up to and with this sequence; answers how many.
+    pub(super) fn trim(&self, partition: Partition, log: Log, sequence: u64) -> Result<u64, Error> {
+        let entries = self.engine.read_log(partition, log, 0, sequence, TRIMMED)?;
+        self.apply(|batch| {
+            for entry in &entries {
+                let key = layout::log_entry(partition, log, entry.sequence);
+                batch.remove(&self.engine.logs, key.as_slice());
+            }
+        })?;
+        Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
     }
 
     /// When a deadline comes due.

@@ -171,6 +171,21 @@ impl Store for Embedded {
             .collect())
     }
 
+    async fn trim_logs(&self, up_to: &[(Partition, Log, u64)]) -> Result<u64, Error> {
+        let mut removed = 0;
+        for (partition, log, sequence) in up_to.iter().copied() {
+            loop {
+                // A few at a time: whoever else writes is not to wait for all of it.
+                let trim = move |writer: &mut Writer| writer.trim(partition, log, sequence);
+                match self.write(trim).await? {
+                    0 => break,
+                    some => removed += some,
+                }
+            }
+        }
+        Ok(removed)
+    }
+
     async fn claim_due(
         &self,
         partitions: &[Partition],

@@ -183,6 +183,20 @@ impl Store for Redis {
             .collect()
     }
 
+    async fn trim_logs(&self, up_to: &[(Partition, Log, u64)]) -> Result<u64, Error> {
+        let mut pipeline = Pipeline::with_capacity(up_to.len());
+        for (partition, log, sequence) in up_to {
+            pipeline.cmd("XTRIM").arg(self.names.log(*partition, *log));
+            pipeline
+                .arg("MINID")
+                .arg(format!("{}-0", sequence.saturating_add(1)));
+        }
+        let answers = self.connection.ask(&pipeline, Patience::Bulk).await?;
+        let removed = up_to.iter().zip(answers);
+        let removed = removed.map(|((partition, _, _), answer)| answers::count(*partition, answer));
+        removed.sum()
+    }
+
     async fn claim_due(
         &self,
         partitions: &[Partition],

@@ -29,14 +29,20 @@ impl std::str::FromStr for Period {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<SignedDuration>()
-            .ok()
+        days(text)
+            .or_else(|| text.parse::<SignedDuration>().ok())
             .and_then(|signed| Duration::try_from(signed).ok())
             .map(Self)
             .ok_or_else(|| {
-                format!("{text:?} is not a span of time such as 250ms, 30s, 30m or 1h 30m")
+                format!("{text:?} is not a span of time such as 250ms, 30s, 30m, 1h 30m or 400d")
             })
     }
+}
+
+/// `400d`: a day is 24 hours, whatever the clocks do.
+fn days(text: &str) -> Option<SignedDuration> {
+    let days: i64 = text.strip_suffix('d')?.parse().ok()?;
+    Some(SignedDuration::from_secs(days.checked_mul(24 * 3_600)?))
 }
 
 impl fmt::Display for Period {
@@ -66,7 +72,7 @@ impl Visitor<'_> for PeriodVisitor {
     type Value = Period;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a span of time such as 250ms, 30s, 30m or 1h 30m")
+        f.write_str("a span of time such as 250ms, 30s, 30m, 1h 30m or 400d")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Period, E> {
@@ -86,6 +92,7 @@ mod tests {
             ("30s", 30_000),
             ("30m", 1_800_000),
             ("1h 30m", 5_400_000),
+            ("2d", 172_800_000),
         ] {
             let period: Period = text.parse().unwrap();
             assert_eq!(period, Period::millis(ms), "{text}");
@@ -95,7 +102,7 @@ mod tests {
                 "{text}"
             );
         }
-        for nonsense in ["", "30", "soon", "-5m"] {
+        for nonsense in ["", "30", "soon", "-5m", "-2d", "d"] {
             assert!(nonsense.parse::<Period>().is_err(), "{nonsense}");
         }
     }
