@@ -359,7 +359,7 @@ async fn an_unreadable_state_is_refused_and_left_as_it_is(fixture: &Fixture) {
         .shoppers(&["a"], NOW)
         .await
         .expect_err("is corrupt");
-    assert!(error.to_string().contains(":s:a cannot be read"), "{error}");
+    assert!(error.to_string().contains(":s:… cannot be read"), "{error}");
     let profile = features.set_profile("a", ProfileUpdate::default()).await;
     assert!(profile.is_err());
 }
