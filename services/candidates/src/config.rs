@@ -32,8 +32,9 @@ pub struct Config {
     pub cache: PathBuf,
     /// How the registry is followed, and when a new generation is taken back.
     pub swap: generations::Settings,
-    /// URL of the features role: recent items of a shopper, stock and prices. Empty = none: then
-    /// requests name the recent items, and every item of the snapshot counts as sellable.
+    /// URL of the features role: recent items of a shopper, stock and prices, and who is erased. Empty =
+    /// none: then requests name the recent items, every item of the snapshot counts as sellable, and
+    /// nobody as erased.
     pub features: String,
     /// Time for a request whose caller gives no deadline.
     pub default_deadline_ms: u64,
