@@ -72,7 +72,7 @@ impl Tracer {
             server: (server.ip().to_string(), server.port()),
             observer: OnceLock::new(),
             allowance: Allowance::new(),
-            ring: Ring::new(),
+            ring: Ring::default(),
             counts,
             exporter,
             settings: settings.clone(),
@@ -154,9 +154,8 @@ impl Tracer {
                 current::recycle(recording);
             }
             None if recording.parent.is_some() => {
-                if let Some(forgotten) = self.ring.push(recording) {
-                    current::recycle(forgotten);
-                }
+                self.ring.push(&mut recording);
+                current::recycle(recording);
             }
             None => current::recycle(recording),
         }
@@ -181,15 +180,15 @@ impl Tracer {
     }
 
     /// Sends what a caller wants to have been kept.
-    fn keep_asked(&self, headers: &HeaderMap) {
+    fn keep_asked(self: &Arc<Self>, headers: &HeaderMap) {
         let Some(exporter) = &self.exporter else {
             return;
         };
         if !headers.contains_key(ring::KEEP) {
             return;
         }
-        for recording in self.ring.take(&ring::named(headers)) {
-            exporter.send(recording, Why::Asked);
+        for recording in self.ring.take(&ring::named(headers), self) {
+            exporter.send(Box::new(recording), Why::Asked);
         }
     }
 

@@ -39,13 +39,13 @@ pub(crate) struct Args {
     /// How many shoppers leave a cart [default: 100000, with --quick 600]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     shoppers: Option<u32>,
-    /// How many simulated seconds pass in one [default: 480, with --quick 10800]
+    /// How many simulated seconds pass in one [default: 720, with --quick 10800]
     #[arg(long, value_name = "N")]
     speed: Option<f64>,
     /// How often a process is killed [default: 4s, with --quick 1s]
     #[arg(long, value_name = "TIME")]
     kill_every: Option<Period>,
-    /// How long may be waited for the last message after the end
+    /// How long may be waited for a message after the time when the last one was due
     #[arg(long, value_name = "TIME", default_value = "2m")]
     patience: Period,
     /// Where the counts are written
@@ -82,7 +82,7 @@ impl Args {
 
     fn speed(&self) -> f64 {
         self.speed
-            .unwrap_or(if self.quick { 10_800.0 } else { 480.0 })
+            .unwrap_or(if self.quick { 10_800.0 } else { 720.0 })
     }
 
     fn kill_every(&self) -> Period {

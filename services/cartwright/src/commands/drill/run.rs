@@ -180,13 +180,17 @@ async fn conclude(
         ..::features::Config::default()
     };
     let store = ::features::open_store(&config).await?;
-    let over = Instant::now();
+    let mut over = None;
     let (decisions, lost) = loop {
         fleet.check_alive()?;
         let decisions = Decisions::read(&store).await?;
         post.deliver()?;
         let lost = decisions.lost(&truths, &post.keys);
-        if lost.is_empty() || over.elapsed() > args.patience.0 {
+        if setup.is_all_due() {
+            over.get_or_insert_with(Instant::now);
+        }
+        let out_of_patience = over.is_some_and(|since| since.elapsed() > args.patience.0);
+        if lost.is_empty() || out_of_patience {
             break (decisions, lost);
         }
         tokio::time::sleep(LOG_EVERY).await;

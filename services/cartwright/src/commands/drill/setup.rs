@@ -24,6 +24,9 @@ const HOUR_MS: i64 = 3_600_000;
 const DAYS: u32 = 1;
 /// After the last visit: when a cart may change once more, and its three steps after that.
 const TAIL_HOURS: i64 = 88;
+/// After the last act, such as that of a message which came late: the last step, and as long again as
+/// quiet hours and the cap may put its message off.
+const DUE_HOURS: i64 = 48;
 const POLICY: &str = include_str!("policy.toml");
 /// Enough for one coupon of five among eight shoppers: it matters, and is too little for all.
 const BUDGET_A_SHOPPER: i64 = 60;
@@ -37,7 +40,7 @@ pub(super) struct Setup {
     pub(super) clock: Clock,
     pub(super) speed: f64,
     since_ms: i64,
-    /// When nobody acts any more, and all steps are due.
+    /// When nobody acts any more.
     pub(super) end_ms: i64,
     pub(super) lease: Period,
     pub(super) folder: PathBuf,
@@ -112,6 +115,11 @@ impl Setup {
         .into_iter()
         .flat_map(|(name, value)| [name.to_owned(), value])
         .collect()
+    }
+
+    /// Whether nothing that people did makes a step or a message due any more.
+    pub(super) fn is_all_due(&self) -> bool {
+        self.clock.now_ms() > self.end_ms + DUE_HOURS * HOUR_MS
     }
 
     pub(super) fn journal(&self, receiver: usize) -> PathBuf {
