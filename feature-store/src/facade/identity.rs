@@ -67,7 +67,13 @@ impl FeatureStore {
                 return Ok(Ok(self.linked(shopper, changed).await?));
             }
             if let Some(refused) = pair.stands_against(link_id) {
-                return Ok(Err(LinkRefusal::Stands(refused)));
+                // The opposite link may have come in between: then what stands against it is itself.
+                let (person, read) = self.person(shopper).await?;
+                if person == root_id && read.version == pair.root.version {
+                    return Ok(Err(LinkRefusal::Stands(refused)));
+                }
+                attempts.wait(self.store().name()).await?;
+                continue;
             }
             if pair.root.shopper.links.expects(alias).is_some() {
                 match self.settle(&root_id, alias).await? {
