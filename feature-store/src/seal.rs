@@ -201,8 +201,7 @@ impl RowKey {
         sealed.extend_from_slice(&day(at).to_be_bytes());
         sealed.extend_from_slice(&self.id.0);
         sealed.extend_from_slice(&nonce);
-        let mut about = sealed.clone();
-        about.push(what.code());
+        let about = about(&sealed, what);
         sealed.extend_from_slice(row);
         let text = sealed.get_mut(TEXT_AT..).unwrap_or_default();
         let tag = self.cipher().and_then(|cipher| {
@@ -215,8 +214,7 @@ impl RowKey {
     }
 
     fn open(&self, what: Sealed, parts: &Parts<'_>) -> Result<Bytes, Error> {
-        let mut about = parts.head.to_vec();
-        about.push(what.code());
+        let about = about(parts.head, what);
         let nonce = Nonce::assume_unique_for_key(parts.nonce);
         let mut text = parts.text.to_vec();
         let opening = self.cipher()?;
@@ -233,6 +231,15 @@ impl RowKey {
         let key = key.map_err(|_| Error::corrupt(self.id, "it is no key"))?;
         Ok(LessSafeKey::new(key))
     }
+}
+
+/// What is bound to a row: all before its text, and what the row is.
+fn about(head: &[u8], what: Sealed) -> [u8; TEXT_AT + 1] {
+    let mut about = [what.code(); TEXT_AT + 1];
+    for (to, from) in about.iter_mut().zip(head) {
+        *to = *from;
+    }
+    about
 }
 
 /// Days since 1970; 0 when it is not told.

@@ -7,18 +7,15 @@
 
 use std::sync::{Arc, PoisonError, Weak};
 
-use generations::loader::lower_priority;
 use kit::causes::causes;
 use proto::v1 as pb;
 use retrieval::{Erased, Model, Sessions};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::desk;
 use crate::generation::Generation;
 use crate::metrics::Metrics;
-use crate::overlay::NICE;
 
-/// Messages that wait for the thread before whoever reads the stream waits too.
-const AHEAD: usize = 8;
 const UNKNOWN: &str = "features has not told who is erased";
 const OTHER_KEY: &str = "made with another privacy key, so it cannot be told whose are erased";
 
@@ -35,7 +32,6 @@ pub(crate) struct Erasures(mpsc::Sender<Message>);
 impl Erasures {
     /// Starts the thread. Without a features role nobody can be told to be erased, and nobody is.
     pub(crate) fn start(has_features: bool, metrics: Metrics) -> std::io::Result<Self> {
-        let (sender, mut messages) = mpsc::channel(AHEAD);
         let mut desk = Desk {
             has_features,
             erased: Erased::new(),
@@ -44,15 +40,8 @@ impl Erasures {
             replaced: Vec::new(),
             metrics,
         };
-        std::thread::Builder::new()
-            .name("candidates-erasures".to_owned())
-            .spawn(move || {
-                lower_priority(NICE);
-                while let Some(message) = messages.blocking_recv() {
-                    desk.take(message);
-                }
-            })?;
-        Ok(Self(sender))
+        let take = move |message| desk.take(message);
+        Ok(Self(desk::start("candidates-erasures", take)?))
     }
 
     /// Takes in what the stream said.

@@ -7,8 +7,10 @@
 //! | [`error`] | why the role does not start, and the gRPC code of each of the library's errors |
 //! | [`gates`] | what is measured of a snapshot before it may go live |
 //! | `generation` | a loaded snapshot, and how this role makes one |
-//! | `overlay`, `follow` | stock and prices, followed from `features` and laid over generations as gates |
-//! | `erasures`, `watch` | who was erased, followed from `features`, and taken out of past sessions |
+//! | `follow` | what `features` tells: item updates, and who was erased |
+//! | `overlay` | stock and prices, laid over generations as gates |
+//! | `erasures` | who was erased, taken out of past sessions |
+//! | `desk` | the threads of the two |
 //! | `shopper` | a shopper's recent items, read from `features` under the caller's deadline |
 //! | `grpc`, `convert` | one thin adapter per service; protobuf to domain and back |
 //! | [`metrics`] | what the role counts |
@@ -18,6 +20,7 @@
 
 pub mod config;
 mod convert;
+mod desk;
 mod erasures;
 pub mod error;
 mod follow;
@@ -28,7 +31,6 @@ pub mod metrics;
 mod overlay;
 pub mod role;
 mod shopper;
-mod watch;
 
 pub use config::Config;
 pub use error::Error;

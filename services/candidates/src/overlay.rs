@@ -7,19 +7,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use generations::loader::lower_priority;
 use proto::v1 as pb;
 use retrieval::Gate;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::desk;
 use crate::generation::Generation;
 use crate::metrics::Metrics;
-
-/// A quarter of a core when there is much to do: filling the gate of a million items takes a while,
-/// and a change is to be seen within a second.
-pub(crate) const NICE: i32 = 5;
-/// Messages that wait for the thread before whoever reads the stream waits too.
-const AHEAD: usize = 8;
 
 /// What the shop said of one item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +49,6 @@ pub(crate) struct Overlay(mpsc::Sender<Message>);
 impl Overlay {
     /// Starts the thread.
     pub(crate) fn start(metrics: Metrics) -> std::io::Result<Self> {
-        let (sender, mut messages) = mpsc::channel(AHEAD);
         let mut desk = Desk {
             table: Table::new(),
             incoming: Table::new(),
@@ -63,15 +56,8 @@ impl Overlay {
             laid: Vec::new(),
             metrics,
         };
-        std::thread::Builder::new()
-            .name("candidates-overlay".to_owned())
-            .spawn(move || {
-                lower_priority(NICE);
-                while let Some(message) = messages.blocking_recv() {
-                    desk.take(message);
-                }
-            })?;
-        Ok(Self(sender))
+        let take = move |message| desk.take(message);
+        Ok(Self(desk::start("candidates-overlay", take)?))
     }
 
     /// A new stream of updates begins; what it says counts once its table is complete, because half

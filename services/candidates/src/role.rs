@@ -12,13 +12,12 @@ use proto::v1::{candidate_service_server, snapshot_service_server};
 use crate::config::Config;
 use crate::erasures::Erasures;
 use crate::error::Error;
-use crate::follow::Follower;
+use crate::follow::{FollowErasures, FollowItems, follow};
 use crate::generation::Candidates;
 use crate::grpc::{self, Context};
 use crate::metrics::{self, Metrics};
 use crate::overlay::Overlay;
 use crate::shopper::Shoppers;
-use crate::watch::Watcher;
 
 /// The role's name on the wire, in metrics and in `CARTWRIGHT_CANDIDATES_…`.
 pub const ROLE: &str = "candidates";
@@ -71,10 +70,10 @@ pub async fn run(
         .start(grpc::routes(&context), &SERVICES, scope_of)
         .await?;
     if let Some(channel) = features {
-        let watcher = Watcher::new(channel.clone(), erasures, metrics.clone());
-        running.attach(tokio::spawn(watcher.run(shutdown.clone())));
-        let follower = Follower::new(channel, overlay, metrics);
-        running.attach(tokio::spawn(follower.run(shutdown.clone())));
+        let erasures = FollowErasures::new(channel.clone(), erasures, metrics.clone());
+        running.attach(tokio::spawn(follow(erasures, shutdown.clone())));
+        let items = FollowItems::new(channel, overlay, metrics);
+        running.attach(tokio::spawn(follow(items, shutdown.clone())));
     }
     match context.keeper.begin(config.snapshot.as_deref()).await {
         Ok(true) => running.ready().await,

@@ -1,8 +1,8 @@
 //! The domain's events and items as the contract spells them, for the commands that are clients.
 
-use feature_store::{Event, Item, Millis};
+use feature_store::{Event, EventKind, Item, Millis};
 use proto::v1 as pb;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::output;
 
@@ -52,12 +52,18 @@ pub(crate) fn bare_line(item_id: &str) -> pb::CartLine {
 }
 
 /// An event as a line of canonical JSON: the contract's names, absent fields left out.
-pub(crate) fn json_line(event: &Event) -> String {
+pub(crate) fn json_line(of: &Event) -> String {
+    event_json(&event(of)).to_string()
+}
+
+/// The same of the contract's message.
+pub(crate) fn event_json(event: &pb::Event) -> Value {
+    let kind = EventKind::from_code(u8::try_from(event.r#type).unwrap_or_default());
     let mut line = json!({
         "event_id": event.event_id,
         "shopper_id": event.shopper_id,
-        "type": event.kind.as_str(),
-        "occurred_at": output::rfc3339(event.occurred_at.0),
+        "type": kind.map(EventKind::as_str),
+        "occurred_at": event.occurred_at.as_ref().map(|at| output::rfc3339(millis(at).0)),
     });
     let texts = [
         ("device_id", &event.device_id),
@@ -77,7 +83,7 @@ pub(crate) fn json_line(event: &Event) -> String {
     if event.price_minor != 0 {
         line["price_minor"] = json!(event.price_minor);
     }
-    line.to_string()
+    line
 }
 
 pub(crate) fn timestamp(at: Millis) -> prost_types::Timestamp {

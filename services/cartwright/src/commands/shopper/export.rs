@@ -80,7 +80,7 @@ fn line(record: &pb::ExportedRecord) -> Option<(&'static str, Value)> {
                 "value": super::feature(&feature.value.clone().unwrap_or_default()),
             }),
         ),
-        Record::Event(event) => ("event", of_event(event)),
+        Record::Event(event) => ("event", wire::event_json(event)),
         Record::Decision(decision) => ("decision", decide::as_json(decision)),
         Record::Action(action) => (
             "action",
@@ -149,32 +149,6 @@ fn of_cart(cart: &pb::Cart) -> Value {
         "version": cart.version,
         "lines": cart.lines.iter().map(line).collect::<Vec<_>>(),
     })
-}
-
-fn of_event(event: &pb::Event) -> Value {
-    let mut line = json!({
-        "event_id": event.event_id,
-        "shopper_id": event.shopper_id,
-        "type": event.r#type().as_str_name().to_ascii_lowercase(),
-        "occurred_at": time(event.occurred_at.as_ref()),
-        "quantity": event.quantity,
-    });
-    let texts = [
-        ("device_id", &event.device_id),
-        ("item_id", &event.item_id),
-        ("currency", &event.currency),
-        ("session_id", &event.session_id),
-        ("order_id", &event.order_id),
-        ("category", &event.category),
-        ("brand", &event.brand),
-    ];
-    for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
-        line[name] = json!(text);
-    }
-    if event.price_minor != 0 {
-        line["price_minor"] = json!(event.price_minor);
-    }
-    line
 }
 
 fn of_outcome(outcome: &pb::OutcomeReport) -> Value {
