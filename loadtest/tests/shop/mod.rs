@@ -29,7 +29,7 @@ pub(crate) enum Mood {
     Narrow,
     /// Each answer is wrong in a way of its method's own.
     Wrong,
-    /// Names another generation half a second after the start.
+    /// Names another generation from the 51st decision on.
     Swaps,
     /// Decides after 3 ms and says what its time went to, when asked.
     Timed,
@@ -394,7 +394,7 @@ impl RecoveryService for Answers {
         let switched = self.mood == Mood::Switched && self.switch.exists();
         let degraded =
             (self.mood == Mood::Degraded || switched).then(|| "rank: no ranker".to_owned());
-        let later = self.started.elapsed() > Duration::from_millis(500);
+        let later = self.decided.lock().unwrap().len() > 50;
         let generation = if self.mood == Mood::Swaps && later {
             "g2"
         } else {
