@@ -213,8 +213,11 @@ fn begin(key: &Key, read: &StoredShopper, erasing: &Shopper, now: Millis) -> Vec
     let mut ops = read.put(key, erasing);
     let look = Wake::Shopper(root.clone()).to_string();
     ops.push(Op::Cancel { id: look });
-    for expected in &read.shopper.links.expected {
-        let id = link_wake(root, &expected.id);
+    let links = &read.shopper.links;
+    let expected = links.expected.iter().map(|expected| &expected.id);
+    let linked = links.parts.iter().map(|part| &part.id);
+    for other in expected.chain(linked) {
+        let id = link_wake(root, other);
         ops.push(Op::Cancel { id });
     }
     ops.push(Op::Schedule {

@@ -17,7 +17,7 @@ use crate::event::text;
 use crate::store::{CommitOutcome, Error, Key, Op};
 use crate::{Millis, Rejection};
 use bytes::Bytes;
-use steps::{Pair, Step, expect, parse_wake, schedule, stands};
+use steps::{Pair, Step, parse_wake, schedule, stands};
 
 pub(super) use steps::wake;
 
@@ -165,26 +165,22 @@ impl FeatureStore {
         let mut attempts = Attempts::default();
         loop {
             let pair = self.pair(names.0, names.1).await?;
-            match pair.next_step(self.inner.settings.idle) {
-                Step::Done => {
-                    if did {
-                        let key = Key::shopper(names.0);
-                        let over = vec![
-                            expect(&key, pair.root.version),
-                            Op::Cancel {
-                                id: wake(names.0, names.1),
-                            },
-                        ];
-                        self.commit_step(&key, over).await?;
-                    }
-                    return Ok(Ok(did));
+            let (key, ops, end) = match pair.next_step(self.inner.settings.idle) {
+                Step::Opposite => {
+                    names = (names.1, names.0);
+                    continue;
                 }
-                Step::Refused(refused) => return Ok(Err(refused)),
-                Step::Opposite => names = (names.1, names.0),
-                Step::Commit(key, ops) => match self.commit_step(&key, ops).await? {
-                    true => did = true,
-                    false => attempts.wait(self.store().name()).await?,
-                },
+                Step::Commit(key, ops) => (key, ops, None),
+                Step::Done if !did => return Ok(Ok(false)),
+                Step::Done => (pair.root_key(), pair.over(), Some(Ok(true))),
+                Step::Refused(refused) => (pair.root_key(), pair.retract(), Some(Err(refused))),
+            };
+            if !self.commit_step(&key, ops).await? {
+                attempts.wait(self.store().name()).await?;
+            } else if let Some(end) = end {
+                return Ok(end);
+            } else {
+                did = true;
             }
         }
     }
@@ -196,10 +192,7 @@ impl FeatureStore {
         };
         self.settle(root, alias).await?.ok();
         let pair = self.pair(root, alias).await?;
-        let key = Key::shopper(root);
-        let id = id.to_owned();
-        let over = vec![expect(&key, pair.root.version), Op::Cancel { id }];
-        self.commit_step(&key, over).await?;
+        self.commit_step(&pair.root_key(), pair.over()).await?;
         Ok(true)
     }
 

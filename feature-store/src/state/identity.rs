@@ -75,12 +75,19 @@ impl Links {
     }
 
     pub(crate) fn expect(&mut self, id: &str, link_id: &str, at: Millis) {
-        self.expected.retain(|expected| expected.id != id);
+        self.retract(id);
         self.expected.push(Expected {
             id: id.to_owned(),
             link_id: link_id.to_owned(),
             at,
         });
+    }
+
+    /// Says whether the id was expected.
+    pub(crate) fn retract(&mut self, id: &str) -> bool {
+        let before = self.expected.len();
+        self.expected.retain(|expected| expected.id != id);
+        self.expected.len() < before
     }
 
     fn open_part(&mut self, id: &str) -> Option<&mut Part> {
@@ -137,7 +144,7 @@ impl Shopper {
     /// Takes the state of an id in, unless it is in. It may be there before it is taken out where it
     /// was: what decides is the link's id, so it is never there twice.
     pub(crate) fn absorb(&mut self, id: &str, moved: &Moved, state: &Self, at: Millis) {
-        self.links.expected.retain(|expected| expected.id != id);
+        self.links.retract(id);
         if self.links.part(id, &moved.link_id).is_some() {
             return;
         }

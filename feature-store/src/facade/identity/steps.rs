@@ -62,9 +62,36 @@ impl Pair<'_> {
         Some(Rejection::invalid(field, detail))
     }
 
+    pub(super) fn root_key(&self) -> Key {
+        Key::shopper(self.root_id)
+    }
+
+    /// The end: the deadline goes, if the value is what was read.
+    pub(super) fn over(&self) -> Vec<Op> {
+        let key = self.root_key();
+        let expected = self.root.version;
+        vec![Op::Expect { key, expected }, self.cancel()]
+    }
+
+    /// The end of a link that is refused: nothing of it stays.
+    pub(super) fn retract(&self) -> Vec<Op> {
+        let mut root = self.root.shopper.clone();
+        if !root.links.retract(self.alias_id) {
+            return self.over();
+        }
+        let mut ops = self.root.put(&self.root_key(), &root);
+        ops.push(self.cancel());
+        ops
+    }
+
+    fn cancel(&self) -> Op {
+        let id = wake(self.root_id, self.alias_id);
+        Op::Cancel { id }
+    }
+
     /// Step 1.
     pub(super) fn expect(&self, link_id: &str, now: Millis) -> (Key, Vec<Op>) {
-        let key = Key::shopper(self.root_id);
+        let key = self.root_key();
         let mut root = self.root.shopper.clone();
         root.links.expect(self.alias_id, link_id, now);
         let mut ops = self.root.put(&key, &root);
@@ -109,15 +136,16 @@ impl Pair<'_> {
         self.move_alias(moved)
     }
 
-    /// Step 2. Nobody looks at the id by itself any more.
+    /// Step 2. Nobody looks at the id by itself any more, and it waits for no other.
     fn move_alias(&self, moved: Moved) -> Step {
         let key = Key::shopper(self.alias_id);
         let mut alias = self.alias.shopper.clone();
-        alias.links.expected.clear();
+        let waits = std::mem::take(&mut alias.links.expected).into_iter();
         alias.links.moved = Some(moved);
         let look = Wake::Shopper(self.alias_id.to_owned()).to_string();
         let mut ops = self.alias.put(&key, &alias);
-        ops.push(Op::Cancel { id: look });
+        let over = waits.map(|waits| wake(self.alias_id, &waits.id));
+        ops.extend(over.chain([look]).map(|id| Op::Cancel { id }));
         Step::Commit(key, ops)
     }
 
@@ -126,7 +154,7 @@ impl Pair<'_> {
         let root = &self.root.shopper;
         let alias_key = Key::shopper(self.alias_id);
         let Some(part) = root.links.part(self.alias_id, &moved.link_id) else {
-            let key = Key::shopper(self.root_id);
+            let key = self.root_key();
             let expected = root.links.expects(self.alias_id);
             let at = expected.map_or(Millis(0), |expected| expected.at);
             let mut whole = root.clone();
@@ -143,13 +171,6 @@ impl Pair<'_> {
         };
         let ops = self.alias.put(&alias_key, &left);
         Step::Commit(alias_key, ops)
-    }
-}
-
-pub(super) fn expect(key: &Key, expected: u64) -> Op {
-    Op::Expect {
-        key: key.clone(),
-        expected,
     }
 }
 
