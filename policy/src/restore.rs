@@ -22,6 +22,14 @@ const SIGNATURE: &str = "cartwright restore signature v1";
 const VERSION: u8 = 1;
 const MINUTE_MS: i64 = 60_000;
 
+/// A link that was signed by this shop.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    pub reference: Reference,
+    /// From this moment on the link is refused: what was asked for, rounded up to the minute.
+    pub expires_at_ms: i64,
+}
+
 /// The name of a stored cart. Nobody can guess one, and it tells nothing about the person.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference(pub [u8; 16]);
@@ -74,12 +82,7 @@ pub fn issue_under(keys: &Keyring, number: u8, link: Link<'_>) -> Option<(String
 ///
 /// # Errors
 /// A token that this shop did not sign with a key that still counts, or that has expired.
-pub fn verify(
-    keys: &Keyring,
-    shop: &str,
-    text: &str,
-    now_ms: i64,
-) -> Result<Reference, TokenError> {
+pub fn verify(keys: &Keyring, shop: &str, text: &str, now_ms: i64) -> Result<Restore, TokenError> {
     let bytes: [u8; 40] = token::from_letters(text).ok_or(TokenError::Invalid)?;
     let [version, number, m0, m1, m2, m3, m4, m5, rest @ ..] = bytes;
     let (reference, mac) = rest.split_at(16);
@@ -100,7 +103,10 @@ pub fn verify(
     if expires_at_ms <= now_ms {
         return Err(TokenError::Expired);
     }
-    Ok(Reference(reference))
+    Ok(Restore {
+        reference: Reference(reference),
+        expires_at_ms,
+    })
 }
 
 /// A line of the cart as it was stored.

@@ -50,7 +50,9 @@ impl Keyring {
         }
     }
 
-    pub(crate) fn current(&self) -> u8 {
+    /// The number of the key that signs.
+    #[must_use]
+    pub fn current(&self) -> u8 {
         self.current
     }
 

@@ -52,7 +52,9 @@ fn the_first_versions_are_readable_for_ever() {
         NOW + 72 * HOUR + HOUR / 2,
         "rounded up to the hour"
     );
-    assert_eq!(restore::verify(&keys, "alba", &token, NOW), Ok(reference));
+    let read = restore::verify(&keys, "alba", &token, NOW).unwrap();
+    assert_eq!(read.reference, reference);
+    assert_eq!(read.expires_at_ms, NOW + 72 * HOUR);
 }
 
 #[test]

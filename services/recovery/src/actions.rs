@@ -1,6 +1,7 @@
 //! Handing out: an action that was decided is checked against the person's value as it is now, made
 //! part of it as sent, and only then leaves. Whoever commits first wins, an order or the message.
 
+mod answering;
 mod feed;
 mod guard;
 mod handing;
@@ -27,7 +28,7 @@ use crate::metrics::LoopMetrics;
 
 pub(crate) use feed::Feed;
 pub(crate) use guard::SENT_OVER;
-pub(crate) use issuing::{Carried, Tokens};
+pub(crate) use issuing::{About, Carried, Tokens};
 pub(crate) use redeeming::{Brought, BroughtBack, Redeemed, Redemption};
 pub(crate) use webhook::{DeadLetter, GROUP, Webhook};
 
@@ -78,23 +79,16 @@ pub(crate) struct Actions {
     pub(crate) items: Items,
     pub(crate) generations: Arc<Generations<Generation>>,
     pub(crate) metrics: LoopMetrics,
-    /// `None` without keys: messages carry neither codes nor links.
-    pub(crate) tokens: Option<Tokens>,
 }
 
 impl Actions {
     /// What hands out the decisions of `decider`; `None` without a store.
-    pub(crate) fn of(
-        decider: &Decider,
-        metrics: &LoopMetrics,
-        tokens: Option<Tokens>,
-    ) -> Option<Self> {
+    pub(crate) fn of(decider: &Decider, metrics: &LoopMetrics) -> Option<Self> {
         Some(Self {
             books: decider.books.clone()?,
             items: decider.stages.items.clone(),
             generations: decider.generations.clone(),
             metrics: metrics.clone(),
-            tokens,
         })
     }
 

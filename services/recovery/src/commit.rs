@@ -1,16 +1,19 @@
 //! COMMIT: a decision is made part of the person's value, together with its log, its outbox row and
 //! the next look, in one commit; and answered from the log ever after.
 
+mod carrying;
+
 use std::fmt::Display;
 
 use feature_store::{Changed, FeatureStore, ShopperChange, StoredShopper};
 use kit::{Clock, Problem};
-use policy::Policy;
 use policy::person::OpenAction;
 use policy::sequence::StepKey;
+use policy::{Inputs, Policy};
 use prost::Message as _;
 use proto::v1 as pb;
 
+use crate::actions::Tokens;
 use crate::budget::Budget;
 use crate::campaigns::Campaigns;
 use crate::convert;
@@ -40,6 +43,8 @@ pub(crate) struct Books {
     pub(crate) clock: Clock,
     pub(crate) policies: Policies,
     pub(crate) campaigns: Campaigns,
+    /// `None` without keys: neither messages nor answers carry codes and links.
+    pub(crate) tokens: Option<Tokens>,
 }
 
 impl Books {
@@ -61,7 +66,10 @@ impl Books {
             .stored_shopper_and_decision(&request.shopper_id, &id);
         let (read, before) = read.await.map_err(|error| log_unavailable(&error))?;
         Ok(match before {
-            Some(bytes) => Found::Answered(Box::new(answer_again(request, &bytes)?)),
+            Some(bytes) => {
+                let answer = self.answer_again(request, &bytes, Some(&read)).await?;
+                Found::Answered(Box::new(answer))
+            }
             None => Found::Open(Box::new(read)),
         })
     }
@@ -100,8 +108,14 @@ impl Books {
             let (read, change) = change;
             let changed = self.store.change(&request.shopper_id, read, change).await;
             match changed.map_err(|error| log_unavailable(&error))? {
-                Changed::Done => return Ok((answer, true)),
-                Changed::Decided(bytes) => return Ok((answer_again(request, &bytes)?, false)),
+                Changed::Done => {
+                    self.keep_carried(&answer, &decided.inputs, None).await?;
+                    return Ok((answer, true));
+                }
+                Changed::Decided(bytes) => {
+                    let answer = self.answer_again(request, &bytes, None).await?;
+                    return Ok((answer, false));
+                }
                 Changed::Erased => {
                     return Err(Problem::Precondition(format!(
                         "request_id {:?} was committed before the shopper was erased; a new one is needed",
@@ -115,6 +129,28 @@ impl Books {
             "the shopper's value changes too fast to decide on; ask again with the same request_id"
                 .to_owned(),
         ))
+    }
+
+    /// What was answered before, if it was to the same request.
+    async fn answer_again(
+        &self,
+        request: &Request,
+        bytes: &[u8],
+        read: Option<&StoredShopper>,
+    ) -> Result<pb::Decision, Problem> {
+        let record = Record::decode(bytes).map_err(damaged)?;
+        if record.fingerprint != fingerprint(request) {
+            return Err(Problem::Conflict(format!(
+                "request_id {:?} was committed for another request",
+                request.request_id
+            )));
+        }
+        let answer = pb::Decision::decode(record.decision.as_slice()).map_err(damaged)?;
+        if carrying::carries(&answer) {
+            let inputs = Inputs::decode(&record.inputs).map_err(damaged)?;
+            self.keep_carried(&answer, &inputs, read).await?;
+        }
+        Ok(answer)
     }
 
     /// A person as they are stored now.
@@ -227,7 +263,10 @@ impl Books {
             });
         }
         stand.person.forget(now_ms, longest_window_ms(policy));
-        let answer = convert::decision(decided, message);
+        let mut answer = convert::decision(decided, message);
+        if sends && answer.idempotency_key.is_empty() {
+            self.carry(&mut answer, &decided.inputs, now_ms);
+        }
         let record = convert::record(request, decided, &answer, policy, step);
         let look = stand.look(policy);
         let change = ShopperChange {
@@ -250,18 +289,6 @@ impl Books {
 pub(crate) fn longest_window_ms(policy: &Policy) -> i64 {
     let windows = policy.limits().caps.iter().map(|cap| cap.window_ms);
     windows.max().unwrap_or_default()
-}
-
-fn answer_again(request: &Request, bytes: &[u8]) -> Result<pb::Decision, Problem> {
-    let record = Record::decode(bytes).map_err(damaged)?;
-    if record.fingerprint == fingerprint(request) {
-        pb::Decision::decode(record.decision.as_slice()).map_err(damaged)
-    } else {
-        Err(Problem::Conflict(format!(
-            "request_id {:?} was committed for another request",
-            request.request_id
-        )))
-    }
 }
 
 pub(crate) fn damaged(error: impl Display) -> Problem {

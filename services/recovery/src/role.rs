@@ -64,7 +64,9 @@ pub async fn run(
     let loop_metrics = LoopMetrics::register(shell.registry());
     let keeper = keeper(&config, shell.registry(), &clock)?;
     let store = store_of(store, &config, calls).await?;
-    let (books, accounts) = store.map(|store| open(store, &clock, &stop)).unzip();
+    let tokens = tokens(&config)?;
+    let opened = store.map(|store| open(store, tokens, &clock, &stop));
+    let (books, accounts) = opened.unzip();
     let decider = Arc::new(Decider {
         generations: keeper.generations().clone(),
         stages: Stages {
@@ -80,7 +82,7 @@ pub async fn run(
     breaker::watch_store(shell.registry(), move || {
         watched.books.as_ref().is_some_and(Books::is_away)
     });
-    let actions = Actions::of(&decider, &loop_metrics, tokens(&config)?);
+    let actions = Actions::of(&decider, &loop_metrics);
     let posts = webhook(actions.as_ref(), &config)?;
     let routes = routes(&decider, &keeper, &config, (actions, stop.clone()));
     let mut running = shell.start(routes, &SERVICES, scope_of).await?;
@@ -153,6 +155,7 @@ fn keeper(
 /// The books over a store, and the task that keeps the budget.
 fn open(
     store: FeatureStore,
+    tokens: Option<Tokens>,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> (Books, impl Future<Output = ()> + Send + 'static + use<>) {
@@ -164,6 +167,7 @@ fn open(
         budget,
         clock,
         policies: Policies::default(),
+        tokens,
     };
     (books, accounts)
 }

@@ -92,23 +92,23 @@ pub(crate) struct LineRecord {
 
 /// Whose message it is, and about what.
 #[derive(Copy, Clone, Debug)]
-pub(super) struct About<'a> {
-    pub(super) shopper_id: &'a str,
-    pub(super) decision_id: &'a str,
-    pub(super) cart_version: u64,
-    pub(super) decision: &'a pb::Decision,
-    pub(super) inputs: &'a Inputs,
-    pub(super) now_ms: i64,
+pub(crate) struct About<'a> {
+    pub(crate) shopper_id: &'a str,
+    pub(crate) decision_id: &'a str,
+    pub(crate) cart_version: u64,
+    pub(crate) decision: &'a pb::Decision,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) now_ms: i64,
     /// What is kept of it is sealed with this.
-    pub(super) row_key: Option<&'a RowKey>,
+    pub(crate) row_key: Option<&'a RowKey>,
     /// It was handed out before.
-    pub(super) again: bool,
+    pub(crate) again: bool,
 }
 
 impl Actions {
     /// What the message carries.
     pub(super) async fn carried(&self, about: About<'_>) -> Result<Carried, Problem> {
-        let Some(tokens) = &self.tokens else {
+        let Some(tokens) = &self.books.tokens else {
             return Ok(Carried {
                 ends_at_ms: ends_at_ms(&about),
                 ..Carried::default()
@@ -134,18 +134,7 @@ impl Actions {
             return Ok(None);
         };
         let code = |number, expires_at_ms| tokens.coupon(about, number, expires_at_ms);
-        let record = CouponRecord {
-            format: FORMAT,
-            shopper_id: about.shopper_id.to_owned(),
-            decision_id: about.decision_id.to_owned(),
-            cart_version: about.cart_version,
-            percent_off: offer.percent_off,
-            discount_minor: offer.discount_minor,
-            max_discount_minor: offer.max_discount_minor,
-            currency: offer.currency.clone(),
-            expires_at_ms: ends,
-            ..CouponRecord::default()
-        };
+        let record = about.coupon(offer, ends);
         let (number, kept) = self
             .kept(
                 Kind::Coupon,
@@ -165,17 +154,7 @@ impl Actions {
     async fn link(&self, tokens: &Tokens, about: &About<'_>) -> Result<String, Problem> {
         let ends = about.now_ms.saturating_add(tokens.link_ms);
         let token = |number, expires_at_ms| tokens.link(about, number, expires_at_ms);
-        let line = |line: &policy::Line| LineRecord {
-            item_id: line.item_id.clone(),
-            quantity: line.quantity,
-            price_minor: line.price_minor,
-        };
-        let record = CartRecord {
-            format: FORMAT,
-            lines: about.inputs.lines.iter().map(line).collect(),
-            currency: about.inputs.currency.clone(),
-            expires_at_ms: ends,
-        };
+        let record = about.cart(ends);
         let (number, kept) = self
             .kept(
                 Kind::StoredCart,
@@ -239,8 +218,46 @@ impl Actions {
     }
 }
 
+impl About<'_> {
+    /// What the code of `offer` stands for.
+    pub(super) fn coupon(&self, offer: &pb::Offer, expires_at_ms: i64) -> CouponRecord {
+        CouponRecord {
+            format: FORMAT,
+            shopper_id: self.shopper_id.to_owned(),
+            decision_id: self.decision_id.to_owned(),
+            cart_version: self.cart_version,
+            percent_off: offer.percent_off,
+            discount_minor: offer.discount_minor,
+            max_discount_minor: offer.max_discount_minor,
+            currency: offer.currency.clone(),
+            expires_at_ms,
+            ..CouponRecord::default()
+        }
+    }
+
+    /// What a link to the cart stands for.
+    pub(super) fn cart(&self, expires_at_ms: i64) -> CartRecord {
+        let line = |line: &policy::Line| LineRecord {
+            item_id: line.item_id.clone(),
+            quantity: line.quantity,
+            price_minor: line.price_minor,
+        };
+        CartRecord {
+            format: FORMAT,
+            lines: self.inputs.lines.iter().map(line).collect(),
+            currency: self.inputs.currency.clone(),
+            expires_at_ms,
+        }
+    }
+}
+
 impl Tokens {
-    fn coupon(&self, about: &About<'_>, number: u8, expires_at_ms: i64) -> Option<(String, u64)> {
+    pub(super) fn coupon(
+        &self,
+        about: &About<'_>,
+        number: u8,
+        expires_at_ms: i64,
+    ) -> Option<(String, u64)> {
         let issue = coupon::Issue {
             shop: &self.shop,
             person: about.shopper_id,
@@ -251,7 +268,7 @@ impl Tokens {
         coupon::issue_under(&self.keys, number, issue)
     }
 
-    fn link(
+    pub(super) fn link(
         &self,
         about: &About<'_>,
         number: u8,
@@ -269,7 +286,7 @@ impl Tokens {
 }
 
 /// When the offer ends that is promised now; `None` without an offer.
-fn ends_at_ms(about: &About<'_>) -> Option<i64> {
+pub(super) fn ends_at_ms(about: &About<'_>) -> Option<i64> {
     let offer = about.decision.offer.as_ref()?;
     let length = std::time::Duration::try_from(offer.valid_for?).ok()?;
     let length_ms = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);

@@ -141,7 +141,7 @@ impl Actions {
         let generation = self.generations.get("")?;
         let now_ms = self.books.clock.now_ms();
         let reference = match restore::verify(&tokens.keys, &tokens.shop, token, now_ms) {
-            Ok(reference) => reference,
+            Ok(link) => link.reference,
             Err(policy::token::TokenError::Expired) => return Ok(Brought::Expired),
             Err(policy::token::TokenError::Invalid) => return Ok(Brought::Invalid),
         };
@@ -194,7 +194,7 @@ impl Actions {
     }
 
     fn tokens(&self) -> Result<&Tokens, Problem> {
-        self.tokens.as_ref().ok_or_else(|| {
+        self.books.tokens.as_ref().ok_or_else(|| {
             let why = "this server has no keys for codes and links: tokens.keys sets them";
             Problem::Precondition(why.to_owned())
         })

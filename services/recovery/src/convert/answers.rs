@@ -48,6 +48,9 @@ pub(crate) fn decision(decided: &Decided, message: String) -> pb::Decision {
         idempotency_key: message,
         max_cost_minor: decision.max_cost_minor,
         line_offers: super::campaigns::line_offers(&decided.line_offers, inputs),
+        coupon_code: String::new(),
+        restore_token: String::new(),
+        offer_ends_at: None,
     }
 }
 

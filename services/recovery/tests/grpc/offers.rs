@@ -1,6 +1,7 @@
 //! Codes and links: what a message carries, redeemed once and brought back at today's prices, on
 //! both stores.
 
+use feature_store::store::{Commit, CommitOutcome, Key, Kind, Op, Partition};
 use kit::config::Secret;
 use pb::redeem_coupon_response::Status as Redeeming;
 use pb::restore_cart_response::Status as Restoring;
@@ -10,8 +11,8 @@ use recovery::Tokens;
 use tonic::Code;
 
 use crate::commit::{Kept, stores};
-use crate::scene::{HOUR, MINUTE, POLICY, Scene, next};
-use crate::world::Setup;
+use crate::scene::{HOUR, MINUTE, POLICY, Scene, next, nothing};
+use crate::world::{Setup, ask, line};
 
 fn keys(numbers: &[u8]) -> Tokens {
     let key = |number: &u8| format!("{number}:{}", format!("{number:02x}").repeat(32));
@@ -294,4 +295,147 @@ async fn without_keys_messages_carry_neither_and_bad_requests_name_the_field() {
     let refused = client.restore_cart(empty).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("token"), "{refused:?}");
+}
+
+/// A decision about a cart that only the request knows; the stored one is another.
+fn own_cart(shopper: &str) -> pb::DecideRequest {
+    pb::DecideRequest {
+        request_id: "own".to_owned(),
+        mode: pb::decide_request::Mode::Commit.into(),
+        cart: vec![line("2", 3, 2_000), line("3", 1, 500)],
+        ..ask(shopper)
+    }
+}
+
+/// A shop that knows items 2 and 3 at their prices of today.
+async fn open_shop(kept: &Kept, numbers: &[u8]) -> Scene {
+    let tokens = keys(numbers);
+    let set = |setup: &mut Setup| {
+        setup.tokens = tokens;
+        let peers = setup.peers.as_mut().unwrap();
+        peers.items = vec![item("2", 2_000, 9), item("3", 400, 9)];
+    };
+    Scene::open_with(kept, POLICY, set).await
+}
+
+/// Removes what codes and links stand for, as if it had never been kept; answers how many there were.
+async fn lose_what_was_issued(kept: &Kept, answer: &pb::Decision) -> usize {
+    let keys = policy::token::Keyring::new([(1, [1; 32])].into(), 1).unwrap();
+    let shop = recovery::Config::default().key_prefix;
+    let code = policy::coupon::verify(&keys, &shop, &answer.coupon_code, 0).unwrap();
+    let link = policy::restore::verify(&keys, &shop, &answer.restore_token, 0).unwrap();
+    let ids = [
+        (Kind::Coupon, format!("{:016x}", code.serial)),
+        (Kind::StoredCart, recovery::record::hex(&link.reference.0)),
+    ];
+    let keys = ids.map(|(kind, id)| Key {
+        partition: Partition::of(&id),
+        kind,
+        id,
+    });
+    let store = kept.store.store();
+    let stored = store.get_many(&keys).await.unwrap();
+    let mut lost = 0;
+    for (key, stored) in keys.into_iter().zip(stored) {
+        let Some(stored) = stored else { continue };
+        let delete = Commit {
+            partition: key.partition,
+            ops: vec![Op::Delete {
+                key,
+                expected: stored.version,
+            }],
+        };
+        let outcomes = store.commit(vec![delete]).await.unwrap();
+        assert_eq!(outcomes, [CommitOutcome::Done]);
+        lost += 1;
+    }
+    lost
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_about_the_requests_own_cart_carries_a_code_and_a_link_to_that_cart() {
+    for kept in stores().await {
+        let mut scene = open_shop(&kept, &[1]).await;
+        let mut actions = scene.actions("mail").await;
+        scene.fills_a_cart("ann").await;
+        let preview = pb::DecideRequest {
+            mode: pb::decide_request::Mode::Preview.into(),
+            ..own_cart("ann")
+        };
+        let preview = scene.world.decide(preview).await;
+        assert!(preview.coupon_code.is_empty() && preview.restore_token.is_empty());
+        let answer = scene.world.decide(own_cart("ann")).await;
+        assert_eq!(answer.idempotency_key, "", "acting is the caller's");
+        assert_eq!(
+            (answer.coupon_code.len(), answer.restore_token.len()),
+            (32, 64)
+        );
+        let ends = kit::timestamp::decode(&answer.offer_ends_at.unwrap()).unwrap();
+        assert_eq!(ends, scene.now().0 + 48 * HOUR);
+        nothing(&mut actions).await;
+        let at = scene.now();
+        scene.close().await;
+        let scene = open_shop(&kept, &[2, 1]).await;
+        scene.later(at.0 - scene.now().0 + MINUTE);
+        assert_eq!(scene.world.decide(own_cart("ann")).await, answer);
+        let back = scene.restores_at(&answer.restore_token, 6_400).await;
+        let lines: Vec<_> = back
+            .lines
+            .iter()
+            .map(|line| (line.item_id.as_str(), line.quantity, line.price_then_minor))
+            .collect();
+        assert_eq!(lines, [("2", 3, 2_000), ("3", 1, 500)]);
+        let other = scene.redeems(&answer.coupon_code, "o1", "bob").await;
+        assert_eq!(other.status(), Redeeming::OtherPerson);
+        let redeemed = scene.redeems(&answer.coupon_code, "o1", "ann").await;
+        assert_eq!(redeemed.status(), Redeeming::Redeemed);
+        let offer = answer.offer.as_ref().unwrap();
+        assert_eq!(
+            (redeemed.discount_minor, redeemed.decision_id.as_str()),
+            (offer.discount_minor, answer.decision_id.as_str())
+        );
+        assert_eq!(redeemed.expires_at, answer.offer_ends_at);
+        assert_eq!(scene.world.decide(own_cart("ann")).await, answer);
+        let second = scene.redeems(&answer.coupon_code, "o2", "ann").await;
+        assert_eq!(second.status(), Redeeming::AlreadyRedeemed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_kept_from_being_issued_is_issued_when_the_answer_is_asked_for_again() {
+    for kept in stores().await {
+        let scene = open_shop(&kept, &[1]).await;
+        scene.consents("ann", true).await;
+        let answer = scene.world.decide(own_cart("ann")).await;
+        assert_eq!(lose_what_was_issued(&kept, &answer).await, 2);
+        let lost = scene.redeems(&answer.coupon_code, "o1", "ann").await;
+        assert_eq!(lost.status(), Redeeming::Invalid);
+        assert_eq!(scene.world.decide(own_cart("ann")).await, answer);
+        let found = scene.redeems(&answer.coupon_code, "o1", "ann").await;
+        assert_eq!(found.status(), Redeeming::Redeemed);
+        scene.restores_at(&answer.restore_token, 6_400).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_whose_message_is_handed_out_leaves_code_and_link_to_the_message() {
+    for kept in stores().await {
+        let mut scene = open_shop(&kept, &[1]).await;
+        let mut actions = scene.actions("mail").await;
+        scene.fills_a_cart("ann").await;
+        let stored = pb::DecideRequest {
+            cart: Vec::new(),
+            ..own_cart("ann")
+        };
+        let answer = scene.world.decide(stored).await;
+        assert_eq!(answer.idempotency_key, "ann/1/0");
+        assert!(answer.coupon_code.is_empty() && answer.restore_token.is_empty());
+        assert!(answer.offer_ends_at.is_none());
+        let action = next(&mut actions).await;
+        assert_eq!(action.decision, Some(answer));
+        assert_eq!(
+            (action.coupon_code.len(), action.restore_token.len()),
+            (32, 64)
+        );
+    }
 }
