@@ -37,6 +37,7 @@ on_both_stores!(
     two_claimers_never_get_the_same,
     a_group_gets_each_entry_once,
     an_expired_delivery_comes_again,
+    a_lease_is_extended_by_whoever_still_holds_it,
     groups_do_not_disturb_each_other,
     lists_know_the_ids_of_a_kind,
     any_bytes_and_ids_are_kept,
@@ -584,6 +585,55 @@ async fn an_expired_delivery_comes_again(fixture: &Fixture) {
         .await
         .expect("answers");
     assert_eq!(deliver(&*store, "mail", 1_000_000, 10).await, []);
+}
+
+async fn a_lease_is_extended_by_whoever_still_holds_it(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let entries = (0..4).map(|n| append(Log::Outbox, &n.to_string()));
+    done(&*store, 1, entries.collect()).await;
+    assert_eq!(deliver(&*store, "mail", 0, 4).await, [1, 2, 3, 4]);
+    assert_eq!(deliver(&*store, "push", 0, 4).await, [1, 2, 3, 4]);
+    let extend = async |group: &'static str, held: &[(u64, i64)], until| {
+        let held: Vec<_> = held.iter().map(|(at, end)| (*at, Millis(*end))).collect();
+        let extended = store.extend_group(partition(1), Log::Outbox, group, &held, Millis(until));
+        extended.await.expect("answers")
+    };
+    let acked = store.ack_group(partition(1), Log::Outbox, "mail", &[2]);
+    acked.await.expect("answers");
+    let held = [
+        (3, 10_000),
+        (1, 10_000),
+        (2, 10_000),
+        (99, 10_000),
+        (4, 9_999),
+    ];
+    assert_eq!(extend("mail", &held, 25_000).await, [3, 1]);
+    assert_eq!(extend("mail", &[], 25_000).await, []);
+    assert_eq!(deliver(&*store, "mail", 24_999, 10).await, [4]);
+    assert_eq!(
+        extend("mail", &[(3, 10_000)], 90_000).await,
+        [],
+        "it ends later now"
+    );
+    assert_eq!(
+        extend("mail", &[(3, 25_000)], 40_000).await,
+        [3],
+        "its end has come, nobody took it"
+    );
+    assert_eq!(deliver(&*store, "mail", 26_000, 10).await, [1]);
+    assert_eq!(
+        extend("mail", &[(1, 25_000)], 90_000).await,
+        [],
+        "it was handed out again"
+    );
+    assert_eq!(extend("mail", &[(1, 36_000)], 90_000).await, [1]);
+    assert_eq!(deliver(&*store, "mail", 34_999, 10).await, [4]);
+    assert_eq!(deliver(&*store, "mail", 40_000, 10).await, [3]);
+    assert_eq!(
+        deliver(&*store, "push", 10_000, 10).await,
+        [1, 2, 3, 4],
+        "another group"
+    );
 }
 
 async fn groups_do_not_disturb_each_other(fixture: &Fixture) {

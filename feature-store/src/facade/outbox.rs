@@ -35,6 +35,8 @@ pub struct Delivery {
     pub sequence: u64,
     /// The row as it was appended.
     pub row: Bytes,
+    /// The end of its lease.
+    pub until: Millis,
 }
 
 impl FeatureStore {
@@ -75,7 +77,8 @@ impl FeatureStore {
             let entries = futures::future::join_all(reading).await;
             let entries: Vec<Vec<LogEntry>> = entries.into_iter().collect::<Result<_, _>>()?;
             let entries = some.iter().copied().zip(entries).collect();
-            read.extend(self.open_queue(log, group, entries).await?);
+            let until = now.saturating_add(lease);
+            read.extend(self.open_queue((log, group), entries, until).await?);
         }
         Ok(read)
     }
@@ -84,9 +87,9 @@ impl FeatureStore {
     /// are over.
     async fn open_queue(
         &self,
-        log: Log,
-        group: &str,
+        (log, group): (Log, &str),
         entries: Vec<(Partition, Vec<LogEntry>)>,
+        until: Millis,
     ) -> Result<Vec<Delivery>, Error> {
         let mut opener = Opener::default();
         let rows = entries.iter().flat_map(|(_, entries)| entries);
@@ -103,6 +106,7 @@ impl FeatureStore {
                 partition,
                 sequence: entry.sequence,
                 row: entry.value,
+                until,
             }));
         }
         if !over.is_empty() {
@@ -110,6 +114,22 @@ impl FeatureStore {
             self.ack_queue(log, group, &over).await?;
         }
         Ok(read)
+    }
+
+    /// Moves the end of a row's lease to `until`. `false` when the row was acknowledged, or handed to
+    /// somebody else since: then it is the holder's no longer. A lease that ran out is extended as
+    /// long as nobody else has the row.
+    pub async fn extend_lease(
+        &self,
+        (log, group): (Log, &str),
+        (partition, sequence): (Partition, u64),
+        held_until: Millis,
+        until: Millis,
+    ) -> Result<bool, Error> {
+        let held = [(sequence, held_until)];
+        let store = self.store();
+        let extended = store.extend_group(partition, log, group, &held, until);
+        Ok(!extended.await?.is_empty())
     }
 
     /// Ends the delivery of these rows to `group`. One that was never delivered may be named.

@@ -86,6 +86,18 @@ pub trait Store: Send + Sync + Debug + 'static {
         limit: usize,
     ) -> Result<Vec<LogEntry>, Error>;
 
+    /// Moves the ends of leases to `until`, each given with its sequence as it was: what was
+    /// acknowledged, or handed out again since, is left alone. Answers the sequences that were
+    /// moved, in the order given.
+    async fn extend_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        held: &[(u64, Millis)],
+        until: Millis,
+    ) -> Result<Vec<u64>, Error>;
+
     /// Ends the delivery of these entries to `group`.
     async fn ack_group(
         &self,

@@ -23,12 +23,13 @@ pub enum Call {
     LogEnds,
     ClaimDue,
     ReadGroup,
+    ExtendGroup,
     AckGroup,
     Check,
 }
 
 impl Call {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::GetMany,
         Self::Commit,
         Self::List,
@@ -36,6 +37,7 @@ impl Call {
         Self::LogEnds,
         Self::ClaimDue,
         Self::ReadGroup,
+        Self::ExtendGroup,
         Self::AckGroup,
         Self::Check,
     ];
@@ -51,6 +53,7 @@ impl Call {
             Self::LogEnds => "log_ends",
             Self::ClaimDue => "claim_due",
             Self::ReadGroup => "read_group",
+            Self::ExtendGroup => "extend_group",
             Self::AckGroup => "ack_group",
             Self::Check => "check",
         }
@@ -155,6 +158,19 @@ impl Store for Observed {
         let store = &self.store;
         let read = store.read_group(partition, log, group, consumer, lease, now, limit);
         self.tell(Call::ReadGroup, read).await
+    }
+
+    async fn extend_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        held: &[(u64, Millis)],
+        until: Millis,
+    ) -> Result<Vec<u64>, Error> {
+        let store = &self.store;
+        let extended = store.extend_group(partition, log, group, held, until);
+        self.tell(Call::ExtendGroup, extended).await
     }
 
     async fn ack_group(

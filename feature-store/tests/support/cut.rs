@@ -109,6 +109,19 @@ impl Store for Cut {
         read.await
     }
 
+    async fn extend_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        held: &[(u64, Millis)],
+        until: Millis,
+    ) -> Result<Vec<u64>, Error> {
+        let store = &self.store;
+        let extended = store.extend_group(partition, log, group, held, until);
+        extended.await
+    }
+
     async fn ack_group(
         &self,
         partition: Partition,

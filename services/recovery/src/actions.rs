@@ -61,6 +61,8 @@ pub(crate) struct Dismissal {
 pub(crate) struct HandedOut {
     pub(crate) partition: Partition,
     pub(crate) sequence: u64,
+    /// The end of its lease.
+    pub(crate) until: Millis,
     pub(crate) shopper_id: String,
     /// The idempotency key.
     pub(crate) message: String,
@@ -103,6 +105,22 @@ impl Actions {
         acked.map_err(|error| unavailable("the outbox", &error))?;
         self.metrics.acknowledged(rows.len());
         Ok(())
+    }
+
+    /// Keeps a row for whoever has it; `false` when it is theirs no longer.
+    pub(crate) async fn hold(
+        &self,
+        queue: (Log, &str),
+        place: (Partition, u64),
+        held_until: Millis,
+        until: Millis,
+    ) -> Result<bool, Problem> {
+        let held = self
+            .books
+            .store
+            .extend_lease(queue, place, held_until, until);
+        held.await
+            .map_err(|error| unavailable("the outbox", &error))
     }
 
     /// Nothing more goes out about the cart. Says whether that is new.

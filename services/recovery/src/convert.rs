@@ -11,7 +11,7 @@ mod requests;
 use std::time::Duration;
 
 pub(crate) use actions::{
-    acks, dead_letters, dismissal, handed_out, letters_wanted, place, redriven, subscription,
+    acks, dead_letters, dismissal, handed_out, letters_wanted, redriven, subscription,
 };
 pub(crate) use answers::{action_name, decision, explained, ordered, record, results};
 pub(crate) use campaigns::{campaign, campaign_id, draft};

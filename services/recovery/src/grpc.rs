@@ -88,7 +88,8 @@ impl RecoveryService for Recovery {
         request: Request<pb::StreamActionsRequest>,
     ) -> Result<Response<Self::StreamActionsStream>, Status> {
         let subscription = convert::subscription(request.into_inner())?;
-        let (feed, actions) = Feed::new(self.actions()?.clone(), subscription);
+        let form = |out| Ok(convert::handed_out(out));
+        let (feed, actions) = Feed::new(self.actions()?.clone(), subscription, form);
         tokio::spawn(feed.run(self.stop.clone()));
         Ok(Response::new(ReceiverStream::new(actions)))
     }

@@ -75,6 +75,36 @@ impl Writer {
         Ok(entries)
     }
 
+    pub(super) fn extend(
+        &self,
+        group: &Group,
+        held: &[(u64, Millis)],
+        until: Millis,
+    ) -> Result<Vec<u64>, Error> {
+        let groups = &self.engine.groups;
+        let mut moved = Vec::new();
+        let mut leases = Vec::new();
+        for (sequence, end) in held {
+            let key = group.delivery(*sequence);
+            let Some(stored) = groups.get(&key).map_err(unavailable)? else {
+                continue;
+            };
+            let Some((was, consumer)) = stored.split_first_chunk() else {
+                return Err(Error::corrupt(group.partition, "a delivery is too short"));
+            };
+            if layout::parse_time(*was) == *end {
+                moved.push(*sequence);
+                leases.push((key, [&layout::time(until), consumer].concat()));
+            }
+        }
+        self.apply(|batch| {
+            for (key, lease) in leases {
+                batch.insert(groups, key, lease);
+            }
+        })?;
+        Ok(moved)
+    }
+
     pub(super) fn acknowledge(&self, group: &Group, sequences: &[u64]) -> Result<(), Error> {
         self.apply(|batch| {
             for sequence in sequences {

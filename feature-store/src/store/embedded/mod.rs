@@ -226,6 +226,20 @@ impl Store for Embedded {
             .await
     }
 
+    async fn extend_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        held: &[(u64, Millis)],
+        until: Millis,
+    ) -> Result<Vec<u64>, Error> {
+        let group = groups::Group::new(partition, log, group);
+        let held = held.to_vec();
+        self.write(move |writer: &mut Writer| writer.extend(&group, &held, until))
+            .await
+    }
+
     async fn ack_group(
         &self,
         partition: Partition,

@@ -210,17 +210,12 @@ impl Store for Redis {
         taken.sort_unstable();
         taken.dedup();
         let calls = taken.iter().map(|partition| {
-            let mut call = Call::default();
-            call.keys.push(self.names.deadlines(*partition));
-            call.arg(until.0.to_string());
-            for due in found.iter().filter(|due| due.partition == *partition) {
-                call.arg(&due.id);
-                call.arg(due.due_at.0.to_string());
-            }
-            call
+            let of_it = found.iter().filter(|due| due.partition == *partition);
+            let times = of_it.map(|due| (due.id.clone(), due.due_at));
+            moving(self.names.deadlines(*partition), times, until)
         });
         let calls: Vec<_> = calls.collect();
-        let answers = scripts::run(&self.connection, &self.scripts.claim, &calls).await?;
+        let answers = scripts::run(&self.connection, &self.scripts.shift, &calls).await?;
         let mut claimed = std::collections::BTreeSet::new();
         for (partition, answer) in taken.into_iter().zip(answers) {
             let ids = answers::texts(partition, answer)?;
@@ -252,6 +247,32 @@ impl Store for Redis {
         answers::entries(partition, answer)
     }
 
+    async fn extend_group(
+        &self,
+        partition: Partition,
+        log: Log,
+        group: &str,
+        held: &[(u64, Millis)],
+        until: Millis,
+    ) -> Result<Vec<u64>, Error> {
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        let [deliveries, ..] = self.names.group(partition, log, group);
+        let times = held
+            .iter()
+            .map(|(sequence, end)| (sequence.to_string(), *end));
+        let call = moving(deliveries, times, until);
+        let answers = scripts::run(&self.connection, &self.scripts.shift, &[call]).await?;
+        let answer = answers.into_iter().next().unwrap_or_default();
+        let moved = answers::texts(partition, answer)?;
+        let sequence = |text: String| {
+            let read = text.parse();
+            read.map_err(|error| Error::corrupt(partition, error))
+        };
+        moved.into_iter().map(sequence).collect()
+    }
+
     async fn ack_group(
         &self,
         partition: Partition,
@@ -281,6 +302,18 @@ impl Store for Redis {
     async fn check(&self) -> Result<Health, Error> {
         health::check(&self.connection).await
     }
+}
+
+/// Moves those of the times under `key` that are still as given.
+fn moving(key: String, times: impl Iterator<Item = (String, Millis)>, to: Millis) -> Call {
+    let mut call = Call::default();
+    call.keys.push(key);
+    call.arg(to.0.to_string());
+    for (member, time) in times {
+        call.arg(member);
+        call.arg(time.0.to_string());
+    }
+    call
 }
 
 fn unavailable(detail: impl Display) -> Error {

@@ -9,7 +9,7 @@ use crate::store::Error;
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) commit: Script,
-    pub(super) claim: Script,
+    pub(super) shift: Script,
     pub(super) deliver: Script,
 }
 
@@ -31,7 +31,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             commit: Script::new(include_str!("commit.lua")),
-            claim: Script::new(include_str!("claim.lua")),
+            shift: Script::new(include_str!("shift.lua")),
             deliver: Script::new(include_str!("deliver.lua")),
         }
     }

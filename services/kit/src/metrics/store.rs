@@ -18,6 +18,7 @@ const CALL: Label = Label::closed(
         "log_ends",
         "claim_due",
         "read_group",
+        "extend_group",
         "ack_group",
         "check",
     ],

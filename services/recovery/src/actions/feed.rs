@@ -8,14 +8,11 @@ use feature_store::store::Partition;
 use feature_store::{Delivery, Millis, Reader};
 use futures::stream::{self, StreamExt as _};
 use kit::{CancellationToken, Problem};
-use proto::v1 as pb;
 use tokio::sync::mpsc;
-use tonic::Status;
 
 use super::handing::Handed;
-use super::{Actions, Subscription};
+use super::{Actions, HandedOut, Subscription};
 use crate::commit::unavailable;
-use crate::convert;
 use crate::row::Row;
 
 /// Actions that wait for the caller to read on. Few: what waits was checked a while ago.
@@ -35,8 +32,8 @@ struct Gone;
 
 /// Sends one subscriber its actions.
 #[derive(Debug)]
-pub(crate) struct Feed {
-    hand: Arc<Hand>,
+pub(crate) struct Feed<T> {
+    hand: Arc<Hand<T>>,
     /// How far this stream has read each partition's outbox.
     read_to: HashMap<Partition, u64>,
     last_round: Option<Instant>,
@@ -44,22 +41,26 @@ pub(crate) struct Feed {
 
 /// What works on a row.
 #[derive(Debug)]
-struct Hand {
+struct Hand<T> {
     actions: Actions,
     subscription: Subscription,
-    sender: mpsc::Sender<Result<pb::Action, Status>>,
+    sender: mpsc::Sender<T>,
+    /// The form in which an action leaves.
+    form: fn(HandedOut) -> T,
 }
 
-impl Feed {
+impl<T: Send + 'static> Feed<T> {
     pub(crate) fn new(
         actions: Actions,
         subscription: Subscription,
-    ) -> (Self, mpsc::Receiver<Result<pb::Action, Status>>) {
+        form: fn(HandedOut) -> T,
+    ) -> (Self, mpsc::Receiver<T>) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let hand = Hand {
             actions,
             subscription,
             sender,
+            form,
         };
         let feed = Self {
             hand: Arc::new(hand),
@@ -165,7 +166,7 @@ impl Feed {
     }
 }
 
-impl Hand {
+impl<T> Hand<T> {
     /// Hands one row out; answers its place when nothing is left of it. What fails comes again when
     /// its lease ends.
     async fn work_on(&self, delivery: &Delivery) -> Result<Option<(Partition, u64)>, Gone> {
@@ -182,10 +183,11 @@ impl Hand {
         if !channels.is_empty() && !channels.contains(&row.channel) {
             return Ok(Some(place));
         }
-        match self.actions.hand_out(delivery, &row).await {
+        // What waits for a slow reader is checked once it can leave, not before.
+        let room = self.sender.reserve().await.map_err(|_| Gone)?;
+        match self.hand_out(delivery, &row).await {
             Ok(Handed::Out(out)) => {
-                let action = convert::handed_out(*out);
-                self.sender.send(Ok(action)).await.map_err(|_| Gone)?;
+                room.send((self.form)(*out));
                 Ok(None)
             }
             Ok(Handed::Over) => Ok(Some(place)),
@@ -193,6 +195,32 @@ impl Hand {
             Err(problem) => {
                 tracing::warn!(%problem, "an action was not handed out; its lease brings it back");
                 Ok(None)
+            }
+        }
+    }
+
+    /// Hands a row out unless it became somebody else's while it waited here; of its lease at least
+    /// half is left then.
+    async fn hand_out(&self, delivery: &Delivery, row: &Row) -> Result<Handed, Problem> {
+        let books = &self.actions.books;
+        let lease = books.clock.during(self.subscription.lease);
+        let now = Millis(books.clock.now_ms());
+        if now.saturating_add(lease / 2) <= delivery.until {
+            return self.actions.hand_out(delivery, row).await;
+        }
+        let until = now.saturating_add(lease);
+        let Subscription { log, group, .. } = &self.subscription;
+        let place = (delivery.partition, delivery.sequence);
+        let queue = (*log, group.as_str());
+        let held = self.actions.hold(queue, place, delivery.until, until);
+        match held.await? {
+            false => Ok(Handed::Waits),
+            true => {
+                let delivery = Delivery {
+                    until,
+                    ..delivery.clone()
+                };
+                self.actions.hand_out(&delivery, row).await
             }
         }
     }

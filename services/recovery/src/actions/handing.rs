@@ -105,6 +105,7 @@ impl Actions {
             return Ok(Handed::Out(Box::new(HandedOut {
                 partition: delivery.partition,
                 sequence: delivery.sequence,
+                until: delivery.until,
                 shopper_id: row.shopper_id.clone(),
                 message: open.action.key.message(&row.shopper_id),
                 action: open.action,

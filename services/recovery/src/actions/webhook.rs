@@ -2,8 +2,9 @@
 //! shop; again with growing waits when it was not taken, and at last to the dead letters.
 //!
 //! It is checked before every attempt, as at every hand-out: what was ordered meanwhile is not
-//! posted again. A row is this process's own for as long as all attempts together may take, so a
-//! process that dies leaves it to the others.
+//! posted. A row is this process's own for one attempt and the wait after it, and its lease is
+//! extended before each: what became another's meanwhile is not posted here, and a process that
+//! dies leaves its rows to the others soon.
 
 mod body;
 mod letters;
@@ -12,8 +13,8 @@ mod signature;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feature_store::Delivery;
 use feature_store::store::{Log, Partition};
+use feature_store::{Delivery, Millis};
 use kit::causes::causes;
 use kit::{CancellationToken, Clock, Problem};
 use proto::v1 as pb;
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::handing::Handed;
-use super::{Actions, Feed, Subscription};
+use super::{Actions, Feed, HandedOut, Subscription};
 use crate::config;
 use crate::convert;
 use crate::error::Error;
@@ -38,8 +39,10 @@ pub(crate) const GROUP: &str = "webhook";
 const SIGNATURE: &str = "cartwright-signature";
 /// Header of the key under which the receiver knows what it got before.
 const IDEMPOTENCY: &str = "idempotency-key";
-/// More than the attempts of a row may take, for what lies between them.
+/// More than an attempt and the wait after it may take, for what lies between them.
 const SLACK: Duration = Duration::from_secs(30);
+/// What was checked longer ago is checked again before it is posted.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Posts what the outbox holds.
 #[derive(Clone, Debug)]
@@ -57,6 +60,19 @@ struct Post {
     log: Log,
     partition: Partition,
     sequence: u64,
+    /// The end of its lease.
+    until: Millis,
+    /// When it was checked, by the role's clock.
+    checked: Millis,
+}
+
+/// What is to be done with a row before an attempt.
+enum Handing {
+    Post,
+    /// Nothing is left to post.
+    Over,
+    /// It comes again, here or elsewhere.
+    Leave,
 }
 
 impl Webhook {
@@ -96,7 +112,8 @@ impl Webhook {
     }
 
     async fn post_all(&self, log: Log, stop: &CancellationToken) {
-        let (feed, mut actions) = Feed::new(self.actions.clone(), self.subscription(log));
+        let subscription = self.subscription(log);
+        let (feed, mut actions) = Feed::new(self.actions.clone(), subscription, |out| out);
         let mut tasks = JoinSet::new();
         tasks.spawn(feed.run(stop.clone()));
         let permits = Arc::new(Semaphore::new(self.settings.at_once));
@@ -110,13 +127,11 @@ impl Webhook {
                 () = stop.cancelled() => return,
                 next = next => next,
             };
-            let Some((permit, Ok(action))) = next else {
+            let Some((permit, out)) = next else {
                 return;
             };
             while tasks.try_join_next().is_some() {}
-            if let Some(post) = Post::of(action, log) {
-                tasks.spawn(self.clone().deliver(post, permit));
-            }
+            tasks.spawn(self.clone().deliver(Post::of(out, log), permit));
         }
     }
 
@@ -125,15 +140,31 @@ impl Webhook {
             log,
             group: GROUP.to_owned(),
             consumer: format!("process-{}", std::process::id()),
-            lease: self.settings.longest().saturating_add(SLACK),
+            lease: self.lease(),
             channels: self.settings.channels.clone(),
         }
+    }
+
+    /// Longer than one attempt and the wait after it.
+    fn lease(&self) -> Duration {
+        let wait = self.settings.wait(self.settings.attempts);
+        let attempt = self.settings.timeout.0.saturating_add(wait);
+        attempt.saturating_add(SLACK)
     }
 
     /// One row to its end. What fails to be written down comes again when its lease ends.
     async fn deliver(self, mut post: Post, _permit: OwnedSemaphorePermit) {
         let metrics = &self.actions.metrics;
         for attempt in 1..=self.settings.attempts {
+            match self.is_still_to_post(&mut post, attempt).await {
+                Ok(Handing::Post) => {}
+                Ok(Handing::Over) => return self.done(&post).await,
+                Ok(Handing::Leave) => return,
+                Err(problem) => {
+                    tracing::warn!(%problem, "an action was not posted; its lease brings it back");
+                    return;
+                }
+            }
             let Err(why) = self.post(&post.action).await else {
                 metrics.posted(Posted::Delivered);
                 return self.done(&post).await;
@@ -143,16 +174,36 @@ impl Webhook {
                 return self.bury(&post, &why).await;
             }
             tokio::time::sleep(self.wait(&post, attempt)).await;
-            match self.check(&post).await {
-                Ok(Handed::Out(out)) => post.action = convert::handed_out(*out),
-                Ok(Handed::Over) => return self.done(&post).await,
-                Ok(Handed::Waits) => return,
-                Err(problem) => {
-                    tracing::warn!(%problem, "an action was not posted; its lease brings it back");
-                    return;
-                }
-            }
         }
+    }
+
+    /// Extends the lease for one attempt, and checks what was not checked just now.
+    async fn is_still_to_post(&self, post: &mut Post, attempt: u32) -> Result<Handing, Problem> {
+        let clock = &self.actions.books.clock;
+        let now = Millis(clock.now_ms());
+        let until = now.saturating_add(clock.during(self.lease()));
+        let place = (post.partition, post.sequence);
+        let held = self
+            .actions
+            .hold((post.log, GROUP), place, post.until, until);
+        if !held.await? {
+            tracing::debug!("an action became another process's while it waited");
+            return Ok(Handing::Leave);
+        }
+        post.until = until;
+        let is_fresh = now <= post.checked.saturating_add(clock.during(FRESH));
+        if attempt == 1 && is_fresh {
+            return Ok(Handing::Post);
+        }
+        Ok(match self.check(post).await? {
+            Handed::Out(out) => {
+                post.checked = Millis(out.now_ms);
+                post.action = convert::handed_out(*out);
+                Handing::Post
+            }
+            Handed::Over => Handing::Over,
+            Handed::Waits => Handing::Leave,
+        })
     }
 
     /// One attempt. Anything but a 2xx is a refusal.
@@ -182,6 +233,7 @@ impl Webhook {
             partition: post.partition,
             sequence: post.sequence,
             row: bytes::Bytes::new(),
+            until: post.until,
         };
         self.actions.hand_out(&delivery, &row).await
     }
@@ -232,14 +284,15 @@ impl Webhook {
 }
 
 impl Post {
-    fn of(action: pb::Action, log: Log) -> Option<Self> {
-        let (partition, sequence) = convert::place(&action.ack_id)?;
-        Some(Self {
-            action,
+    fn of(out: HandedOut, log: Log) -> Self {
+        Self {
             log,
-            partition,
-            sequence,
-        })
+            partition: out.partition,
+            sequence: out.sequence,
+            until: out.until,
+            checked: Millis(out.now_ms),
+            action: convert::handed_out(out),
+        }
     }
 
     fn row(&self) -> Row {

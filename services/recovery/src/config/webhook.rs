@@ -7,7 +7,7 @@ use kit::config::{Period, Report, Secret};
 use serde::{Deserialize, Serialize};
 
 const CHANNELS: [&str; 4] = ["email", "sms", "push", "onsite"];
-/// All attempts of an action together may take so long: it is one process's own meanwhile.
+/// All attempts of an action together may take so long: what it says is of its time.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// Where actions are posted to, and how.

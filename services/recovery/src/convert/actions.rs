@@ -155,7 +155,7 @@ fn line(line: &policy::Line, currency: &str) -> pb::CartLine {
 }
 
 /// Where the row of an ack_id lies.
-pub(crate) fn place(id: &str) -> Option<(Partition, u64)> {
+fn place(id: &str) -> Option<(Partition, u64)> {
     let (partition, sequence) = id.split_once('-')?;
     let partition = Partition::new(partition.parse().ok()?)?;
     Some((partition, sequence.parse().ok()?))

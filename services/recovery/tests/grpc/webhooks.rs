@@ -19,11 +19,14 @@ use ring::hmac;
 use serde_json::Value;
 use tonic::Code;
 
-use crate::commit::stores;
-use crate::scene::{MINUTE, POLICY, Scene};
+use crate::commit::{Kept, stores};
+use crate::scene::{HOUR, MINUTE, POLICY, Scene, decided};
 use crate::world::Setup;
 
 const KEYS: [&str; 2] = ["the-newest-of-our-secrets", "the-one-before-that-one"];
+
+/// None of them is in the holdout.
+const SHOPPERS: [&str; 4] = ["ann", "bob", "eve", "kim"];
 
 /// A shop's own server: it fails as it is told to, checks every signature, and does what a message
 /// says once for each key.
@@ -33,6 +36,8 @@ struct Receiver {
     unsigned: AtomicUsize,
     down: AtomicBool,
     failing: AtomicBool,
+    /// The first post is answered when this ends.
+    hanging: AtomicBool,
     /// What was done, by idempotency key, and how often it was posted.
     done: Mutex<BTreeMap<String, (Value, usize)>>,
 }
@@ -70,6 +75,9 @@ async fn take(
     body: Bytes,
 ) -> StatusCode {
     let number = receiver.posts.fetch_add(1, Ordering::SeqCst);
+    while number == 0 && receiver.hanging.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     if !KEYS.iter().all(|key| is_signed(&headers, &body, key)) {
         receiver.unsigned.fetch_add(1, Ordering::SeqCst);
         return StatusCode::UNAUTHORIZED;
@@ -280,6 +288,80 @@ async fn what_is_ordered_between_two_attempts_is_not_posted_again() {
         assert!(meanwhile < 16, "some still wait");
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(receiver.posts(), meanwhile, "{tried} before");
+        scene.close().await;
+    }
+}
+
+/// A process that has one of four actions on its way, and the others in hand.
+async fn busy_with_the_first(kept: &Kept, receiver: &Arc<Receiver>, settings: &Webhook) -> Scene {
+    receiver.hanging.store(true, Ordering::SeqCst);
+    let one_by_one = Webhook {
+        at_once: 1,
+        ..settings.clone()
+    };
+    let set = |setup: &mut Setup| setup.webhook = one_by_one;
+    let mut scene = Scene::open_with(kept, POLICY, set).await;
+    for shopper in SHOPPERS {
+        scene.fills_a_cart(shopper).await;
+    }
+    scene.later(31 * MINUTE);
+    decided(&scene, SHOPPERS.len()).await;
+    until("the first is on its way", async || receiver.posts() == 1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene
+}
+
+/// Until what is wrongly posted would have been.
+async fn let_it_go_on(receiver: &Receiver) {
+    receiver.hanging.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_took_while_it_waited_for_a_slow_receiver_is_not_posted_twice() {
+    for kept in stores().await {
+        let receiver = Arc::new(Receiver::default());
+        let url = receiver.listen().await;
+        let settings = Webhook {
+            timeout: Period::seconds(30),
+            ..webhook(&url, 2)
+        };
+        let scene = busy_with_the_first(&kept, &receiver, &settings).await;
+        scene.later(HOUR);
+        let clock = scene.clock.clone();
+        let set = |setup: &mut Setup| {
+            setup.clock = clock;
+            setup.webhook = settings;
+        };
+        let other = Scene::open_with(&kept, POLICY, set).await;
+        until("the other has posted all", async || {
+            receiver.keys().len() == SHOPPERS.len()
+        })
+        .await;
+        let_it_go_on(&receiver).await;
+        // Of the first the lease ended within its attempt, as time was turned on.
+        assert_eq!(receiver.posts(), SHOPPERS.len() + 1);
+        scene.close().await;
+        other.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_ordered_while_it_waits_for_a_slow_receiver_is_not_posted() {
+    for kept in stores().await {
+        let receiver = Arc::new(Receiver::default());
+        let url = receiver.listen().await;
+        let settings = Webhook {
+            timeout: Period::seconds(30),
+            ..webhook(&url, 2)
+        };
+        let mut scene = busy_with_the_first(&kept, &receiver, &settings).await;
+        for shopper in SHOPPERS {
+            scene.happens(shopper, EventKind::Purchase, "1").await;
+        }
+        scene.later(2_000);
+        let_it_go_on(&receiver).await;
+        assert_eq!(receiver.posts(), 1);
         scene.close().await;
     }
 }
