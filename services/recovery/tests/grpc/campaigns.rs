@@ -244,3 +244,81 @@ async fn a_campaign_can_be_read_again_and_an_unknown_one_is_not_found() {
         .await;
     assert_eq!(list.unwrap_err().code(), Code::FailedPrecondition);
 }
+
+fn commit(shopper: &str) -> pb::DecideRequest {
+    pb::DecideRequest {
+        request_id: "leaving".to_owned(),
+        mode: pb::decide_request::Mode::Commit.into(),
+        ..ask(shopper)
+    }
+}
+
+/// What an answer shows of campaigns, in minor units.
+fn shown(answer: &pb::Decision) -> i64 {
+    let given = answer.line_offers.iter().flat_map(|offer| &offer.given);
+    given.map(|one| one.discount_minor).sum()
+}
+
+/// A shop with two campaigns that stack.
+async fn with_two_that_stack(kept: &crate::commit::Kept) -> Scene {
+    let scene = Scene::open(kept, POLICY).await;
+    for (id, percent_off) in [("five", 0.05), ("ten", 0.1)] {
+        let stacks = pb::Campaign {
+            stacking: Stacking::WithOthers.into(),
+            ..campaign(&scene, id, percent_off)
+        };
+        scene.upserts(stacks).await.unwrap();
+    }
+    scene
+        .until_given(&[&["ten", "five"], &["ten", "five"]])
+        .await;
+    scene
+}
+
+impl Scene {
+    /// Of all campaigns.
+    async fn spent(&self) -> i64 {
+        let states = self.campaigns().await;
+        states.iter().map(|one| one.spent_minor).sum()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_under_an_alias_is_shown_the_persons_campaigns_and_they_are_paid_once() {
+    for kept in stores().await {
+        let mut scene = with_two_that_stack(&kept).await;
+        for shopper in ["ann", "phone", "bob"] {
+            scene.fills_a_cart(shopper).await;
+        }
+        let linked = scene.store.link("ann", "phone", "link-1", scene.now());
+        linked.await.unwrap().unwrap();
+        let alone = scene.world.decide(commit("bob")).await;
+        let given = &alone.line_offers[0].given;
+        assert_eq!((alone.line_offers.len(), given.len()), (1, 2), "{given:?}");
+        assert_eq!(scene.spent().await, shown(&alone));
+        let alias = scene.world.decide(commit("phone")).await;
+        assert_eq!(alias.line_offers, alone.line_offers, "one cart, not two");
+        assert_eq!(scene.spent().await, shown(&alone) + shown(&alias));
+        assert_eq!(scene.world.decide(commit("phone")).await, alias);
+        assert_eq!(scene.spent().await, shown(&alone) + shown(&alias));
+        let preview = scene.world.decide(ask("ann")).await;
+        assert_eq!(preview.line_offers, alias.line_offers);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_of_somebody_held_out_is_shown_no_campaign_and_nothing_is_paid() {
+    let holdout = policy::holdout::Holdout::new("loop", 0.05).unwrap();
+    let held_out = (0..1_000).map(|n| format!("shopper-{n}"));
+    let held_out = held_out.into_iter().find(|one| holdout.holds(one)).unwrap();
+    for kept in stores().await {
+        let mut scene = with_two_that_stack(&kept).await;
+        scene.fills_a_cart("phone").await;
+        let linked = scene.store.link(&held_out, "phone", "link-1", scene.now());
+        linked.await.unwrap().unwrap();
+        let answer = scene.world.decide(commit("phone")).await;
+        assert!(answer.in_holdout);
+        assert!(answer.line_offers.is_empty(), "{:?}", answer.line_offers);
+        assert_eq!(scene.spent().await, 0);
+    }
+}
