@@ -137,10 +137,16 @@ async fn a_code_is_taken_as_it_is_typed_until_it_expires_and_from_its_person_onl
         assert_eq!(other.status(), Redeeming::OtherPerson);
         let linked = scene.store.link("ann", "phone", "link-1", scene.now());
         linked.await.unwrap().unwrap();
-        let mut forged = code.clone();
-        let first = forged.remove(9);
-        forged.insert(9, if first == 'A' { 'B' } else { 'A' });
-        for bad in [forged.as_str(), "nonsense"] {
+        // Of another coupon, and with a signature that nobody made.
+        let forged = [9, 31].map(|at| {
+            let other = if code[at..].starts_with('A') {
+                "B"
+            } else {
+                "A"
+            };
+            format!("{}{other}{}", &code[..at], &code[at + 1..])
+        });
+        for bad in [forged[0].as_str(), forged[1].as_str(), "nonsense"] {
             let answer = scene.redeems(bad, "o1", "").await;
             assert_eq!(answer.status(), Redeeming::Invalid, "{bad}");
         }

@@ -1,10 +1,11 @@
 //! The loop around one person: left, decided, handed out, acknowledged; on both stores.
 
 use feature_store::EventKind;
+use prost::Message as _;
 use proto::v1 as pb;
 use tonic::Code;
 
-use crate::commit::stores;
+use crate::commit::{Kept, stores};
 use crate::scene::{HOUR, MINUTE, POLICY, Scene, decided, next, nothing};
 use crate::world::Setup;
 
@@ -126,6 +127,89 @@ async fn a_revocation_and_a_no_thanks_count_at_once() {
         let action = next(&mut actions).await;
         assert_eq!(action.shopper_id, "eve");
         scene.ack("mail", &action).await;
+        nothing(&mut actions).await;
+    }
+}
+
+const MARKER: &str = "marker";
+
+fn sold(item_id: &str, change: impl Fn(&mut pb::Item)) -> pb::Item {
+    let mut item = pb::Item {
+        item_id: item_id.to_owned(),
+        price_minor: 10_000,
+        currency: "EUR".to_owned(),
+        stock: Some(5),
+        ..pb::Item::default()
+    };
+    change(&mut item);
+    item
+}
+
+/// The shop after a restart, once it knows what is said of its items now.
+async fn reopened(kept: &Kept, before: Scene, mut items: Vec<pb::Item>) -> Scene {
+    let at = before.now();
+    before.close().await;
+    items.push(sold(MARKER, |_| {}));
+    let set = |setup: &mut Setup| setup.peers.as_mut().unwrap().items = items;
+    let scene = Scene::open_with(kept, POLICY, set).await;
+    scene.later(at.0 - scene.now().0);
+    let marked = pb::DecideRequest {
+        cart: vec![pb::CartLine {
+            item_id: MARKER.to_owned(),
+            quantity: 1,
+            ..pb::CartLine::default()
+        }],
+        ..crate::world::ask("nobody")
+    };
+    for _ in 0..200 {
+        if scene.world.decide(marked.clone()).await.cart_value_minor == 10_000 {
+            return scene;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the item table did not come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_sold_as_it_was_promised_stays_in() {
+    for kept in stores().await {
+        let mut scene = Scene::open(&kept, POLICY).await;
+        for (shopper, item) in [("ann", "1"), ("bob", "2"), ("eve", "3"), ("kim", "4")] {
+            scene.consents(shopper, true).await;
+            scene.happens(shopper, EventKind::AddToCart, item).await;
+        }
+        scene.later(31 * MINUTE);
+        decided(&scene, 4).await;
+        for record in crate::commit::logged(&scene.store).await {
+            let decision = pb::Decision::decode(&*record.decision).unwrap();
+            assert!(decision.offer.is_some(), "{decision:?}");
+        }
+        let items = vec![
+            sold("1", |item| item.stock = Some(0)),
+            sold("2", |item| item.price_minor += 1),
+            sold("3", |item| item.cost_minor = Some(9_900)),
+            sold("4", |_| {}),
+        ];
+        let scene = reopened(&kept, scene, items).await;
+        let mut actions = scene.actions("mail").await;
+        let action = next(&mut actions).await;
+        assert_eq!(action.shopper_id, "kim");
+        scene.ack("mail", &action).await;
+        nothing(&mut actions).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_a_day_ago_and_never_fetched_is_too_old_to_go() {
+    for kept in stores().await {
+        let mut scene = Scene::open(&kept, POLICY).await;
+        scene.fills_a_cart("ann").await;
+        scene.later(31 * MINUTE);
+        decided(&scene, 1).await;
+        scene.later(24 * HOUR);
+        decided(&scene, 2).await;
+        let mut actions = scene.actions("mail").await;
+        assert_eq!(next(&mut actions).await.idempotency_key, "ann/1/1");
         nothing(&mut actions).await;
     }
 }
