@@ -131,6 +131,42 @@ async fn a_revocation_and_a_no_thanks_count_at_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cart_that_changed_after_the_decision_begins_anew() {
+    for kept in stores().await {
+        let mut scene = Scene::open(&kept, POLICY).await;
+        scene.fills_a_cart("ann").await;
+        scene.later(31 * MINUTE);
+        decided(&scene, 1).await;
+        scene.happens("ann", EventKind::AddToCart, "2").await;
+        let mut actions = scene.actions("mail").await;
+        nothing(&mut actions).await;
+        scene.later(31 * MINUTE);
+        assert_eq!(next(&mut actions).await.idempotency_key, "ann/2/0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_linked_to_somebody_held_out_after_the_decision_is_left_alone() {
+    let holdout = policy::holdout::Holdout::new("loop", 0.05).unwrap();
+    let mut shoppers = (0..1_000).map(|n| format!("shopper-{n}"));
+    let held_out = shoppers.find(|one| holdout.holds(one)).unwrap();
+    for kept in stores().await {
+        let mut scene = Scene::open(&kept, POLICY).await;
+        scene.fills_a_cart("ann").await;
+        scene.fills_a_cart("bob").await;
+        scene.later(31 * MINUTE);
+        decided(&scene, 2).await;
+        let linked = scene.store.link("ann", &held_out, "link-1", scene.now());
+        linked.await.unwrap().unwrap();
+        let mut actions = scene.actions("mail").await;
+        let action = next(&mut actions).await;
+        assert_eq!(action.shopper_id, "bob");
+        scene.ack("mail", &action).await;
+        nothing(&mut actions).await;
+    }
+}
+
 const MARKER: &str = "marker";
 
 fn sold(item_id: &str, change: impl Fn(&mut pb::Item)) -> pb::Item {
