@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use feature_store::Millis;
 use feature_store::store::{
-    Commit, CommitOutcome, Due, Durability, Key, Kind, Log, LogEntry, Op, Partition, Redis,
-    RedisSettings, Store, Versioned,
+    Commit, CommitOutcome, Due, Durability, GroupPlace, Key, Kind, Log, LogEntry, Op, Partition,
+    Place, Redis, RedisSettings, Store, Versioned,
 };
 use support::{Fixture, open_embedded};
 
@@ -40,6 +40,9 @@ on_both_stores!(
     a_lease_is_extended_by_whoever_still_holds_it,
     groups_do_not_disturb_each_other,
     lists_know_the_ids_of_a_kind,
+    a_walk_meets_every_value_of_a_kind,
+    a_deadline_is_read_and_stays_as_it_is,
+    a_group_stands_before_the_first_entry_that_it_has_not_acknowledged,
     any_bytes_and_ids_are_kept,
     a_large_batch_is_one_call,
     everything_is_there_after_reopening,
@@ -678,6 +681,90 @@ async fn lists_know_the_ids_of_a_kind(fixture: &Fixture) {
     assert_eq!(list(1, Kind::ItemTiles).await, Ok(vec!["h1".to_owned()]));
     assert_eq!(list(1, Kind::Decision).await, Ok(vec![]));
     assert_eq!(list(2, Kind::Item).await, Ok(vec![]));
+}
+
+async fn a_walk_meets_every_value_of_a_kind(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let named = |number: u16, kind, id: String| Key {
+        partition: partition(number),
+        kind,
+        id,
+    };
+    let mut expected = Vec::new();
+    for number in [0, 1, 255] {
+        let ids = (0..40).map(|n| named(number, Kind::Coupon, format!("{n}:{{p000}}:c")));
+        let keys: Vec<Key> = ids.collect();
+        let coupons = keys.iter().map(|key| put(key, 0, "x"));
+        let others = [Kind::Shopper, Kind::StoredCart, Kind::Campaigns];
+        let others = others.map(|kind| put(&named(number, kind, "0".to_owned()), 0, "x"));
+        done(&*store, number, coupons.chain(others).collect()).await;
+        expected.extend(keys);
+    }
+    // Its name is like those of coupons, and it is none.
+    deliver(&*store, "c:0", 0, 9).await;
+    expected.sort();
+    for limit in [1, 7, 1_000] {
+        let (mut met, mut from) = (Vec::new(), Some(Place::default()));
+        while let Some(place) = from {
+            let (keys, next) = store
+                .walk(Kind::Coupon, &place, limit)
+                .await
+                .expect("walks");
+            met.extend(keys);
+            from = next;
+        }
+        met.sort();
+        met.dedup();
+        assert_eq!(met, expected, "{limit} at a time");
+    }
+    let nothing = store.walk(Kind::Decision, &Place::default(), 1_000).await;
+    assert_eq!(nothing, Ok((Vec::new(), None)));
+}
+
+async fn a_deadline_is_read_and_stays_as_it_is(fixture: &Fixture) {
+    let store = fixture.open().await;
+    done(&*store, 1, vec![schedule("a", 5), schedule("b", -7)]).await;
+    let ids = [(1, "b"), (2, "a"), (1, "c"), (1, "a")];
+    let asked = ids.map(|(number, id)| (partition(number), id.to_owned()));
+    let expected = vec![Some(Millis(-7)), None, None, Some(Millis(5))];
+    for _ in 0..2 {
+        assert_eq!(store.deadlines(&asked).await, Ok(expected.clone()));
+    }
+    done(&*store, 1, vec![cancel("a")]).await;
+    assert_eq!(store.deadlines(&asked[3..]).await, Ok(vec![None]));
+}
+
+async fn a_group_stands_before_the_first_entry_that_it_has_not_acknowledged(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let place = |group: &str, open| GroupPlace {
+        partition: partition(1),
+        group: group.to_owned(),
+        open,
+    };
+    let places = async || {
+        let mut places = store.group_places(Log::Outbox).await.expect("answers");
+        places.sort();
+        places
+    };
+    assert_eq!(places().await, []);
+    assert_eq!(deliver(&*store, "early", 0, 9).await, []);
+    for n in 1..=12 {
+        done(&*store, 1, vec![append(Log::Outbox, &n.to_string())]).await;
+    }
+    assert_eq!(places().await, [place("early", 1)]);
+    assert_eq!(deliver(&*store, "mail:1", 0, 11).await.len(), 11);
+    assert_eq!(places().await, [place("early", 1), place("mail:1", 1)]);
+    let ack = async |sequences: &[u64]| {
+        let acked = store.ack_group(partition(1), Log::Outbox, "mail:1", sequences);
+        acked.await.expect("answers");
+    };
+    ack(&[1, 3, 10]).await;
+    assert_eq!(places().await, [place("early", 1), place("mail:1", 2)]);
+    ack(&[2, 4, 5, 6, 7, 8]).await;
+    assert_eq!(places().await, [place("early", 1), place("mail:1", 9)]);
+    ack(&[9, 11]).await;
+    assert_eq!(places().await, [place("early", 1), place("mail:1", 12)]);
+    assert_eq!(store.group_places(Log::Redriven).await, Ok(vec![]));
 }
 
 async fn any_bytes_and_ids_are_kept(fixture: &Fixture) {

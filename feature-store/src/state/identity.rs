@@ -133,6 +133,14 @@ impl Shopper {
         sections.filter(|section| !section.is_empty())
     }
 
+    /// The recovery sections of all ids of the person whose value lies under `own`, that one's first.
+    pub(crate) fn recoveries<'a>(&'a self, own: &'a str) -> Vec<(&'a str, &'a [u8])> {
+        let parts = self.links.parts.iter();
+        let parts = parts.map(|part| (part.id.as_str(), part.state.recovery.as_slice()));
+        let all = std::iter::once((own, self.recovery.as_slice())).chain(parts);
+        all.filter(|(_, section)| !section.is_empty()).collect()
+    }
+
     /// Takes an event of this id or of one linked to it.
     pub(crate) fn apply_of(&mut self, event: &Event, now: Millis) -> Outcome {
         match self.links.open_part(&event.shopper_id) {

@@ -138,6 +138,21 @@ pub struct Due {
     pub due_at: Millis,
 }
 
+/// Where a walk over keys goes on; the default is its beginning.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Place(pub(crate) Vec<u8>);
+
+/// How far a consumer group has come in a partition's log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct GroupPlace {
+    /// Where the log is.
+    pub partition: Partition,
+    /// The group's name.
+    pub group: String,
+    /// It has acknowledged every entry before this one.
+    pub open: u64,
+}
+
 /// What a store says about its own safety.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Health {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use commit::{Commit, CommitOutcome, Due, Health, LogEntry, Op, Versioned};
+pub use commit::{Commit, CommitOutcome, Due, GroupPlace, Health, LogEntry, Op, Place, Versioned};
 #[cfg(feature = "embedded")]
 pub use embedded::{Durability, Embedded, EmbeddedSettings};
 pub use error::Error;
@@ -44,6 +44,23 @@ pub trait Store: Send + Sync + Debug + 'static {
 
     /// The ids under `kind` in a partition, sorted. For the kinds of which [`Kind::is_listed`].
     async fn list(&self, partition: Partition, kind: Kind) -> Result<Vec<String>, Error>;
+
+    /// Some keys of a kind, in no order, and where the next ones begin; `None` after the last. Of any
+    /// kind: what is there all the while comes at least once. A walk goes over all that the store
+    /// has, `limit` keys of it at a time, so it is for the background.
+    async fn walk(
+        &self,
+        kind: Kind,
+        from: &Place,
+        limit: usize,
+    ) -> Result<(Vec<Key>, Option<Place>), Error>;
+
+    /// When these deadlines come due, in their order; `None` where there is none.
+    async fn deadlines(&self, asked: &[(Partition, String)]) -> Result<Vec<Option<Millis>>, Error>;
+
+    /// How far each group has come that ever read this log, in each partition where it did. In the
+    /// background: it goes over all that the store has.
+    async fn group_places(&self, log: Log) -> Result<Vec<GroupPlace>, Error>;
 
     /// Entries with a sequence above the given one, oldest first, for each log asked for.
     async fn read_logs(

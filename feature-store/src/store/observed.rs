@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{
-    Commit, CommitOutcome, Due, Error, Health, Key, Kind, Log, LogEntry, Partition, Store,
-    Versioned,
+    Commit, CommitOutcome, Due, Error, GroupPlace, Health, Key, Kind, Log, LogEntry, Partition,
+    Place, Store, Versioned,
 };
 use crate::Millis;
 
@@ -132,6 +132,24 @@ impl Store for Observed {
     /// Nobody waits for it, so nobody is told.
     async fn trim_logs(&self, up_to: &[(Partition, Log, u64)]) -> Result<u64, Error> {
         self.store.trim_logs(up_to).await
+    }
+
+    /// Nobody waits for it, as for the two after it.
+    async fn walk(
+        &self,
+        kind: Kind,
+        from: &Place,
+        limit: usize,
+    ) -> Result<(Vec<Key>, Option<Place>), Error> {
+        self.store.walk(kind, from, limit).await
+    }
+
+    async fn deadlines(&self, asked: &[(Partition, String)]) -> Result<Vec<Option<Millis>>, Error> {
+        self.store.deadlines(asked).await
+    }
+
+    async fn group_places(&self, log: Log) -> Result<Vec<GroupPlace>, Error> {
+        self.store.group_places(log).await
     }
 
     async fn claim_due(

@@ -10,6 +10,7 @@
 mod support;
 
 mod cut;
+mod export;
 mod interleaved;
 mod killed;
 mod raw;

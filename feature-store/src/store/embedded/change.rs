@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::layout;
 use super::writer::Writer;
-use super::{copy, layout, unavailable};
 use crate::Millis;
 use crate::store::{Commit, CommitOutcome, Error, Log, Op, Partition, Versioned};
 
@@ -88,7 +88,7 @@ impl Writer {
     fn write(&self, partition: Partition, change: &Change<'_>) -> Result<(), Error> {
         let mut moves = Vec::new();
         for (id, due_at) in &change.deadlines {
-            moves.push((*id, self.deadline(partition, id)?, *due_at));
+            moves.push((*id, self.engine.deadline(partition, id)?, *due_at));
         }
         self.apply(|batch| {
             let engine = &self.engine;
@@ -117,18 +117,5 @@ impl Writer {
             }
         })?;
         Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
-    }
-
-    /// When a deadline comes due.
-    pub(super) fn deadline(&self, partition: Partition, id: &str) -> Result<Option<Millis>, Error> {
-        let key = layout::deadline(partition, id);
-        let stored = self.engine.deadlines.get(key).map_err(unavailable)?;
-        let Some(stored) = stored.map(|stored| copy(&stored)) else {
-            return Ok(None);
-        };
-        let at = stored.first_chunk::<8>().copied().map(layout::parse_time);
-        // Without its id, which may be a person's.
-        let at = at.ok_or_else(|| Error::corrupt(format_args!("{partition}:due:…"), "too short"));
-        at.map(Some)
     }
 }

@@ -40,7 +40,7 @@ impl Writer {
     pub(super) fn claim(&self, found: Vec<Due>, until: Millis) -> Result<Vec<Due>, Error> {
         let mut claimed = Vec::new();
         for due in found {
-            if self.deadline(due.partition, &due.id)? == Some(due.due_at) {
+            if self.engine.deadline(due.partition, &due.id)? == Some(due.due_at) {
                 claimed.push(due);
             }
         }

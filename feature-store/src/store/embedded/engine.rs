@@ -8,7 +8,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use super::{NAME, copy, layout, unavailable};
 use crate::Millis;
-use crate::store::{Due, Error, Key, Kind, Log, LogEntry, PARTITIONS, Partition, Versioned};
+use crate::store::{Due, Error, Key, Kind, Log, LogEntry, PARTITIONS, Partition, Place, Versioned};
 
 /// The layout of the folder that this version reads and writes.
 const FORMAT: &[u8] = b"1";
@@ -93,6 +93,43 @@ impl Engine {
             String::from_utf8(id.to_vec()).map_err(|error| Error::corrupt(partition, error))
         });
         ids.collect()
+    }
+
+    pub(super) fn walk(
+        &self,
+        kind: Kind,
+        from: &Place,
+        limit: usize,
+    ) -> Result<(Vec<Key>, Option<Place>), Error> {
+        let (first, end) = layout::all_values(kind);
+        // A place is the last key that was told; what follows it directly is one byte longer.
+        let first = match from.0.is_empty() {
+            true => first,
+            false => [from.0.as_slice(), &[0]].concat(),
+        };
+        let (mut keys, mut last) = (Vec::new(), None);
+        for entry in self.values.range(first..end).take(limit) {
+            let bytes = entry.key().map_err(unavailable)?;
+            let (partition, id) = layout::parse_value(&bytes)
+                .ok_or_else(|| Error::corrupt(kind.code(), "a key cannot be read"))?;
+            keys.push(Key::new(partition, kind, id));
+            last = Some(Place(bytes.to_vec()));
+        }
+        let more = last.filter(|_| keys.len() == limit);
+        Ok((keys, more))
+    }
+
+    /// When a deadline comes due.
+    pub(super) fn deadline(&self, partition: Partition, id: &str) -> Result<Option<Millis>, Error> {
+        let key = layout::deadline(partition, id);
+        let stored = self.deadlines.get(key).map_err(unavailable)?;
+        let Some(stored) = stored.map(|stored| copy(&stored)) else {
+            return Ok(None);
+        };
+        let at = stored.first_chunk::<8>().copied().map(layout::parse_time);
+        // Without its id, which may be a person's.
+        let at = at.ok_or_else(|| Error::corrupt(format_args!("{partition}:due:…"), "too short"));
+        at.map(Some)
     }
 
     /// Entries of a log with sequences in `after + 1 ..= end`, at most `limit`.

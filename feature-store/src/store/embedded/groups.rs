@@ -1,9 +1,10 @@
 //! Consumer groups: how far each has come, and what it was handed but has not acknowledged.
 
+use super::engine::Engine;
 use super::writer::Writer;
 use super::{layout, unavailable};
 use crate::Millis;
-use crate::store::{Error, Log, LogEntry, Partition};
+use crate::store::{Error, GroupPlace, Log, LogEntry, Partition};
 
 /// A group of consumers of one log.
 pub(super) struct Group {
@@ -41,6 +42,40 @@ impl Group {
     fn delivery(&self, sequence: u64) -> Vec<u8> {
         [self.deliveries().as_slice(), &sequence.to_be_bytes()].concat()
     }
+}
+
+/// The place of each group of a log, in each partition that it ever read.
+pub(super) fn places(engine: &Engine, log: Log) -> Result<Vec<GroupPlace>, Error> {
+    let mut places = Vec::new();
+    for stored in engine.groups.prefix(b"c") {
+        let (key, cursor) = stored.into_inner().map_err(unavailable)?;
+        let Some((partition, name)) = parse_cursor(&key, log) else {
+            continue;
+        };
+        let delivered = cursor.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        let group = Group::new(partition, log, &name);
+        let oldest = engine.groups.prefix(group.deliveries()).next();
+        let oldest = oldest.map(|entry| entry.key().map_err(unavailable));
+        let oldest = oldest.transpose()?;
+        let waiting = oldest.and_then(|key| key.last_chunk().copied().map(u64::from_be_bytes));
+        places.push(GroupPlace {
+            partition,
+            group: name,
+            open: waiting.unwrap_or_else(|| delivered.saturating_add(1)),
+        });
+    }
+    Ok(places)
+}
+
+/// Partition and group of a cursor of this log.
+fn parse_cursor(key: &[u8], log: Log) -> Option<(Partition, String)> {
+    let (number, rest) = key.get(1..)?.split_first_chunk::<2>()?;
+    let (code, rest) = rest.split_first()?;
+    let name = rest
+        .strip_suffix(&[0xff])
+        .filter(|_| *code == layout::log_code(log))?;
+    let partition = Partition::new(u16::from_be_bytes(*number))?;
+    Some((partition, std::str::from_utf8(name).ok()?.to_owned()))
 }
 
 /// One consumer asking for entries.

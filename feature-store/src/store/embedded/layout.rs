@@ -45,6 +45,19 @@ pub(super) fn values(partition: Partition, kind: Kind) -> Vec<u8> {
     bytes
 }
 
+/// Between these lie all values of a kind.
+pub(super) fn all_values(kind: Kind) -> (Vec<u8>, Vec<u8>) {
+    let code = kind_code(kind);
+    (vec![code], vec![code.saturating_add(1)])
+}
+
+/// Partition and id of a key made by [`value`].
+pub(super) fn parse_value(bytes: &[u8]) -> Option<(Partition, String)> {
+    let (number, id) = bytes.get(1..)?.split_first_chunk::<2>()?;
+    let partition = Partition::new(u16::from_be_bytes(*number))?;
+    Some((partition, std::str::from_utf8(id).ok()?.to_owned()))
+}
+
 pub(super) fn value(key: &Key) -> Vec<u8> {
     let mut bytes = values(key.partition, key.kind);
     bytes.extend_from_slice(key.id.as_bytes());
@@ -104,6 +117,15 @@ mod tests {
         let times = [i64::MIN, -1, 0, 1, 1_700_000_000_000, i64::MAX].map(Millis);
         assert!(times.map(time).is_sorted());
         assert_eq!(times.map(time).map(parse_time), times);
+    }
+
+    #[test]
+    fn a_key_survives_its_bytes_and_lies_among_those_of_its_kind() {
+        let key = Key::shopper("ü");
+        let bytes = value(&key);
+        assert_eq!(parse_value(&bytes), Some((key.partition, key.id)));
+        let (first, end) = all_values(Kind::Shopper);
+        assert!(first < bytes && bytes < end);
     }
 
     #[test]

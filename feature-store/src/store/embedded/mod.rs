@@ -31,8 +31,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::engine::Engine;
 use self::writer::{Request, Work, Writer};
-use super::{Commit, CommitOutcome, Due, Error, Health, Key, Kind, Log, LogEntry, Partition};
-use super::{Store, Versioned};
+use super::{Commit, CommitOutcome, Due, Error, GroupPlace, Health, Key, Kind, Log, LogEntry};
+use super::{Partition, Place, Store, Versioned};
 use crate::Millis;
 
 const NAME: &str = "embedded";
@@ -135,6 +135,28 @@ impl Store for Embedded {
 
     async fn list(&self, partition: Partition, kind: Kind) -> Result<Vec<String>, Error> {
         self.read(move |engine| engine.list(partition, kind)).await
+    }
+
+    async fn walk(
+        &self,
+        kind: Kind,
+        from: &Place,
+        limit: usize,
+    ) -> Result<(Vec<Key>, Option<Place>), Error> {
+        let from = from.clone();
+        self.read(move |engine| engine.walk(kind, &from, limit))
+            .await
+    }
+
+    async fn deadlines(&self, asked: &[(Partition, String)]) -> Result<Vec<Option<Millis>>, Error> {
+        let asked = asked.iter();
+        asked
+            .map(|(partition, id)| self.engine.deadline(*partition, id))
+            .collect()
+    }
+
+    async fn group_places(&self, log: Log) -> Result<Vec<GroupPlace>, Error> {
+        self.read(move |engine| groups::places(engine, log)).await
     }
 
     async fn read_logs(

@@ -25,6 +25,20 @@ pub(super) fn count(partition: Partition, answer: Value) -> Result<u64, Error> {
         .map_err(|error| Error::corrupt(partition, error))
 }
 
+/// The least of some numbers; `None` of none.
+pub(super) fn least(partition: Partition, answer: Value) -> Result<Option<u64>, Error> {
+    let numbers = Vec::<u64>::from_redis_value(answer);
+    let numbers = numbers.map_err(|error| Error::corrupt(partition, error))?;
+    Ok(numbers.into_iter().min())
+}
+
+/// The score of a member, if there is one.
+pub(super) fn score(partition: Partition, answer: Value) -> Result<Option<Millis>, Error> {
+    let score = Option::<f64>::from_redis_value(answer);
+    let score = score.map_err(|error| Error::corrupt(partition, error))?;
+    Ok(score.map(millis))
+}
+
 /// Members with their scores.
 pub(super) fn due(partition: Partition, answer: Value) -> Result<Vec<Due>, Error> {
     let pairs = Vec::<(String, f64)>::from_redis_value(answer);

@@ -7,6 +7,7 @@
 //! | `names.rs` | key names, one hash tag for each partition |
 //! | `scripts.rs`, `*.lua` | what must happen atomically runs as a script on the server |
 //! | `commit.rs` | a commit as arguments of its script |
+//! | `walking.rs` | going over keys in the background |
 //! | `answers.rs` | Redis values to ours |
 //! | `health.rs` | is this Redis set up to keep what it acknowledges |
 //!
@@ -21,6 +22,7 @@ mod health;
 mod names;
 mod scripts;
 mod settings;
+mod walking;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -31,8 +33,8 @@ use redis::Pipeline;
 use self::connection::{Connection, Patience};
 use self::names::Names;
 use self::scripts::{Call, Scripts};
-use super::{Commit, CommitOutcome, Due, Error, Health, Key, Kind, Log, LogEntry, Partition};
-use super::{Store, Versioned};
+use super::{Commit, CommitOutcome, Due, Error, GroupPlace, Health, Key, Kind, Log, LogEntry};
+use super::{Partition, Place, Store, Versioned};
 use crate::Millis;
 
 pub use settings::RedisSettings;
@@ -147,6 +149,38 @@ impl Store for Redis {
         let mut ids = ids.collect::<Result<Vec<_>, _>>()?.concat();
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    async fn walk(
+        &self,
+        kind: Kind,
+        from: &Place,
+        limit: usize,
+    ) -> Result<(Vec<Key>, Option<Place>), Error> {
+        let matching = self.names.any_value(kind);
+        let (names, next) = self.scan(&matching, from, limit).await?;
+        let keys = names.iter().filter_map(|name| {
+            let (partition, id) = self.names.parse_value(kind, name)?;
+            Some(Key::new(partition, kind, id))
+        });
+        Ok((keys.collect(), next))
+    }
+
+    async fn deadlines(&self, asked: &[(Partition, String)]) -> Result<Vec<Option<Millis>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(asked.len());
+        for (partition, id) in asked {
+            let deadlines = self.names.deadlines(*partition);
+            pipeline.cmd("ZSCORE").arg(deadlines).arg(id);
+        }
+        let answers = self.connection.ask(&pipeline, Patience::Bulk).await?;
+        let scores = asked.iter().zip(answers);
+        scores
+            .map(|((partition, _), answer)| answers::score(*partition, answer))
+            .collect()
+    }
+
+    async fn group_places(&self, log: Log) -> Result<Vec<GroupPlace>, Error> {
+        self.places(log).await
     }
 
     async fn read_logs(

@@ -6,7 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
-use feature_store::store::Partition;
+use feature_store::store::{Kind, Partition, RedisSettings};
+use feature_store::{FeatureStore, Issued, Millis, ShopperChange};
 use proto::v1 as pb;
 use proto::v1::candidate_service_client::CandidateServiceClient;
 use proto::v1::event_service_client::EventServiceClient;
@@ -302,6 +303,104 @@ fn a_key_of_a_store_marks_past_sessions_and_is_for_its_owner_alone() {
     // Who was erased says nothing without the key to find them by.
     let output = run(&[&["train"][..], &events, &["--erased", erased]].concat());
     assert_eq!(output.status.code(), Some(64));
+}
+
+/// Rows of the recovery role about a shopper: what a code stands for, a stored cart, a dead letter,
+/// and a section that says what is pursued.
+async fn is_won_back(redis: &Redis, shopper: &str, now: Millis) {
+    let settings = RedisSettings {
+        url: redis.url.clone(),
+        ..RedisSettings::default()
+    };
+    let opened = feature_store::store::Redis::connect(settings)
+        .await
+        .unwrap();
+    let store = FeatureStore::new(Arc::new(opened), feature_store::Settings::default());
+    let read = store.stored_shoppers(&[shopper]).await.unwrap().remove(0);
+    let change = ShopperChange {
+        at: now,
+        recovery: Some(b"\x08\x01\x12\x04\x08\x01\x10\x03".to_vec()),
+        ..ShopperChange::default()
+    };
+    let of = read.row_key().map(|key| (key, now));
+    store.change(shopper, read, change).await.unwrap();
+    let named = [
+        &[0x12, u8::try_from(shopper.len()).unwrap()],
+        shopper.as_bytes(),
+    ]
+    .concat();
+    let issue = |kind, row: &[u8]| Issued {
+        kind,
+        id: "0a".to_owned(),
+        value: [&named, row].concat().into(),
+        of: of.clone(),
+    };
+    let cart = Issued {
+        value: b"\x12\x07\x0a\x011\x10\x02\x18\x03\x1a\x03EUR\x20\x04"
+            .to_vec()
+            .into(),
+        ..issue(Kind::StoredCart, b"")
+    };
+    let issued = vec![issue(Kind::Coupon, b"\x42\x03EUR\x48\x05"), cart];
+    assert_eq!(store.issue(issued).await, Ok(vec![true, true]));
+    let letter = [&named[..], b"\x30\x08\x3a\x03500\x40\x05"].concat().into();
+    let place = (Partition::of(shopper), "d1");
+    let put = store.put_dead_letter(shopper, place, letter, now);
+    put.await.unwrap();
+}
+
+#[test]
+fn an_export_prints_a_line_for_everything_that_is_kept() {
+    let redis = Redis::start();
+    let args = ["features", "--redis", &redis.url, "--admin", "127.0.0.1:0"];
+    let free = [("CARTWRIGHT_FEATURES_ADDR", "127.0.0.1:0")];
+    let server = Server::start_with(&args, &free, 1);
+    let url = server.url("features");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let now_ms = kit::Clock::real().now_ms();
+        let mut added = event(1, ANNA, pb::event::Type::AddToCart);
+        added.occurred_at = Some(kit::timestamp::encode(now_ms));
+        let events = vec![added];
+        let mut client = EventServiceClient::connect(url.clone()).await.unwrap();
+        let pushed = client.push_events(pb::PushEventsRequest { events }).await;
+        assert_eq!(pushed.unwrap().into_inner().results.len(), 1);
+        is_won_back(&redis, ANNA, Millis(now_ms)).await;
+    });
+    let export = ["shopper", "export", "--shopper", ANNA, "--to", &url];
+    let printed = succeed(&export);
+    let lines = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let of = |kind: &str| {
+        let mut found = lines.iter().filter(|line| line["kind"] == kind);
+        let one = found
+            .next()
+            .unwrap_or_else(|| panic!("no {kind}:\n{printed}"));
+        (one.clone(), 1 + found.count())
+    };
+    assert!(of("person").0["looked_at_next"].is_string(), "{printed}");
+    assert_eq!(of("event").0["item_id"], "2");
+    assert_eq!(of("recovery").0["sequence"]["kind"], "checkout");
+    assert_eq!(of("coupon").0["serial"], "0a");
+    assert_eq!(of("coupon").0["expires_at"], "1970-01-01T00:00:00.005Z");
+    assert_eq!(of("stored_cart").0["lines"][0]["quantity"], 2);
+    assert_eq!(of("dead_letter").0["reason"], "500");
+    for kind in [
+        "coupon",
+        "stored_cart",
+        "dead_letter",
+        "recovery",
+        "profile",
+        "cart",
+    ] {
+        assert_eq!(of(kind).1, 1, "{kind}");
+    }
+    let table = succeed(&[&export[..], &["--table"]].concat());
+    assert!(table.contains("stored_cart"), "{table}");
+    succeed(&["shopper", "erase", "--shopper", ANNA, "--yes", "--to", &url]);
+    assert!(!run(&export).status.success(), "nothing is kept any more");
 }
 
 /// A visit of a shopper to some items, now.

@@ -1,74 +1,34 @@
 //! What is kept about a person, as it is told to the person.
 //!
-//! Decisions, actions and outcomes are written by the recovery role. Their layouts never change what a
-//! number means, so the fields that are told here are read by their numbers.
+//! Decisions, actions, outcomes, dead letters, codes and the section of the value that carts are won
+//! back by are written by the recovery role. Their layouts never change what a number means, so the
+//! fields that are told here are read by their numbers.
+
+mod recovery;
+pub(crate) mod rows;
 
 use feature_store::{Event, Exported, Exporter, Millis, Plan, Registry};
-use prost::Message;
+use prost::Message as _;
 use proto::v1 as pb;
 use proto::v1::exported_record::Record;
 use tonic::Status;
 
+use self::rows::{ActionRow, CartRow, CouponRow, DecisionRow, LetterRow, OutcomeRow};
 use super::{feature, shopper, time};
-
-/// A logged decision.
-#[derive(Clone, PartialEq, Message)]
-struct DecisionRow {
-    /// `cartwright.v1.Decision`.
-    #[prost(bytes = "vec", tag = "7")]
-    decision: Vec<u8>,
-    #[prost(string, tag = "9")]
-    shopper_id: String,
-}
-
-/// A row of the outbox.
-#[derive(Clone, PartialEq, Message)]
-struct ActionRow {
-    #[prost(string, tag = "2")]
-    shopper_id: String,
-    #[prost(string, tag = "3")]
-    decision_id: String,
-    #[prost(string, tag = "4")]
-    channel: String,
-}
-
-/// An entry of the log of outcomes.
-#[derive(Clone, PartialEq, Message)]
-struct OutcomeRow {
-    #[prost(string, tag = "2")]
-    id: String,
-    #[prost(int32, tag = "3")]
-    kind: i32,
-    #[prost(string, tag = "4")]
-    shopper_id: String,
-    #[prost(string, tag = "5")]
-    decision_id: String,
-    #[prost(int64, tag = "6")]
-    occurred_at_ms: i64,
-    #[prost(int64, tag = "7")]
-    reported_at_ms: i64,
-    #[prost(string, tag = "8")]
-    order_id: String,
-    #[prost(int64, tag = "9")]
-    value_minor: i64,
-    #[prost(int64, tag = "10")]
-    discount_minor: i64,
-    #[prost(string, tag = "11")]
-    currency: String,
-    #[prost(string, tag = "12")]
-    purpose: String,
-    #[prost(string, repeated, tag = "13")]
-    channels: Vec<String>,
-}
 
 /// What stands now: who it is, and where something is known, settings, cart and features.
 pub(crate) fn standing(exporter: &Exporter) -> Result<Vec<pb::ExportedRecord>, Status> {
     let person = pb::ExportedPerson {
         person_id: exporter.person_id.clone(),
         other_ids: exporter.other_ids.clone(),
+        looked_at_next: exporter.looked_at_next.map(time::encode),
     };
     let mut records = vec![now(Record::Person(person))];
+    let recoveries = exporter.recoveries.iter();
+    let recoveries = recoveries.filter_map(|(id, section)| recovery::told(id, section));
+    let recoveries = recoveries.map(|told| now(Record::Recovery(told)));
     let Some(view) = &exporter.view else {
+        records.extend(recoveries);
         return Ok(records);
     };
     let profile = shopper::encode_profile(exporter.person_id.clone(), view);
@@ -82,6 +42,7 @@ pub(crate) fn standing(exporter: &Exporter) -> Result<Vec<pb::ExportedRecord>, S
             value: Some(feature::encode_value(value)),
         })));
     }
+    records.extend(recoveries);
     Ok(records)
 }
 
@@ -103,47 +64,99 @@ fn now(record: Record) -> pb::ExportedRecord {
     }
 }
 
-/// An entry of a log; `None` for one that is somebody else's, or that cannot be read.
-pub(crate) fn logged(exporter: &Exporter, exported: Exported) -> Option<pb::ExportedRecord> {
+/// One thing beside the value; `None` for one that is somebody else's, or that cannot be read.
+pub(crate) fn beside(exporter: &Exporter, exported: Exported) -> Option<pb::ExportedRecord> {
     let (at, shopper_id, record) = match exported {
         Exported::Event(logged) => {
-            let at = time::encode(logged.accepted_at);
-            let record = Record::Event(event(logged.event));
-            return Some(pb::ExportedRecord {
-                at: Some(at),
-                record: Some(record),
-            });
+            let at = Some(time::encode(logged.accepted_at));
+            let record = Some(Record::Event(event(logged.event)));
+            return Some(pb::ExportedRecord { at, record });
+        }
+        Exported::StoredCart(reference, row) => {
+            let row = CartRow::decode(row).ok()?;
+            return Some(now(Record::StoredCart(stored_cart(reference, row))));
         }
         Exported::Decision(row) => {
             let row = DecisionRow::decode(row).ok()?;
             let decision = pb::Decision::decode(row.decision.as_slice()).ok()?;
-            (
-                decision.decided_at,
-                row.shopper_id,
-                Record::Decision(decision),
-            )
+            let at = decision.decided_at;
+            (at, row.shopper_id, Record::Decision(decision))
         }
         Exported::Action(row) => {
             let row = ActionRow::decode(row).ok()?;
-            let action = pb::ExportedAction {
-                shopper_id: row.shopper_id.clone(),
-                decision_id: row.decision_id,
-                channel: row.channel,
-            };
-            (None, row.shopper_id, Record::Action(action))
+            (None, row.shopper_id.clone(), Record::Action(action(row)))
         }
         Exported::Outcome(row) => {
             let row = OutcomeRow::decode(row).ok()?;
             let at = Some(time::encode(Millis(row.reported_at_ms)));
             (at, row.shopper_id.clone(), Record::Outcome(outcome(row)))
         }
+        Exported::DeadLetter(row) => {
+            let row = LetterRow::decode(row).ok()?;
+            let at = Some(time::encode(Millis(row.died_at_ms)));
+            (at, row.shopper_id.clone(), Record::DeadLetter(letter(row)))
+        }
+        Exported::Coupon(serial, row) => {
+            let row = CouponRow::decode(row).ok()?;
+            let shopper_id = row.shopper_id.clone();
+            (None, shopper_id, Record::Coupon(coupon(serial, row)))
+        }
     };
+    let record = Some(record);
     exporter
         .is_theirs(&shopper_id)
-        .then_some(pb::ExportedRecord {
-            at,
-            record: Some(record),
-        })
+        .then_some(pb::ExportedRecord { at, record })
+}
+
+fn action(row: ActionRow) -> pb::ExportedAction {
+    pb::ExportedAction {
+        shopper_id: row.shopper_id,
+        decision_id: row.decision_id,
+        channel: row.channel,
+    }
+}
+
+fn letter(row: LetterRow) -> pb::ExportedDeadLetter {
+    pb::ExportedDeadLetter {
+        shopper_id: row.shopper_id,
+        decision_id: row.decision_id,
+        channel: row.channel,
+        idempotency_key: row.idempotency_key,
+        attempts: row.attempts,
+        reason: row.why,
+    }
+}
+
+fn coupon(serial: String, row: CouponRow) -> pb::ExportedCoupon {
+    let redeemed = (row.redeemed_at_ms != 0).then(|| time::encode(Millis(row.redeemed_at_ms)));
+    pb::ExportedCoupon {
+        serial,
+        shopper_id: row.shopper_id,
+        decision_id: row.decision_id,
+        cart_version: row.cart_version,
+        percent_off: row.percent_off,
+        discount_minor: row.discount_minor,
+        max_discount_minor: row.max_discount_minor,
+        currency: row.currency,
+        expires_at: Some(time::encode(Millis(row.expires_at_ms))),
+        order_id: row.order_id,
+        redeemed_at: redeemed,
+    }
+}
+
+fn stored_cart(reference: String, row: CartRow) -> pb::ExportedStoredCart {
+    let line = |line: rows::CartRowLine| pb::CartLine {
+        item_id: line.item_id,
+        quantity: line.quantity,
+        price_minor: line.price_minor,
+        currency: row.currency.clone(),
+        ..pb::CartLine::default()
+    };
+    pb::ExportedStoredCart {
+        reference,
+        lines: row.lines.into_iter().map(line).collect(),
+        expires_at: Some(time::encode(Millis(row.expires_at_ms))),
+    }
 }
 
 fn outcome(row: OutcomeRow) -> pb::OutcomeReport {
@@ -198,5 +211,49 @@ mod tests {
         assert_eq!(told.kind(), pb::outcome_report::Kind::Recovered);
         assert_eq!((told.value_minor, told.discount_minor), (4_900, 500));
         assert_eq!(told.channel, "email, sms");
+        let row =
+            b"\x08\x01\x12\x03ann\x1a\x02d1\x22\x05email\x2a\x07ann/1/0\x30\x08\x3a\x03500\x40\x05";
+        let row = LetterRow::decode(&row[..]).unwrap();
+        assert_eq!(row.died_at_ms, 5);
+        let expected = pb::ExportedDeadLetter {
+            shopper_id: "ann".to_owned(),
+            decision_id: "d1".to_owned(),
+            channel: "email".to_owned(),
+            idempotency_key: "ann/1/0".to_owned(),
+            attempts: 8,
+            reason: "500".to_owned(),
+        };
+        assert_eq!(letter(row), expected);
+    }
+
+    #[test]
+    fn codes_and_carts_of_the_recovery_role_are_read_by_their_numbers() {
+        let at = |millis| Some(time::encode(Millis(millis)));
+        let row = b"\x08\x01\x12\x03ann\x1a\x02d1\x20\x03\x29\0\0\0\0\0\0\xe0\x3f\x30\x02\x38\x04\
+            \x42\x03EUR\x48\x05\x52\x01o\x58\x06";
+        let told = coupon("07".to_owned(), CouponRow::decode(&row[..]).unwrap());
+        let expected = pb::ExportedCoupon {
+            serial: "07".to_owned(),
+            shopper_id: "ann".to_owned(),
+            decision_id: "d1".to_owned(),
+            cart_version: 3,
+            percent_off: 0.5,
+            discount_minor: 2,
+            max_discount_minor: 4,
+            currency: "EUR".to_owned(),
+            expires_at: at(5),
+            order_id: "o".to_owned(),
+            redeemed_at: at(6),
+        };
+        assert_eq!(told, expected);
+        let row = b"\x08\x01\x12\x07\x0a\x011\x10\x02\x18\x03\x1a\x03EUR\x20\x04";
+        let told = stored_cart("08".to_owned(), CartRow::decode(&row[..]).unwrap());
+        assert_eq!((told.reference.as_str(), told.expires_at), ("08", at(4)));
+        let line = &told.lines[0];
+        assert_eq!(
+            (line.item_id.as_str(), line.quantity, line.price_minor),
+            ("1", 2, 3)
+        );
+        assert_eq!(line.currency, "EUR");
     }
 }

@@ -158,7 +158,7 @@ async fn send(mut exporter: Exporter, sender: mpsc::Sender<Result<pb::ExportedRe
             Err(error) => return drop(sender.send(Err(status(error))).await),
         };
         let page = page.into_iter();
-        records.extend(page.filter_map(|one| export::logged(&exporter, one)));
+        records.extend(page.filter_map(|one| export::beside(&exporter, one)));
     }
 }
 

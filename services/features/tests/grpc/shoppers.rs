@@ -1,3 +1,4 @@
+use prost::Message as _;
 use proto::v1 as pb;
 use tonic::Code;
 
@@ -285,9 +286,13 @@ async fn an_export_tells_everything_about_all_ids_and_nothing_of_others() {
                 assert!(record.at.is_some());
                 events.push((event.event_id.as_str(), event.shopper_id.as_str()));
             }
-            other @ (Record::Decision(_) | Record::Action(_) | Record::Outcome(_)) => {
-                panic!("{other:?}")
-            }
+            other @ (Record::Decision(_)
+            | Record::Action(_)
+            | Record::Outcome(_)
+            | Record::Recovery(_)
+            | Record::DeadLetter(_)
+            | Record::Coupon(_)
+            | Record::StoredCart(_)) => panic!("{other:?}"),
         }
     }
     events.sort_unstable();
@@ -300,6 +305,138 @@ async fn an_export_tells_everything_about_all_ids_and_nothing_of_others() {
     assert_eq!(refusal.code(), Code::NotFound);
     let empty = client.export_shopper(pb::ExportShopperRequest::default());
     assert_eq!(fields(&empty.await.unwrap_err()), ["shopper_id"]);
+}
+
+/// Rows of the recovery role about ann and about bob, as its goldens have them.
+async fn recovered(server: &super::support::Server) {
+    use feature_store::store::{Kind, Partition};
+    use feature_store::{Issued, Look, Millis, NewOutcome, ShopperChange};
+    let store = &server.store;
+    let now = Millis(NOW_S * 1_000);
+    for shopper in ["ann", "bob"] {
+        let own = |golden: &[u8]| {
+            let name = |at: &[u8]| at == b"ann";
+            let at = golden.windows(3).position(name);
+            let mut row = golden.to_vec();
+            if let Some(at) = at {
+                row[at..at + 3].copy_from_slice(shopper.as_bytes());
+            }
+            row
+        };
+        let decision = pb::Decision {
+            decision_id: "d1".to_owned(),
+            ..pb::Decision::default()
+        };
+        let record = [
+            &[0x3a, u8::try_from(decision.encoded_len()).unwrap()][..],
+            &decision.encode_to_vec(),
+            b"\x4a\x03",
+            shopper.as_bytes(),
+        ];
+        let change = ShopperChange {
+            at: now,
+            recovery: Some(b"\x08\x01\x12\x04\x08\x01\x10\x03".to_vec()),
+            decision: Some((format!("{shopper} d1"), record.concat().into())),
+            outbox: vec![own(b"\x08\x01\x12\x03ann\x1a\x02d1\x22\x05email").into()],
+            outcomes: vec![NewOutcome {
+                id: format!("{shopper} i"),
+                entry: own(b"\x08\x01\x12\x01i\x18\x05\x22\x03ann\x2a\x02d1\x42\x02o1").into(),
+            }],
+            look: Look::At(Millis(now.0 + 7_000)),
+            ..ShopperChange::default()
+        };
+        let read = store.stored_shoppers(&[shopper]).await.unwrap().remove(0);
+        store.change(shopper, read, change).await.unwrap();
+        let read = store.stored_shoppers(&[shopper]).await.unwrap().remove(0);
+        let of = read.row_key().map(|key| (key, now));
+        let coupon = b"\x08\x01\x12\x03ann\x1a\x02d1\x20\x03\x30\x02\x42\x03EUR\x48\x05";
+        let cart = b"\x08\x01\x12\x07\x0a\x011\x10\x02\x18\x03\x1a\x03EUR\x20\x04";
+        let issue = |kind, id: &str, row: Vec<u8>| Issued {
+            kind,
+            id: format!("{shopper} {id}"),
+            value: row.into(),
+            of: of.clone(),
+        };
+        let issued = vec![
+            issue(Kind::Coupon, "c", own(coupon)),
+            issue(Kind::StoredCart, "k", cart.to_vec()),
+        ];
+        store.issue(issued).await.unwrap();
+        let letter = own(b"\x08\x01\x12\x03ann\x1a\x02d1\x30\x08\x3a\x03500\x40\x05");
+        let place = (Partition::of(shopper), "d1");
+        let put = store.put_dead_letter(shopper, place, letter.into(), now);
+        put.await.unwrap();
+    }
+}
+
+/// What kind of the recovery role's a record is; those of others are none.
+fn of_recovery(record: pb::ExportedRecord) -> Option<&'static str> {
+    use pb::exported_record::Record;
+    let ann = |id: String| assert_eq!(id, "ann");
+    Some(match record.record.unwrap() {
+        Record::Person(person) => {
+            assert_eq!(person.looked_at_next.unwrap().seconds, NOW_S + 7);
+            return None;
+        }
+        Record::Profile(_) | Record::Cart(_) | Record::Feature(_) | Record::Event(_) => {
+            return None;
+        }
+        Record::Recovery(recovery) => {
+            ann(recovery.shopper_id);
+            let sequence = recovery.sequence.unwrap();
+            assert_eq!((&*sequence.kind, sequence.cart_version), ("checkout", 3));
+            "recovery"
+        }
+        Record::Decision(decision) => {
+            assert_eq!(decision.decision_id, "d1");
+            "decision"
+        }
+        Record::Action(action) => {
+            ann(action.shopper_id);
+            assert_eq!(action.channel, "email");
+            "action"
+        }
+        Record::Outcome(outcome) => {
+            ann(outcome.shopper_id);
+            assert_eq!(outcome.order_id, "o1");
+            "outcome"
+        }
+        Record::DeadLetter(letter) => {
+            ann(letter.shopper_id);
+            assert_eq!(letter.reason, "500");
+            "dead letter"
+        }
+        Record::Coupon(coupon) => {
+            ann(coupon.shopper_id);
+            assert_eq!(coupon.serial, "ann c");
+            "coupon"
+        }
+        Record::StoredCart(cart) => {
+            assert_eq!((cart.lines.len(), &*cart.reference), (1, "ann k"));
+            "stored cart"
+        }
+    })
+}
+
+#[tokio::test]
+async fn an_export_tells_what_the_recovery_role_keeps_and_nothing_of_others() {
+    let server = server().await;
+    server
+        .push(vec![event("1", "ann", "rug"), event("2", "bob", "pan")])
+        .await;
+    recovered(&server).await;
+    let records = exported(&server, "ann").await;
+    let told: Vec<_> = records.into_iter().filter_map(of_recovery).collect();
+    let expected = [
+        "recovery",
+        "decision",
+        "action",
+        "outcome",
+        "dead letter",
+        "coupon",
+        "stored cart",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]

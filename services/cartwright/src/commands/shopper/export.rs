@@ -1,6 +1,8 @@
 //! `shopper export`: everything that is kept about a person, as lines that a person and a machine can
 //! read.
 
+mod kept;
+
 use proto::v1 as pb;
 use proto::v1::exported_record::Record;
 use proto::v1::shopper_service_client::ShopperServiceClient;
@@ -11,8 +13,9 @@ use crate::{output, remote, wire};
 
 /// Prints everything that is kept about a person, under all of their ids
 ///
-/// JSON lines, each with its kind: person, profile, cart and features as they stand, then every event,
-/// decision, action and outcome of the logs. Times are RFC 3339, amounts are minor units.
+/// JSON lines, each with its kind: person, profile, cart, features and how they are being won back, as
+/// they stand, then every event, decision, action and outcome of the logs, then dead letters, coupons
+/// and stored carts. Times are RFC 3339, amounts are minor units.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cartwright shopper export --shopper 42 > 42.jsonl
@@ -69,7 +72,11 @@ fn line(record: &pb::ExportedRecord) -> Option<(&'static str, Value)> {
     let (kind, mut line) = match record.record.as_ref()? {
         Record::Person(person) => (
             "person",
-            json!({ "person_id": person.person_id, "other_ids": person.other_ids }),
+            json!({
+                "person_id": person.person_id,
+                "other_ids": person.other_ids,
+                "looked_at_next": time(person.looked_at_next.as_ref()),
+            }),
         ),
         Record::Profile(profile) => ("profile", of_profile(profile)),
         Record::Cart(cart) => ("cart", of_cart(cart)),
@@ -91,6 +98,10 @@ fn line(record: &pb::ExportedRecord) -> Option<(&'static str, Value)> {
             }),
         ),
         Record::Outcome(outcome) => ("outcome", of_outcome(outcome)),
+        Record::Recovery(recovery) => ("recovery", kept::of_recovery(recovery)),
+        Record::DeadLetter(letter) => ("dead_letter", kept::of_letter(letter)),
+        Record::Coupon(coupon) => ("coupon", kept::of_coupon(coupon)),
+        Record::StoredCart(cart) => ("stored_cart", kept::of_stored_cart(cart)),
     };
     line["kind"] = json!(kind);
     if let Some(at) = time(record.at.as_ref()) {
@@ -136,18 +147,19 @@ fn of_profile(profile: &pb::GetProfileResponse) -> Value {
 }
 
 fn of_cart(cart: &pb::Cart) -> Value {
-    let line = |line: &pb::CartLine| {
-        json!({
-            "item_id": line.item_id,
-            "quantity": line.quantity,
-            "price_minor": line.price_minor,
-            "currency": line.currency,
-            "added_at": time(line.added_at.as_ref()),
-        })
-    };
     json!({
         "version": cart.version,
-        "lines": cart.lines.iter().map(line).collect::<Vec<_>>(),
+        "lines": cart.lines.iter().map(of_line).collect::<Vec<_>>(),
+    })
+}
+
+fn of_line(line: &pb::CartLine) -> Value {
+    json!({
+        "item_id": line.item_id,
+        "quantity": line.quantity,
+        "price_minor": line.price_minor,
+        "currency": line.currency,
+        "added_at": time(line.added_at.as_ref()),
     })
 }
 
