@@ -42,7 +42,7 @@ pub use issued::{Issued, StoredIssue};
 pub use letters::DeadLetter;
 pub use outbox::{Delivery, Reader};
 pub use person::{Changed, Look, NewOutcome, ShopperChange, StoredShopper};
-pub use retention::{Ended, Retention};
+pub use retention::{Ages, Ended, Ender, Retention};
 
 /// What the feature store does by itself.
 #[derive(Clone, Debug)]

@@ -37,9 +37,9 @@ pub mod view;
 pub use erasure::{MacKey, ShopperMac, Tombstone};
 pub use event::{Event, EventKind, Outcome, RejectCode, Rejection};
 pub use facade::{
-    Changed, DeadLetter, Delivery, Ended, Erased, ErasuresRead, Exported, Exporter, FeatureStore,
-    FoundDecision, Issued, LinkRefusal, Linked, Look, NewOutcome, Reader, Retention, Settings,
-    ShopperChange, StoredIssue, StoredShopper, Swapped, Wake,
+    Ages, Changed, DeadLetter, Delivery, Ended, Ender, Erased, ErasuresRead, Exported, Exporter,
+    FeatureStore, FoundDecision, Issued, LinkRefusal, Linked, Look, NewOutcome, Reader, Retention,
+    Settings, ShopperChange, StoredIssue, StoredShopper, Swapped, Wake,
 };
 pub use features::{
     EntityKind, FeatureDef, FeatureValue, Plan, Registry, Status, UnknownFeature, Value, ValueType,

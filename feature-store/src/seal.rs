@@ -243,7 +243,7 @@ fn about(head: &[u8], what: Sealed) -> [u8; TEXT_AT + 1] {
 }
 
 /// Days since 1970; 0 when it is not told.
-fn day(at: Option<Millis>) -> u16 {
+pub(crate) fn day(at: Option<Millis>) -> u16 {
     let days = at.map_or(0, |at| at.0.div_euclid(Millis::DAY));
     u16::try_from(days.max(0)).unwrap_or(u16::MAX)
 }

@@ -8,6 +8,9 @@
 //!    go; tombstones stay, in the log of erasures as well.
 //! 3. The person's own partition the same way, and with it the value and the deadline.
 //!
+//! Whoever is forgotten, since nobody has seen them for long, goes the same way, and leaves no
+//! tombstone.
+//!
 //! A tombstone keeps the last version of the value that it stands for, and a new value begins above
 //! it: what somebody read before the erasure is never written over what came after.
 
@@ -62,11 +65,7 @@ impl FeatureStore {
             } else if !self.settle_expected(&root, &read).await? {
                 let erasing = read.shopper.to_erase(now);
                 let removed = erasing.erasing.as_ref().map(|erasing| erasing.removed);
-                let key = Key::shopper(&root);
-                if self
-                    .commit_step(&key, begin(&key, &read, &erasing, now))
-                    .await?
-                {
+                if self.begin_erasure(&root, &read, &erasing, now).await? {
                     self.finish_erasure(&root).await?;
                     return Ok(Ok(Erased {
                         at: now,
@@ -77,6 +76,19 @@ impl FeatureStore {
             }
             attempts.wait(self.store().name()).await?;
         }
+    }
+
+    /// The first commit; says whether it was made.
+    pub(super) async fn begin_erasure(
+        &self,
+        root: &str,
+        read: &StoredShopper,
+        erasing: &Shopper,
+        now: Millis,
+    ) -> Result<bool, Error> {
+        let key = Key::shopper(root);
+        self.commit_step(&key, begin(&key, read, erasing, now))
+            .await
     }
 
     /// Of an id without a value only the tombstone is missing: what is known of it elsewhere, and what
@@ -115,7 +127,11 @@ impl FeatureStore {
 
     /// Links that are on their way come to their end first: whose state arrives is erased as well.
     /// Says whether there was anything to do.
-    async fn settle_expected(&self, root: &str, read: &StoredShopper) -> Result<bool, Error> {
+    pub(super) async fn settle_expected(
+        &self,
+        root: &str,
+        read: &StoredShopper,
+    ) -> Result<bool, Error> {
         let mut did = false;
         for expected in &read.shopper.links.expected {
             did |= self.settle(root, &expected.id).await?.is_ok_and(|did| did);
@@ -277,7 +293,8 @@ impl Work<'_> {
         let key = Key::shopper(self.root);
         let begins = left.begins.last().cloned().unwrap_or_default();
         let mut ops = self.remove(&key, Some(self.version), &begins);
-        for erased in &self.erasing.ids {
+        let told = self.erasing.ids.iter().filter(|_| !self.erasing.forgotten);
+        for erased in told {
             ops.extend(erased.apart_since.map(|since| {
                 let shopper = self.mac_key.of(&erased.id);
                 tell(Tombstone {
@@ -294,9 +311,8 @@ impl Work<'_> {
 
     /// Removes the value of this version, if there is one, and leaves a tombstone, if that is not done.
     fn remove(&self, key: &Key, version: Option<u64>, begins: &Begins) -> Vec<Op> {
-        let is_done = begins
-            .grave
-            .is_some_and(|grave| grave.erased_at >= self.erasing.at);
+        let (grave, forgotten) = (begins.grave, self.erasing.forgotten);
+        let is_done = forgotten || grave.is_some_and(|grave| grave.erased_at >= self.erasing.at);
         if is_done && version.is_none() {
             return Vec::new();
         }
@@ -307,10 +323,17 @@ impl Work<'_> {
         }));
         let look = Wake::Shopper(key.id.clone()).to_string();
         ops.push(Op::Cancel { id: look });
-        let before = begins.grave.map_or(0, |grave| grave.versions);
+        let before = grave.map_or(0, |grave| grave.versions);
+        let versions = before.max(version.unwrap_or(0));
+        if forgotten {
+            // Who was erased before stays so.
+            let grave = grave.map(|grave| Grave { versions, ..grave });
+            ops.extend(grave.and_then(|grave| begins.bury(grave.encode())));
+            return ops;
+        }
         let grave = Grave {
             erased_at: self.erasing.at,
-            versions: before.max(version.unwrap_or(0)),
+            versions,
             removed: self.erasing.removed,
         };
         ops.extend(bury(self.mac_key, &key.id, begins, grave));

@@ -8,12 +8,31 @@ use super::decisions::decision_key;
 use super::opening::readable;
 use super::shoppers::{commit_one, decode};
 use super::tombstones::Begins;
-use crate::seal::{Opened, Opener, RowKey, Sealed};
+use crate::seal::{Opened, Opener, RowKey, Sealed, day};
 use crate::store::{Commit, CommitOutcome, Error, Key, Kind, Log, Op, Partition, Versioned};
 use crate::{ConsentRecord, Millis, Shopper};
 
-/// What lies under the id of a report that was taken: the version of its layout.
-const TAKEN: &[u8] = &[1];
+/// What lay under the id of a report that was taken, before the day was kept.
+pub(super) const TAKEN: &[u8] = &[1];
+/// The layout that is written: it, and the day.
+const TAKEN_ON: u8 = 2;
+
+/// What lies under the id of a report that was taken at this time.
+pub(super) fn taken(at: Millis) -> Bytes {
+    let [high, low] = day(Some(at)).to_be_bytes();
+    Bytes::copy_from_slice(&[TAKEN_ON, high, low])
+}
+
+/// The day on which a report was taken, where that is told.
+pub(super) fn taken_on(value: &[u8]) -> Option<Millis> {
+    match value {
+        [TAKEN_ON, high, low] => {
+            let day = u16::from_be_bytes([*high, *low]);
+            Some(Millis(i64::from(day) * Millis::DAY))
+        }
+        _ => None,
+    }
+}
 
 /// A shopper's value as it was read.
 #[derive(Clone, Debug, Default)]
@@ -257,7 +276,7 @@ fn ops(key: &Key, mut read: StoredShopper, change: ShopperChange) -> Result<Vec<
         ops.push(Op::Put {
             key: Key::new(partition, Kind::Outcome, id),
             expected: 0,
-            value: Bytes::from_static(TAKEN),
+            value: taken(change.at),
         });
         ops.push(append);
     }

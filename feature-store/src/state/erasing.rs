@@ -17,6 +17,8 @@ pub(crate) struct Erasing {
     /// The keys of all of them.
     pub(crate) keys: Vec<KeyId>,
     pub(crate) removed: Removed,
+    /// Nobody asked for it, so that nothing is refused later: no tombstone is left.
+    pub(crate) forgotten: bool,
 }
 
 /// An id whose state was in the person's value.
@@ -117,9 +119,34 @@ impl Shopper {
                 ids,
                 keys,
                 removed,
+                forgotten: false,
             })),
             ..Self::empty()
         }
+    }
+
+    /// The same, for somebody whom nobody has seen for long.
+    pub(crate) fn to_forget(&self, at: Millis) -> Self {
+        let mut forgetting = self.to_erase(at);
+        if let Some(erasing) = &mut forgetting.erasing {
+            erasing.forgotten = true;
+        }
+        forgetting
+    }
+
+    /// The newest moment that is told of the person: of an act, of a message, of what they said, of a
+    /// link. `None` when nothing tells one.
+    pub(crate) fn newest_moment(&self) -> Option<Millis> {
+        let of_states = self.states().filter_map(|state| {
+            let said = state.consents.iter().map(|record| record.at).max();
+            let since = state.links.not_before;
+            let acted = state.tail.newest().max(state.last_active_at());
+            acted.max(said).max(since)
+        });
+        let parts = self.links.parts.iter();
+        let links = parts.flat_map(|part| [Some(part.linked_at), part.closed_at]);
+        let expected = self.links.expected.iter().map(|expected| expected.at);
+        of_states.chain(links.flatten()).chain(expected).max()
     }
 
     /// Whether nothing is known but that rows are sealed: decisions about somebody who did nothing

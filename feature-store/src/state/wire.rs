@@ -68,6 +68,8 @@ pub(crate) struct Erasing {
     pub(crate) keys: Vec<Vec<u8>>,
     #[prost(message, optional, tag = "4")]
     pub(crate) removed: Option<Removed>,
+    #[prost(bool, tag = "5")]
+    pub(crate) forgotten: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -11,6 +11,7 @@ mod support;
 
 mod cut;
 mod export;
+mod idle;
 mod interleaved;
 mod killed;
 mod raw;
@@ -21,9 +22,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use feature_store::store::{Commit, CommitOutcome, Error, Kind, Log, LogEntry, Op, Partition};
 use feature_store::{
-    Changed, ConsentRecord, Erased, ErasuresRead, Event, EventKind, FeatureStore, FoundDecision,
-    Issued, Look, Millis, NewOutcome, Outcome, Reader, RejectCode, Removed, Settings,
-    ShopperChange, StoredShopper, Tombstone,
+    Changed, ConsentRecord, Delivery, Erased, ErasuresRead, Event, EventKind, FeatureStore,
+    FoundDecision, Issued, Look, Millis, NewOutcome, Outcome, Reader, RejectCode, Removed,
+    Settings, ShopperChange, StoredShopper, Tombstone,
 };
 use support::Fixture;
 
@@ -147,6 +148,16 @@ async fn rows(features: &FeatureStore, log: Log) -> (usize, u64) {
 }
 
 async fn outbox(features: &FeatureStore, group: &str) -> Vec<Bytes> {
+    let rows = deliveries(features, group, NOW, 100).await.into_iter();
+    rows.map(|delivery| delivery.row).collect()
+}
+
+async fn deliveries(
+    features: &FeatureStore,
+    group: &str,
+    now: Millis,
+    limit: usize,
+) -> Vec<Delivery> {
     let reader = Reader {
         log: Log::Outbox,
         group,
@@ -154,9 +165,20 @@ async fn outbox(features: &FeatureStore, group: &str) -> Vec<Bytes> {
         lease: Duration::from_secs(60),
     };
     let all: Vec<_> = Partition::all().collect();
-    let read = features.read_queue(reader, &all, NOW, 100).await;
-    let rows = read.expect("answers").into_iter();
-    rows.map(|delivery| delivery.row).collect()
+    let read = features.read_queue(reader, &all, now, limit).await;
+    read.expect("answers")
+}
+
+/// Where the rows lie that a group is handed.
+async fn outbox_rows(
+    features: &FeatureStore,
+    group: &str,
+    now: Millis,
+    limit: usize,
+) -> Vec<(Partition, u64)> {
+    let rows = deliveries(features, group, now, limit).await.into_iter();
+    rows.map(|delivery| (delivery.partition, delivery.sequence))
+        .collect()
 }
 
 async fn told(features: &FeatureStore) -> Vec<Tombstone> {

@@ -2,21 +2,44 @@
 
 use std::time::Duration;
 
-use feature_store::store::Log;
-use feature_store::{Changed, FoundDecision, Millis, Retention, ShopperChange};
+use feature_store::store::{Kind, Log};
+use feature_store::{
+    Ages, Changed, Ended, Ender, FeatureStore, FoundDecision, Millis, Retention, ShopperChange,
+};
 
-use super::{NOW, change, event, ingest, open, read, rows};
+use super::{NOW, change, event, ingest, open, outbox_rows, read, rows};
 use crate::on_both_stores;
 use crate::support::Fixture;
 
 on_both_stores!(
     logs_and_records_end_when_they_are_old_and_not_before,
     events_that_are_not_counted_yet_are_never_cut,
+    who_runs_once_a_day_gets_to_every_partition,
+    a_row_that_a_group_has_not_acknowledged_stays_until_a_second_time_is_over,
+    rows_that_no_group_ever_asked_for_go_by_age,
 );
 
-const DAYS_30: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// In tests a section or a code says its moment, in days from the start.
+pub(super) const AGES: Ages = Ages {
+    section: |section| said(section),
+    expiry: |_, record| said(record),
+};
 
-fn day(n: i64) -> Millis {
+fn said(text: &[u8]) -> Option<Millis> {
+    let days = std::str::from_utf8(text).ok()?.rsplit(' ').next()?;
+    days.parse().ok().map(day)
+}
+
+/// Entries and values that a run ended.
+pub(super) async fn run(ender: &mut Ender, now: Millis) -> (u64, u64) {
+    let ended = ender.run(now).await.expect("answers");
+    let entries: u64 = ended.entries.values().sum();
+    (entries, ended.total() - entries)
+}
+
+pub(super) const DAYS_30: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+pub(super) fn day(n: i64) -> Millis {
     Millis(NOW.0 + n * Millis::DAY)
 }
 
@@ -27,6 +50,7 @@ async fn logs_and_records_end_when_they_are_old_and_not_before(fixture: &Fixture
         outcomes: Some(DAYS_30),
         ..Retention::default()
     };
+    let mut ender = features.ender(keep, AGES);
     for (n, id) in [(0, "d0"), (20, "d20")] {
         let before = read(&features, "ann").await;
         let change = ShopperChange {
@@ -35,23 +59,15 @@ async fn logs_and_records_end_when_they_are_old_and_not_before(fixture: &Fixture
         };
         let changed = features.change("ann", before, change).await;
         assert_eq!(changed, Ok(Changed::Done));
-        let ended = features
-            .end_what_is_old(&keep, day(n))
-            .await
-            .expect("answers");
-        assert_eq!((ended.entries, ended.records), (0, 0), "day {n}");
+        assert_eq!(run(&mut ender, day(n)).await, (0, 0), "day {n}");
     }
-    let early = features
-        .end_what_is_old(&keep, day(29))
-        .await
-        .expect("answers");
-    assert_eq!((early.entries, early.records), (0, 0));
+    assert_eq!(run(&mut ender, day(29)).await, (0, 0));
     let (mut entries, mut records) = (0, 0);
     // Each hour has another part of the partitions.
     for hour in 0..24 {
         let now = Millis(day(32).0 + hour * Millis::HOUR);
-        let ended = features.end_what_is_old(&keep, now).await.expect("answers");
-        (entries, records) = (entries + ended.entries, records + ended.records);
+        let ended = run(&mut ender, now).await;
+        (entries, records) = (entries + ended.0, records + ended.1);
     }
     assert_eq!(
         (entries, records),
@@ -78,12 +94,9 @@ async fn events_that_are_not_counted_yet_are_never_cut(fixture: &Fixture) {
         &[event("ann", 1), event("ann", 2), event("ann", 3)],
     )
     .await;
-    features.end_what_is_old(&keep, NOW).await.expect("answers");
-    let ended = features
-        .end_what_is_old(&keep, day(40))
-        .await
-        .expect("answers");
-    assert_eq!(ended.entries, 0);
+    let mut ender = features.ender(keep, AGES);
+    run(&mut ender, NOW).await;
+    assert_eq!(run(&mut ender, day(40)).await, (0, 0));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let following = features.follow_items(|| day(40), async {
         stopped.await.ok();
@@ -95,10 +108,102 @@ async fn events_that_are_not_counted_yet_are_never_cut(fixture: &Fixture) {
         stop.send(()).ok();
     };
     tokio::join!(following, counted);
-    let ended = features
-        .end_what_is_old(&keep, day(41))
-        .await
-        .expect("answers");
-    assert_eq!(ended.entries, 2, "the last one stays, for its number");
+    let ended = run(&mut ender, day(41)).await;
+    assert_eq!(ended, (2, 0), "the last one stays, for its number");
     assert_eq!(rows(&features, Log::Events).await, (1, 0));
+}
+
+async fn who_runs_once_a_day_gets_to_every_partition(fixture: &Fixture) {
+    let features = open(fixture).await;
+    let keep = Retention {
+        decisions: Some(DAYS_30),
+        ..Retention::default()
+    };
+    for n in 0..40 {
+        let id = format!("shopper {n}");
+        let before = read(&features, &id).await;
+        let change = change(&format!("d{n}"));
+        let changed = features.change(&id, before, change).await;
+        assert_eq!(changed, Ok(Changed::Done));
+    }
+    let mut ender = features.ender(keep, AGES);
+    assert_eq!(run(&mut ender, NOW).await, (0, 0));
+    let ended = ender.run(day(32)).await.expect("answers");
+    assert_eq!(ended.records[&Kind::Decision], 40);
+}
+
+/// A row in ann's outbox.
+async fn waits(features: &FeatureStore, row: &str) {
+    let before = read(features, "ann").await;
+    let change = ShopperChange {
+        at: NOW,
+        outbox: vec![row.to_owned().into()],
+        ..ShopperChange::default()
+    };
+    let changed = features.change("ann", before, change).await;
+    assert_eq!(changed, Ok(Changed::Done));
+}
+
+fn of_outbox(ended: &Ended) -> [u64; 3] {
+    [&ended.entries, &ended.held, &ended.unread]
+        .map(|counts| counts.get(&Log::Outbox).copied().unwrap_or(0))
+}
+
+async fn a_row_that_a_group_has_not_acknowledged_stays_until_a_second_time_is_over(
+    fixture: &Fixture,
+) {
+    let features = open(fixture).await;
+    let keep = Retention {
+        outbox: Some(DAYS_30),
+        unread: Some(3 * DAYS_30),
+        ..Retention::default()
+    };
+    // It asked when there was nothing, and has not been back since.
+    assert_eq!(outbox_rows(&features, "late", NOW, 9).await, []);
+    for row in ["1", "2", "3", "4"] {
+        waits(&features, row).await;
+    }
+    let mail = outbox_rows(&features, "mail", NOW, 2).await;
+    let ack = async |group: &str, rows: &[(feature_store::store::Partition, u64)]| {
+        let acked = features.ack_queue(Log::Outbox, group, rows);
+        acked.await.expect("answers");
+    };
+    ack("mail", &mail[..1]).await;
+    let mut ender = features.ender(keep, AGES);
+    let ended = ender.run(NOW).await.expect("answers");
+    assert_eq!(of_outbox(&ended), [0, 0, 0]);
+    let ended = ender.run(day(31)).await.expect("answers");
+    assert_eq!(of_outbox(&ended), [0, 3, 0], "all but the last are old");
+    assert_eq!(ended.behind, ["late", "mail"]);
+    assert_eq!(ended.oldest[&Log::Outbox], Duration::from_hours(31 * 24));
+    let late = outbox_rows(&features, "late", day(31), 9).await;
+    assert_eq!(late.len(), 4, "nothing was missed");
+    ack("late", &late).await;
+    let ended = ender.run(day(32)).await.expect("answers");
+    assert_eq!(of_outbox(&ended), [1, 2, 0], "which both have acknowledged");
+    assert_eq!(ended.behind, ["mail"]);
+    let ended = ender.run(day(89)).await.expect("answers");
+    assert_eq!(of_outbox(&ended), [0, 2, 0]);
+    let ended = ender.run(day(91)).await.expect("answers");
+    assert_eq!(of_outbox(&ended), [2, 0, 2], "unread, and cut all the same");
+    assert_eq!(ended.behind, ["mail"]);
+    assert_eq!(ended.oldest.get(&Log::Outbox), None, "the last one aside");
+    let left = outbox_rows(&features, "mail", day(91), 9).await;
+    assert_eq!(left.iter().map(|(_, at)| *at).collect::<Vec<_>>(), [4]);
+}
+
+async fn rows_that_no_group_ever_asked_for_go_by_age(fixture: &Fixture) {
+    let features = open(fixture).await;
+    let keep = Retention {
+        outbox: Some(DAYS_30),
+        ..Retention::default()
+    };
+    for row in ["1", "2", "3"] {
+        waits(&features, row).await;
+    }
+    let mut ender = features.ender(keep, AGES);
+    assert_eq!(run(&mut ender, NOW).await, (0, 0));
+    let ended = ender.run(day(31)).await.expect("answers");
+    assert_eq!(of_outbox(&ended), [2, 0, 0]);
+    assert_eq!(ended.behind, Vec::<String>::new());
 }

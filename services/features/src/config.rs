@@ -21,6 +21,9 @@ pub enum Durability {
     Power,
 }
 
+/// Longest limit of [`Retention`].
+const LONGEST: Duration = Duration::from_secs(3_650 * 24 * 3_600);
+
 /// For how long each kind of data is kept; 0 for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,8 +34,16 @@ pub struct Retention {
     pub decisions: Period,
     /// Reports of what became of decisions.
     pub outcomes: Period,
-    /// Actions that nobody has taken, and dead letters.
+    /// Actions that every group has acknowledged, and dead letters.
     pub outbox: Period,
+    /// Actions that some group has not acknowledged: as long as `outbox` or longer.
+    pub unread: Period,
+    /// What is known of shoppers, since they were last seen.
+    pub shoppers: Period,
+    /// What coupon codes and cart links stand for, since they expired.
+    pub codes: Period,
+    /// That a report was taken.
+    pub reports: Period,
     /// How often it is looked for what is older.
     pub every: Period,
 }
@@ -45,6 +56,10 @@ impl Default for Retention {
             decisions: for_good,
             outcomes: for_good,
             outbox: for_good,
+            unread: for_good,
+            shoppers: for_good,
+            codes: for_good,
+            reports: for_good,
             every: Period::seconds(3_600),
         }
     }
@@ -58,11 +73,26 @@ impl Retention {
             ("decisions", self.decisions),
             ("outcomes", self.outcomes),
             ("outbox", self.outbox),
+            ("codes", self.codes),
+            ("reports", self.reports),
         ];
         for (key, kept) in kinds {
-            if !kept.0.is_zero() && !(day..=3_650 * day).contains(&kept.0) {
+            if !kept.0.is_zero() && !(day..=LONGEST).contains(&kept.0) {
                 report.add(key, kept, "0s, which keeps it for good, or 1d to 3650d");
             }
+        }
+        if !self.shoppers.0.is_zero() && !(30 * day..=LONGEST).contains(&self.shoppers.0) {
+            let allowed = "0s, which keeps them for good, or 30d to 3650d";
+            report.add("shoppers", self.shoppers, allowed);
+        }
+        let ends_unread = !self.unread.0.is_zero();
+        let outbox = self.outbox;
+        if ends_unread && outbox.0.is_zero() {
+            let allowed = "0s, which waits for every group, while outbox is 0s";
+            report.add("unread", self.unread, allowed);
+        } else if ends_unread && !(outbox.0..=LONGEST).contains(&self.unread.0) {
+            let allowed = format!("0s, which waits for every group, or outbox ({outbox}) to 3650d");
+            report.add("unread", self.unread, &allowed);
         }
         if !(Duration::from_secs(60)..=day).contains(&self.every.0) {
             report.add("every", self.every, "1m to 1d");
@@ -77,6 +107,10 @@ impl Retention {
             decisions: span(self.decisions),
             outcomes: span(self.outcomes),
             outbox: span(self.outbox),
+            unread: span(self.unread),
+            shoppers: span(self.shoppers),
+            codes: span(self.codes),
+            reports: span(self.reports),
         }
     }
 }

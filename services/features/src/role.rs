@@ -57,6 +57,7 @@ pub async fn run(
         clock: clock.clone(),
     };
     let kept = config.retention;
+    let ended = metrics::Ending::register(shell.registry());
     let following = config.following(Some(Registry::standard().fingerprint()));
     let keeper = Keeper::start(schema, following, shell.registry(), clock.clone())?;
     let mut running = shell
@@ -69,7 +70,7 @@ pub async fn run(
             .follow_items(move || Millis(time.now_ms()), stop)
             .await;
     }));
-    let ending = retention::run(store.clone(), clock.clone(), kept, shutdown.clone());
+    let ending = retention::run(store.clone(), clock.clone(), kept, ended, shutdown.clone());
     running.attach(tokio::spawn(ending));
     if let Err(error) = check(&store).await {
         running.stop();

@@ -26,6 +26,11 @@ fn mistakes_name_key_value_and_what_is_allowed() {
             flag("key_prefix", "{shop}"),
             flag("retention.events", "1h"),
             flag("retention.every", "1s"),
+            flag("retention.shoppers", "29d"),
+            flag("retention.codes", "3651d"),
+            flag("retention.reports", "1s"),
+            flag("retention.outbox", "30d"),
+            flag("retention.unread", "29d"),
         ],
         ..Layers::default()
     };
@@ -36,7 +41,19 @@ fn mistakes_name_key_value_and_what_is_allowed() {
         "key_prefix = {shop}",
         "retention.events = 1h",
         "retention.every = 1s",
+        "retention.shoppers = 696h",
+        "30d to 3650d",
+        "retention.codes = 87624h",
+        "retention.reports = 1s",
+        "retention.unread = 696h",
+        "outbox (720h) to 3650d",
     ] {
         assert!(said.contains(key), "{key} is not in:\n{said}");
     }
+    let layers = Layers {
+        flags: vec![flag("retention.unread", "40d")],
+        ..Layers::default()
+    };
+    let said = config::load::<Config>(&layers).unwrap_err().to_string();
+    assert!(said.contains("while outbox is 0s"), "{said}");
 }

@@ -29,6 +29,7 @@ pub(super) fn encode(erasing: &Erasing) -> wire::Erasing {
         ids: erasing.ids.iter().map(id).collect(),
         keys: erasing.keys.iter().map(|key| key.0.to_vec()).collect(),
         removed: Some(removed::encode(&erasing.removed)),
+        forgotten: erasing.forgotten,
     }
 }
 
@@ -46,6 +47,7 @@ pub(super) fn decode(wire: wire::Erasing) -> Result<Erasing, DecodeError> {
         ids: wire.ids.into_iter().map(id).collect(),
         keys: wire.keys.into_iter().map(key).collect::<Result<_, _>>()?,
         removed: removed::decode(&wire.removed.unwrap_or_default()),
+        forgotten: wire.forgotten,
     })
 }
 
@@ -80,7 +82,7 @@ mod tests {
             id: id.to_owned(),
             apart_since: since.map(Millis),
         };
-        let shopper = Shopper {
+        let erasing = |forgotten| Shopper {
             erasing: Some(Box::new(Erasing {
                 at: Millis(5),
                 ids: vec![id("a", None), id("b", Some(3))],
@@ -90,6 +92,7 @@ mod tests {
                     keys: 1,
                     ..Removed::default()
                 },
+                forgotten,
             })),
             ..Shopper::empty()
         };
@@ -98,6 +101,13 @@ mod tests {
             &[1; 16],
             b"\x22\x04\x08\x03\x10\x01",
         ];
-        survives(&shopper, &golden.concat());
+        survives(&erasing(false), &golden.concat());
+        // An older version erases whom this one forgets.
+        let golden = [
+            &b"\x08\x04\x82\x01\x28\x08\x05\x12\x03\x0a\x01a\x12\x05\x0a\x01b\x10\x03\x1a\x10"[..],
+            &[1; 16],
+            b"\x22\x04\x08\x03\x10\x01\x28\x01",
+        ];
+        survives(&erasing(true), &golden.concat());
     }
 }

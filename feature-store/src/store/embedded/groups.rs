@@ -90,7 +90,7 @@ pub(super) struct Delivery {
 impl Writer {
     pub(super) fn deliver(&self, delivery: &Delivery) -> Result<Vec<LogEntry>, Error> {
         let group = &delivery.group;
-        let mut entries = self.expired(delivery)?;
+        let (mut entries, gone) = self.expired(delivery)?;
         let cursor = self.cursor(group)?;
         let left = delivery.limit.saturating_sub(entries.len());
         let end = self.end(group.partition, group.log);
@@ -103,6 +103,9 @@ impl Writer {
         self.apply(|batch| {
             let groups = &self.engine.groups;
             batch.insert(groups, group.cursor(), last.to_be_bytes());
+            for sequence in gone {
+                batch.remove(groups, group.delivery(sequence));
+            }
             for entry in &entries {
                 batch.insert(groups, group.delivery(entry.sequence), lease.as_slice());
             }
@@ -159,10 +162,10 @@ impl Writer {
             .map_or(0, u64::from_be_bytes))
     }
 
-    /// Entries whose lease ran out.
-    fn expired(&self, delivery: &Delivery) -> Result<Vec<LogEntry>, Error> {
+    /// Entries whose lease ran out, and the numbers of those that were cut meanwhile.
+    fn expired(&self, delivery: &Delivery) -> Result<(Vec<LogEntry>, Vec<u64>), Error> {
         let group = &delivery.group;
-        let mut entries = Vec::new();
+        let (mut entries, mut gone) = (Vec::new(), Vec::new());
         for stored in self.engine.groups.prefix(group.deliveries()) {
             if entries.len() == delivery.limit {
                 break;
@@ -176,14 +179,13 @@ impl Writer {
             }
             let sequence = u64::from_be_bytes(*sequence);
             let before = sequence.saturating_sub(1);
-            entries.extend(self.engine.read_log(
-                group.partition,
-                group.log,
-                before,
-                sequence,
-                1,
-            )?);
+            let (partition, log) = (group.partition, group.log);
+            let found = self.engine.read_log(partition, log, before, sequence, 1)?;
+            match found.is_empty() {
+                true => gone.push(sequence),
+                false => entries.extend(found),
+            }
         }
-        Ok(entries)
+        Ok((entries, gone))
     }
 }

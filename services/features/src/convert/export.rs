@@ -4,7 +4,7 @@
 //! back by are written by the recovery role. Their layouts never change what a number means, so the
 //! fields that are told here are read by their numbers.
 
-mod recovery;
+pub(crate) mod recovery;
 pub(crate) mod rows;
 
 use feature_store::{Event, Exported, Exporter, Millis, Plan, Registry};

@@ -91,6 +91,20 @@ impl Section {
     }
 }
 
+/// The newest moment that a section tells of, one to come included; `None` for one that this version
+/// cannot read.
+pub(crate) fn newest(section: &[u8]) -> Option<Millis> {
+    let read = Section::read(section)?;
+    let sequence = read.sequence.iter();
+    let sequence = sequence.flat_map(|one| [Some(one.active_ms), one.not_before_ms]);
+    let messages = read.messages.iter();
+    let messages = messages.flat_map(|one| [one.sent_at_ms, one.reserved_until_ms]);
+    let actions = read.actions.iter();
+    let actions = actions.flat_map(|one| [Some(one.decided_at_ms), one.handed_out_at_ms]);
+    let all = sequence.chain(messages).chain(actions).flatten();
+    Some(all.max().map_or(Millis::MIN, Millis))
+}
+
 /// What is kept of one id. One that cannot be read is left out, and logged.
 pub(super) fn told(id: &str, section: &[u8]) -> Option<pb::ExportedRecovery> {
     let Some(read) = Section::read(section) else {
@@ -239,6 +253,30 @@ mod tests {
             other_ids: vec!["phone".to_owned()],
         };
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn the_newest_moment_is_that_of_a_step_a_message_or_an_action() {
+        assert_eq!(newest(&written().encode()), Some(Millis(9)));
+        let mut sent = written();
+        sent.actions.clear();
+        assert_eq!(newest(&sent.encode()), Some(Millis(8)));
+        let linked = Person {
+            aliases: vec!["phone".to_owned()],
+            ..Person::default()
+        };
+        assert_eq!(newest(&linked.encode()), Some(Millis::MIN));
+        let put_off = Section {
+            version: 1,
+            sequence: Some(Sequence {
+                active_ms: 5,
+                not_before_ms: Some(70),
+                ..Sequence::default()
+            }),
+            ..Section::default()
+        };
+        assert_eq!(newest(&put_off.encode_to_vec()), Some(Millis(70)));
+        assert_eq!(newest(b"\x08\x02"), None);
     }
 
     #[test]

@@ -1,6 +1,18 @@
 //! Rows that the recovery role writes, as far as they are read here.
 
+use feature_store::Millis;
+use feature_store::store::Kind;
 use prost::Message;
+
+/// When what a code or a link stands for expires; `None` for what cannot be read.
+pub(crate) fn expiry(kind: Kind, record: &[u8]) -> Option<Millis> {
+    let at = match kind == Kind::Coupon {
+        true => CouponRow::decode(record).ok()?.expires_at_ms,
+        false => CartRow::decode(record).ok()?.expires_at_ms,
+    };
+    // A record of ours says it.
+    (at != 0).then_some(Millis(at))
+}
 
 /// A logged decision.
 #[derive(Clone, PartialEq, Message)]
