@@ -115,12 +115,17 @@ impl<P: FnMut(f64) -> Step> Search<P> {
         self.at(rate).holds()
     }
 
+    /// At once or when it is tried again: one stall of the machine ends no search.
+    fn holds_in_two(&mut self, rate: f64) -> bool {
+        self.holds(rate) || self.holds(rate)
+    }
+
     /// A rate that holds (0 when none does) and one that does not.
     fn bracket(&mut self, start: f64) -> (f64, f64) {
         let mut rate = start;
-        if self.holds(rate) {
+        if self.holds_in_two(rate) {
             while rate < HIGHEST {
-                if !self.holds(rate * 2.0) {
+                if !self.holds_in_two(rate * 2.0) {
                     return (rate, rate * 2.0);
                 }
                 rate *= 2.0;
@@ -242,14 +247,23 @@ mod tests {
     #[test]
     fn a_rate_that_held_once_by_luck_is_lowered() {
         let sure = search(100.0, BAR, server(800.0, &[]));
-        // Doubling takes five tries and bisection five; the eleventh is the first confirmation.
-        let unlucky = search(100.0, BAR, server(800.0, &[11]));
+        // Doubling takes six tries and bisection five; the twelfth is the first confirmation.
+        let unlucky = search(100.0, BAR, server(800.0, &[12]));
         assert!(
             (unlucky.rate - sure.rate * BACK_OFF).abs() < 1e-6,
             "{} {}",
             unlucky.rate,
             sure.rate
         );
+    }
+
+    #[test]
+    fn one_stall_on_the_way_up_ends_no_search() {
+        let sure = search(100.0, BAR, server(800.0, &[]));
+        for stalled in [&[1], &[2], &[3], &[4]] {
+            let found = search(100.0, BAR, server(800.0, stalled));
+            assert!((found.rate - sure.rate).abs() < 1e-6, "{}", found.rate);
+        }
     }
 
     #[test]

@@ -176,7 +176,7 @@ pub(crate) struct StoredEmbeddings {
 }
 
 pub(crate) fn read_embeddings(snapshot: &Snapshot) -> Result<StoredEmbeddings, Error> {
-    let tensors = Tensors::open(snapshot.file(files::EMBEDDINGS)?)?;
+    let mut tensors = Tensors::open(snapshot.file(files::EMBEDDINGS)?)?;
     let shape = tensors.shape("items")?;
     let &[_, dimension] = shape else {
         let detail = format!("tensor items has shape {shape:?}, expected two numbers");
@@ -187,9 +187,9 @@ pub(crate) fn read_embeddings(snapshot: &Snapshot) -> Result<StoredEmbeddings, E
     };
     tensors.expect_shape("gram", &[dimension, dimension])?;
     Ok(StoredEmbeddings {
-        vectors: tensors.f32("items")?.to_vec(),
+        vectors: tensors.take_f32("items")?,
         dimension,
-        gram: tensors.f32("gram")?.to_vec(),
+        gram: tensors.take_f32("gram")?,
         alpha: scalar(&tensors, "alpha")?,
         regularisation: scalar(&tensors, "regularisation")?,
     })

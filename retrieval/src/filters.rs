@@ -23,16 +23,13 @@ impl FilterIndex {
     pub(crate) fn new(catalogue: &Catalogue) -> Self {
         let mut brands: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         let mut categories: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let mut path = String::new();
         for (ordinal, item) in (0u32..).zip(catalogue.items()) {
             if !item.brand.is_empty() {
-                brands.entry(item.brand.clone()).or_default().push(ordinal);
+                list(&mut brands, &item.brand, ordinal);
             }
-            let path = item.category_path.join(".");
-            for prefix in prefixes(&path) {
-                categories
-                    .entry(prefix.to_owned())
-                    .or_default()
-                    .push(ordinal);
+            for prefix in prefixes(join(&item.category_path, &mut path)) {
+                list(&mut categories, prefix, ordinal);
             }
         }
         let prices = catalogue
@@ -126,6 +123,28 @@ fn listed<'a>(
 }
 
 /// `a.b.c` → `a`, `a.b`, `a.b.c`.
+/// Items are many, names are few: one is copied when it is seen first.
+fn list(lists: &mut BTreeMap<String, Vec<u32>>, name: &str, ordinal: u32) {
+    match lists.get_mut(name) {
+        Some(list) => list.push(ordinal),
+        None => {
+            lists.insert(name.to_owned(), vec![ordinal]);
+        }
+    }
+}
+
+/// A category as one text, `a.b`, in memory that the next one takes over.
+pub(crate) fn join<'a>(path: &[String], text: &'a mut String) -> &'a str {
+    text.clear();
+    for (at, part) in path.iter().enumerate() {
+        if at > 0 {
+            text.push('.');
+        }
+        text.push_str(part);
+    }
+    text
+}
+
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     let ends = path
         .match_indices('.')

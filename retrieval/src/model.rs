@@ -64,12 +64,12 @@ impl Model {
     fn load_tables(snapshot: &Snapshot) -> Result<Self, Error> {
         let catalogue = Arc::new(Catalogue::load(snapshot)?);
         let fusion = read_fusion(snapshot)?;
-        let popularity = Popularity::load(snapshot, &catalogue)?;
+        let popularity = Popularity::load(snapshot, &catalogue, fusion.price_bands)?;
         Ok(Self {
             filters: Arc::new(FilterIndex::new(&catalogue)),
             sessions: None,
             covisitation: Arc::new(Covisitation::load(snapshot, catalogue.len())?),
-            popularity: Arc::new(popularity.with_bands(&catalogue, fusion.price_bands)),
+            popularity: Arc::new(popularity),
             collaborative: None,
             content: None,
             fusion,

@@ -1,3 +1,8 @@
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -37,6 +42,8 @@ pub struct Catalogue {
 }
 
 const FREE: u32 = u32::MAX;
+/// Bytes of the file that are read at once.
+const BUFFER: usize = 1 << 18;
 
 impl Catalogue {
     /// Sorts the items.
@@ -51,16 +58,38 @@ impl Catalogue {
     /// # Errors
     /// When the file is absent or unreadable, a line is not an item, or the order is broken.
     pub fn load(snapshot: &Snapshot) -> Result<Self, Error> {
-        Self::parse(&snapshot.read(files::ITEMS)?)
+        let (file, path) = open(snapshot)?;
+        Self::read(file, &path)
     }
 
-    fn parse(text: &[u8]) -> Result<Self, Error> {
-        let lines = text.split(|&byte| byte == b'\n').enumerate();
-        let items = lines
-            .filter(|(_, line)| !line.is_empty())
-            .map(|(at, line)| serde_json::from_slice(line).map_err(|e| bad(at, e.to_string())))
-            .collect::<Result<Vec<CatalogueItem>, _>>()?;
+    fn read(from: impl BufRead, path: &Path) -> Result<Self, Error> {
+        let mut items = Vec::new();
+        each_line(from, path, |line| {
+            items.push(serde_json::from_slice(line)?);
+            Ok(())
+        })?;
         Self::from_sorted(items)
+    }
+
+    /// Shows each id, in memory for one line; returns their number.
+    ///
+    /// # Errors
+    /// When the file is absent or unreadable, or a line names no item.
+    pub fn ids(snapshot: &Snapshot, each: &mut dyn FnMut(&str)) -> Result<usize, Error> {
+        #[derive(Deserialize)]
+        struct Named<'a> {
+            #[serde(borrow)]
+            item_id: Cow<'a, str>,
+        }
+        let (file, path) = open(snapshot)?;
+        let mut count = 0;
+        each_line(file, &path, |line| {
+            let named: Named<'_> = serde_json::from_slice(line)?;
+            each(&named.item_id);
+            count += 1;
+            Ok(())
+        })?;
+        Ok(count)
     }
 
     fn from_sorted(items: Vec<CatalogueItem>) -> Result<Self, Error> {
@@ -159,6 +188,33 @@ fn start(item_id: &str, slots: usize) -> usize {
     xxh3_64(item_id.as_bytes()) as usize & (slots - 1)
 }
 
+fn open(snapshot: &Snapshot) -> Result<(BufReader<File>, PathBuf), Error> {
+    let path = snapshot.file(files::ITEMS)?;
+    let file = File::open(&path).map_err(Error::io("read", &path))?;
+    Ok((BufReader::with_capacity(BUFFER, file), path))
+}
+
+/// One line is in memory at a time: all of them would take as much as the items do.
+fn each_line(
+    mut from: impl BufRead,
+    path: &Path,
+    mut each: impl FnMut(&[u8]) -> serde_json::Result<()>,
+) -> Result<(), Error> {
+    let mut line = Vec::new();
+    for at in 0.. {
+        line.clear();
+        let read = from.read_until(b'\n', &mut line);
+        if read.map_err(Error::io("read", path))? == 0 {
+            break;
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if !text.is_empty() {
+            each(text).map_err(|e| bad(at, e.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
 fn bad(at: usize, detail: String) -> Error {
     Error::Catalogue {
         name: files::ITEMS.to_owned(),
@@ -178,6 +234,10 @@ mod tests {
                 ..Default::default()
             })
             .collect()
+    }
+
+    fn parse(text: &[u8]) -> Result<Catalogue, Error> {
+        Catalogue::read(text, Path::new(files::ITEMS))
     }
 
     #[test]
@@ -212,7 +272,7 @@ mod tests {
         rows[1].cost_minor = Some(-1);
         let catalogue = Catalogue::new(rows).unwrap();
         assert_eq!(
-            Catalogue::parse(&catalogue.to_jsonl().unwrap()).unwrap(),
+            parse(&catalogue.to_jsonl().unwrap()).unwrap(),
             catalogue
         );
     }
@@ -222,9 +282,9 @@ mod tests {
         assert!(Catalogue::new(items(&["a", "a"])).is_err());
         assert!(Catalogue::new(items(&[""])).is_err());
         let text = "{\"item_id\":\"b\"}\n{\"item_id\":\"a\"}\n";
-        let error = Catalogue::parse(text.as_bytes()).unwrap_err().to_string();
+        let error = parse(text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
-        let error = Catalogue::parse(b"{\"item_id\":\"b\"}\nnot json\n")
+        let error = parse(b"{\"item_id\":\"b\"}\nnot json\n")
             .unwrap_err()
             .to_string();
         assert!(error.contains("items.jsonl line 2"), "{error}");

@@ -1,7 +1,10 @@
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use bytemuck::Pod;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 
 use crate::Error;
 
@@ -46,23 +49,27 @@ impl TensorData {
         }
     }
 
-    /// Copies out of the file's bytes, which need not be aligned for the type.
-    fn from_view(view: &TensorView<'_>) -> Option<Self> {
-        let bytes = view.data();
-        if view.dtype() == Dtype::F32 {
-            Some(Self::F32(chunks(bytes).map(f32::from_le_bytes).collect()))
-        } else if view.dtype() == Dtype::U32 {
-            Some(Self::U32(chunks(bytes).map(u32::from_le_bytes).collect()))
-        } else if view.dtype() == Dtype::U64 {
-            Some(Self::U64(chunks(bytes).map(u64::from_le_bytes).collect()))
+    /// Reads the numbers to where they stay. `None` is a type that snapshots have no use for.
+    fn read(dtype: Dtype, count: usize, from: &mut impl Read) -> Option<io::Result<Self>> {
+        if dtype == Dtype::F32 {
+            Some(numbers(count, from).map(Self::F32))
+        } else if dtype == Dtype::U32 {
+            Some(numbers(count, from).map(Self::U32))
+        } else if dtype == Dtype::U64 {
+            Some(numbers(count, from).map(Self::U64))
         } else {
             None
         }
     }
 }
 
-fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
-    bytes.as_chunks::<N>().0.iter().copied()
+#[cfg(target_endian = "big")]
+compile_error!("tensors are read as the little-endian numbers that their files hold");
+
+fn numbers<T: Pod>(count: usize, from: &mut impl Read) -> io::Result<Vec<T>> {
+    let mut numbers = vec![T::zeroed(); count];
+    from.read_exact(bytemuck::cast_slice_mut(&mut numbers))?;
+    Ok(numbers)
 }
 
 /// The named tensors of one safetensors file, in memory.
@@ -79,8 +86,9 @@ impl Tensors {
     /// and u64.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        Self::parse(&path.display().to_string(), &bytes)
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        let length = file.metadata().map_err(Error::io("read", path))?.len();
+        Self::read(&path.display().to_string(), file, length)
     }
 
     /// `file` is the name to use in errors.
@@ -88,22 +96,30 @@ impl Tensors {
     /// # Errors
     /// As [`Tensors::open`].
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
+        Self::read(file, bytes, bytes.len() as u64)
+    }
+
+    fn read(file: &str, mut from: impl Read, length: u64) -> Result<Self, Error> {
         let fail = |detail: String| Error::Tensors {
             file: file.to_owned(),
             detail,
         };
-        let parsed = SafeTensors::deserialize(bytes).map_err(|e| fail(e.to_string()))?;
+        let header = read_header(&mut from, length).map_err(fail)?;
         let mut tensors = BTreeMap::new();
-        for (name, view) in parsed.tensors() {
-            let data = TensorData::from_view(&view).ok_or_else(|| {
+        for name in header.offset_keys() {
+            let Some(TensorInfo { dtype, shape, .. }) = header.info(&name) else {
+                continue;
+            };
+            let count = shape.iter().product();
+            let data = TensorData::read(*dtype, count, &mut from);
+            let data = data.ok_or_else(|| {
                 fail(format!(
-                    "tensor {name} is {}, allowed are f32, u32, u64",
-                    view.dtype()
+                    "tensor {name} is {dtype}, allowed are f32, u32, u64"
                 ))
             })?;
-            tensors.insert(name, (view.shape().to_vec(), data));
+            let data = data.map_err(|e| fail(format!("tensor {name}: {e}")))?;
+            tensors.insert(name, (shape.clone(), data));
         }
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
         let metadata = header.metadata().iter().flatten();
         Ok(Self {
             file: file.to_owned(),
@@ -160,6 +176,35 @@ impl Tensors {
         }
     }
 
+    /// Takes the numbers of a tensor out, which has none from then on.
+    ///
+    /// # Errors
+    /// As [`Tensors::f32`].
+    pub fn take_f32(&mut self, name: &str) -> Result<Vec<f32>, Error> {
+        if let Some((_, TensorData::F32(values))) = self.tensors.get_mut(name) {
+            return Ok(std::mem::take(values));
+        }
+        self.f32(name).map(<[f32]>::to_vec)
+    }
+
+    /// # Errors
+    /// As [`Tensors::take_f32`].
+    pub fn take_u32(&mut self, name: &str) -> Result<Vec<u32>, Error> {
+        if let Some((_, TensorData::U32(values))) = self.tensors.get_mut(name) {
+            return Ok(std::mem::take(values));
+        }
+        self.u32(name).map(<[u32]>::to_vec)
+    }
+
+    /// # Errors
+    /// As [`Tensors::take_f32`].
+    pub fn take_u64(&mut self, name: &str) -> Result<Vec<u64>, Error> {
+        if let Some((_, TensorData::U64(values))) = self.tensors.get_mut(name) {
+            return Ok(std::mem::take(values));
+        }
+        self.u64(name).map(<[u64]>::to_vec)
+    }
+
     /// Checks a tensor's shape before its numbers are trusted.
     ///
     /// # Errors
@@ -193,6 +238,43 @@ impl Tensors {
             detail,
         }
     }
+}
+
+/// Headers beyond this are no headers.
+const LONGEST_HEADER: u64 = 100 << 20;
+
+/// What follows is the numbers of all tensors without a gap, up to the end.
+fn read_header(from: &mut impl Read, length: u64) -> Result<Metadata, String> {
+    let mut size = [0; 8];
+    let read = from.read_exact(&mut size);
+    read.map_err(|_| format!("{length} bytes are no header"))?;
+    let size = u64::from_le_bytes(size);
+    let rest = length
+        .checked_sub(8)
+        .and_then(|left| left.checked_sub(size));
+    let rest = rest.filter(|_| size <= LONGEST_HEADER);
+    let rest = rest.ok_or_else(|| format!("a header of {size} bytes in a file of {length}"))?;
+    let mut header = Vec::new();
+    let read = from.take(size).read_to_end(&mut header);
+    read.map_err(|e| e.to_string())?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(|e| e.to_string())?;
+    let mut end = 0;
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else {
+            continue;
+        };
+        let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, n| bits.checked_mul(*n));
+        let bytes = bits.filter(|bits| bits.is_multiple_of(8)).map(|bits| bits / 8);
+        let until = bytes.and_then(|bytes| bytes.checked_add(end));
+        if until.is_none_or(|until| info.data_offsets != (end, until)) {
+            return Err(format!("tensor {name} is not where its shape puts it"));
+        }
+        end = info.data_offsets.1;
+    }
+    if end as u64 != rest {
+        return Err(format!("{rest} bytes of numbers, the tensors take {end}"));
+    }
+    Ok(header)
 }
 
 /// The bytes of a safetensors file with these tensors, given as name, shape and numbers.
@@ -291,6 +373,43 @@ mod tests {
         assert!(message(tensors.f32("a").unwrap_err()).contains("is u32, expected f32"));
         let error = message(tensors.expect_shape("b", &[4]).unwrap_err());
         assert!(error.contains("[2, 2], expected [4]"), "{error}");
+    }
+
+    #[test]
+    fn what_is_taken_is_there_once() {
+        let mut tensors = Tensors::parse("x", &sample()).unwrap();
+        assert_eq!(tensors.take_u32("a").unwrap(), [1, 2, u32::MAX]);
+        assert_eq!(tensors.take_u32("a").unwrap(), [0; 0]);
+        assert_eq!(tensors.take_u64("c").unwrap(), [u64::MAX]);
+        assert_eq!(tensors.take_f32("b").unwrap().len(), 4);
+        let error = tensors.take_f32("a").unwrap_err().to_string();
+        assert!(error.contains("is u32, expected f32"), "{error}");
+    }
+
+    #[test]
+    fn refuses_a_header_that_does_not_tell_where_the_numbers_are() {
+        let file = |header: &str, numbers: usize| {
+            let length = (header.len() as u64).to_le_bytes();
+            let bytes = [&length[..], header.as_bytes(), &vec![0; numbers]].concat();
+            Tensors::parse("x", &bytes).map(|_| ())
+        };
+        let tensor = |shape: &str, from: u64, to: u64| {
+            format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}}}"#)
+        };
+        assert!(file(&tensor("[2]", 0, 8), 8).is_ok());
+        for (header, numbers) in [
+            (tensor("[2]", 0, 8), 7),
+            (tensor("[2]", 0, 8), 9),
+            (tensor("[2]", 4, 12), 12),
+            (tensor("[3]", 0, 8), 8),
+            (tensor("[4294967296, 4294967296]", 0, 8), 8),
+            (tensor("[2]", 8, 0), 8),
+            ("{".to_owned(), 0),
+        ] {
+            assert!(file(&header, numbers).is_err(), "{header} {numbers}");
+        }
+        let far = u64::MAX.to_le_bytes();
+        assert!(Tensors::parse("x", &far).is_err());
     }
 
     #[test]

@@ -44,18 +44,18 @@ pub(crate) fn read_sessions(
     if !snapshot.has(SESSIONS) {
         return Ok(None);
     }
-    let tensors = Tensors::open(snapshot.file(SESSIONS)?)?;
+    let mut tensors = Tensors::open(snapshot.file(SESSIONS)?)?;
     tensors.expect_shape("settings", &[STORED])?;
     let shoppers = if tensors.has(SHOPPERS) {
-        tensors.u64(SHOPPERS)?.to_vec()
+        tensors.take_u64(SHOPPERS)?
     } else {
         Vec::new()
     };
     let table = SessionTable {
         shoppers,
-        offsets: tensors.u64("offsets")?.to_vec(),
-        items: tensors.u32("items")?.to_vec(),
-        ended: tensors.u64("ended")?.to_vec(),
+        offsets: tensors.take_u64("offsets")?,
+        items: tensors.take_u32("items")?,
+        ended: tensors.take_u64("ended")?,
     };
     let mut numbers = [0.0; STORED];
     numbers.copy_from_slice(tensors.f32("settings")?);

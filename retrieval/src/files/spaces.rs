@@ -50,14 +50,14 @@ pub(crate) fn read_space(
         name: name.to_owned(),
         detail,
     };
-    let tensors = Tensors::open(snapshot.file(&space_file(name))?)?;
+    let mut tensors = Tensors::open(snapshot.file(&space_file(name))?)?;
     let &[rows, dimension] = tensors.shape("items")? else {
         return Err(misfit("tensor items has not two axes".to_owned()));
     };
     if rows != items {
         return Err(misfit(format!("{rows} vectors for {items} items")));
     }
-    let vectors = Vectors::new(tensors.f32("items")?.to_vec(), dimension)?;
+    let vectors = Vectors::new(tensors.take_f32("items")?, dimension)?;
     let length = |row: &[f32]| row.iter().map(|x| x * x).sum::<f32>().sqrt();
     let lengths = vectors.as_slice().chunks_exact(dimension).map(length);
     match lengths

@@ -14,11 +14,11 @@ pub(crate) struct Covisitation {
 
 impl Covisitation {
     pub(crate) fn load(snapshot: &Snapshot, items: usize) -> Result<Self, Error> {
-        let tensors = Tensors::open(snapshot.file(files::COVISITATION)?)?;
+        let mut tensors = Tensors::open(snapshot.file(files::COVISITATION)?)?;
         let loaded = Self {
-            offsets: tensors.u64("offsets")?.to_vec(),
-            neighbours: tensors.u32("neighbours")?.to_vec(),
-            weights: tensors.f32("weights")?.to_vec(),
+            offsets: tensors.take_u64("offsets")?,
+            neighbours: tensors.take_u32("neighbours")?,
+            weights: tensors.take_f32("weights")?,
         };
         loaded.check(items).map_err(|detail| Error::Misfit {
             file: files::COVISITATION,

@@ -4,6 +4,7 @@ use ann_index::{Bitmap, Hit};
 use snapshot::{Catalogue, Snapshot, Tensors, files};
 
 use crate::asked::Asked;
+use crate::filters::join;
 use crate::interests::Interest;
 use crate::scratch::{Sums, keep_best};
 use crate::{Error, Source, weights};
@@ -38,7 +39,11 @@ const NO_GROUP: u32 = u32::MAX;
 const FEWEST: usize = 4;
 
 impl Popularity {
-    pub(crate) fn load(snapshot: &Snapshot, catalogue: &Catalogue) -> Result<Self, Error> {
+    pub(crate) fn load(
+        snapshot: &Snapshot,
+        catalogue: &Catalogue,
+        bands: u32,
+    ) -> Result<Self, Error> {
         let tensors = Tensors::open(snapshot.file(files::POPULARITY)?)?;
         tensors.expect_shape("scores", &[catalogue.len()])?;
         let scores = tensors.f32("scores")?;
@@ -52,7 +57,9 @@ impl Popularity {
                 detail,
             });
         }
-        Ok(Self::new(scores, catalogue))
+        let mut popularity = Self::new(scores, catalogue);
+        popularity.bands = popularity.banded(catalogue, bands);
+        Ok(popularity)
     }
 
     fn new(raw: &[f32], catalogue: &Catalogue) -> Self {
@@ -80,13 +87,16 @@ impl Popularity {
     /// The same scores with each category, and what has none, cut into bands of like prices at the
     /// quantiles of its items' prices; 0 for no bands. Items of one price are in one band.
     pub(crate) fn with_bands(&self, catalogue: &Catalogue, bands: u32) -> Self {
-        let bands = match bands {
+        Self {
+            bands: self.banded(catalogue, bands),
+            ..self.clone()
+        }
+    }
+
+    fn banded(&self, catalogue: &Catalogue, bands: u32) -> Groups {
+        match bands {
             0 => Groups::default(),
             count => banded(&self.order, &self.category, catalogue, count as usize),
-        };
-        Self {
-            bands,
-            ..self.clone()
         }
     }
 
@@ -211,18 +221,19 @@ fn group(order: &[u32], catalogue: &Catalogue) -> (Vec<u32>, Vec<Vec<u32>>) {
     let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     let mut lists: Vec<Vec<u32>> = Vec::new();
     let mut category = vec![NO_GROUP; catalogue.len()];
+    let mut text = String::new();
     for &ordinal in order {
-        let path = catalogue
-            .get(ordinal)
-            .map(|item| item.category_path.join("."));
-        let Some(path) = path.filter(|path| !path.is_empty()) else {
+        let item = catalogue.get(ordinal);
+        let path = item.map_or("", |item| join(&item.category_path, &mut text));
+        if path.is_empty() {
             continue;
-        };
-        let next = u32::try_from(lists.len()).unwrap_or(NO_GROUP);
-        let number = *numbers.entry(path).or_insert(next);
-        if number == next {
-            lists.push(Vec::new());
         }
+        let number = numbers.get(path).copied().unwrap_or_else(|| {
+            let next = u32::try_from(lists.len()).unwrap_or(NO_GROUP);
+            numbers.insert(path.to_owned(), next);
+            lists.push(Vec::new());
+            next
+        });
         if let Some(list) = lists.get_mut(number as usize) {
             list.push(ordinal);
             category[ordinal as usize] = number;

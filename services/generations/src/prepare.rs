@@ -1,6 +1,7 @@
 //! From a published snapshot to a generation that is ready: fetched, examined, loaded, on the
 //! loader's thread from end to end.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,8 @@ use crate::source::Source;
 /// How long requests may hold on to a generation that was let go of before loading gives up: their
 /// deadlines end long before.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
+/// How long another role of this machine may load before this one does so as well.
+const LONGEST_TURN: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What became of a wish for a snapshot.
@@ -123,9 +126,9 @@ impl<R: Role> Kept<R> {
         let Some(fetched) = self.fetch(runtime, source, id, examined)? else {
             return Ok(None);
         };
-        let snapshot = match fetched {
+        let (snapshot, _turn) = match fetched {
             Fetched::Noted(generation) => return Ok(Some(Arc::new(generation))),
-            Fetched::Folder(snapshot) => snapshot,
+            Fetched::Folder { snapshot, turn } => (snapshot, turn),
         };
         self.reached("swap.fetched");
         self.step(id, Step::Releasing);
@@ -182,6 +185,7 @@ impl<R: Role> Kept<R> {
         if let Some(noted) = self.role.note(id, &manifest) {
             return Ok(Some(Fetched::Noted(noted)));
         }
+        let turn = runtime.block_on(source.turn(LONGEST_TURN));
         // What is let go of before loading can be had as well.
         let held = self.generations.held();
         let leaving = [&held.previous, &held.prepared];
@@ -199,7 +203,10 @@ impl<R: Role> Kept<R> {
         };
         let fits = examined.pass([gates::integrity(&snapshot)])
             && examined.pass(self.role.inspect(&snapshot));
-        Ok(fits.then(|| Fetched::Folder(Box::new(snapshot))))
+        Ok(fits.then(|| Fetched::Folder {
+            snapshot: Box::new(snapshot),
+            turn,
+        }))
     }
 
     /// Of what is live, when it is another and of the registry: a folder of this machine is not
@@ -260,7 +267,11 @@ impl<R: Role> Kept<R> {
 enum Fetched<G> {
     /// The manifest was enough.
     Noted(G),
-    Folder(Box<Snapshot>),
+    Folder {
+        snapshot: Box<Snapshot>,
+        /// Until it is ready, the other roles of this machine wait.
+        turn: Option<File>,
+    },
 }
 
 /// The verdicts so far, and the gates that need not pass.

@@ -1,8 +1,8 @@
 //! Where a role's snapshots come from, and what it remembers of them on its own disk.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata, TryLockError};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use snapshot::Registry;
@@ -11,6 +11,9 @@ use crate::settings::Setup;
 
 /// How the names of memories end.
 const MEMORY: &str = ".live.json";
+/// The file that whoever loads holds locked.
+const TURN: &str = ".turn";
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A snapshot that came less than this ago may be on its way into another role.
 const YOUNG: Duration = Duration::from_secs(3_600);
 
@@ -82,6 +85,25 @@ impl Source {
         snapshot::prune(&self.cache, &keep)
     }
 
+    /// One at a time of those that share the cache fetches and loads, until it drops what this
+    /// returns: two at once would take two cores, and twice the memory's bandwidth, from those that
+    /// answer on the same machine. `None` when it waited for as long as `patience`, or where files
+    /// know no locks.
+    pub(crate) async fn turn(&self, patience: Duration) -> Option<File> {
+        std::fs::create_dir_all(&self.cache).ok()?;
+        let turn = File::create(self.cache.join(TURN)).ok()?;
+        let begun = Instant::now();
+        loop {
+            match turn.try_lock() {
+                Ok(()) => return Some(turn),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < patience => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
+            }
+        }
+    }
+
     fn memory(&self) -> PathBuf {
         self.cache.join(format!("{}{MEMORY}", self.role))
     }
@@ -130,6 +152,26 @@ mod tests {
         let (remembered, folder) = source.remembered().unwrap();
         assert_eq!(remembered, live("b"));
         assert_eq!(folder, dir.path().join("cache/b"));
+    }
+
+    #[tokio::test]
+    async fn roles_that_share_a_cache_load_one_after_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (
+            source(dir.path(), "candidates"),
+            source(dir.path(), "recovery"),
+        );
+        let turn = one.turn(Duration::ZERO).await.unwrap();
+        assert!(other.turn(Duration::from_millis(30)).await.is_none());
+        let next = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(turn);
+        };
+        let (waited, ()) = tokio::join!(other.turn(Duration::from_secs(60)), next);
+        assert!(waited.is_some());
+        assert!(one.turn(Duration::ZERO).await.is_none());
+        drop(waited);
+        assert!(one.turn(Duration::ZERO).await.is_some());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Index, catalogue and models speak of the same items, in as many dimensions.
 
+use std::collections::BTreeSet;
+
 use kit::causes::causes;
 use retrieval::files::{SESSIONS, SPACE, space_file};
 use snapshot::{Catalogue, Error, Snapshot, TensorFile, Verdict, files, gates};
 
-use super::golden;
+use super::golden::{self, Request};
 use crate::role::ROLE;
 
 const ITEMS_BAR: &str = "all files speak of the catalogue's items";
@@ -14,19 +16,35 @@ const PADDING: u32 = u32::MAX;
 /// Counts and places of items in every file against the catalogue, and the names that stored
 /// requests use.
 pub(super) fn items(snapshot: &Snapshot) -> Verdict {
-    let outcome = Catalogue::load(snapshot).map_err(|error| causes(&error));
-    let outcome =
-        outcome.and_then(|catalogue| misfit(snapshot, &catalogue).map_or(Ok(catalogue.len()), Err));
-    let (measured, passed) = match outcome {
+    let (measured, passed) = match fit(snapshot) {
         Ok(items) => (format!("{items} items in every file"), true),
         Err(misfit) => (misfit, false),
     };
     Verdict::new(gates::ITEMS, ROLE, measured, ITEMS_BAR, passed)
 }
 
-/// The first thing that does not fit.
-fn misfit(snapshot: &Snapshot, catalogue: &Catalogue) -> Option<String> {
-    let n = catalogue.len();
+/// The number of items, or the first thing that does not fit. The catalogue is looked through and
+/// not loaded: that comes later, and once.
+fn fit(snapshot: &Snapshot) -> Result<usize, String> {
+    let requests = golden::requests(snapshot).unwrap_or_default();
+    let mut unknown: BTreeSet<&str> = requests.iter().flat_map(Request::answered).collect();
+    let n = Catalogue::ids(snapshot, &mut |id| {
+        unknown.remove(id);
+    });
+    let n = n.map_err(|error| causes(&error))?;
+    let places = [
+        (files::COVISITATION, "neighbours"),
+        (SESSIONS, "items"),
+        (files::QUERIES, "neighbours"),
+    ];
+    let mut places = places.into_iter();
+    let misfit = wrong_count(snapshot, n)
+        .or_else(|| places.find_map(|(file, tensor)| wrong_place(snapshot, file, tensor, n)))
+        .or_else(|| unknown.first().map(|item| unknown_name(item)));
+    misfit.map_or(Ok(n), Err)
+}
+
+fn wrong_count(snapshot: &Snapshot, n: usize) -> Option<String> {
     let counts = [
         (files::COVISITATION.to_owned(), "offsets", n + 1),
         (files::POPULARITY.to_owned(), "scores", n),
@@ -34,20 +52,11 @@ fn misfit(snapshot: &Snapshot, catalogue: &Catalogue) -> Option<String> {
     let spaces = snapshot.manifest().spaces.iter();
     let spaces = spaces.map(|space| (space_file(&space.name), "items", n));
     let mut counts = counts.into_iter().chain(spaces);
-    let wrong_count = counts.find_map(|(file, tensor, expected)| {
+    counts.find_map(|(file, tensor, expected)| {
         let found = *open(snapshot, &file)?.shape(tensor)?.first()?;
         let said = || format!("{file}: {found} {tensor} for {n} items of the catalogue");
         (found != expected).then(said)
-    });
-    let places = [
-        (files::COVISITATION, "neighbours"),
-        (SESSIONS, "items"),
-        (files::QUERIES, "neighbours"),
-    ];
-    let mut places = places.into_iter();
-    wrong_count
-        .or_else(|| places.find_map(|(file, tensor)| wrong_place(snapshot, file, tensor, n)))
-        .or_else(|| unknown_name(snapshot, catalogue))
+    })
 }
 
 /// A file that is not there, or is no tensor file, is for loading to complain about.
@@ -71,14 +80,11 @@ fn wrong_place(snapshot: &Snapshot, file: &str, tensor: &str, n: usize) -> Optio
 }
 
 /// Requests were made from the same catalogue, so each name in an answer is one of its.
-fn unknown_name(snapshot: &Snapshot, catalogue: &Catalogue) -> Option<String> {
-    let requests = golden::requests(snapshot).ok()?;
-    let mut names = requests.iter().flat_map(|request| request.answered());
-    let unknown = names.find(|name| catalogue.ordinal(name).is_none())?;
-    Some(format!(
-        "{}: item {unknown:?} is not in the catalogue",
+fn unknown_name(item: &str) -> String {
+    format!(
+        "{}: item {item:?} is not in the catalogue",
         files::GOLDEN_RETRIEVE
-    ))
+    )
 }
 
 /// Vectors, their index's queries and what folds carts in have the manifest's dimension. `None`

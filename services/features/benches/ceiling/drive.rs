@@ -21,8 +21,11 @@ const QUESTIONS: usize = 100;
 /// What is measured, from the least work to the most.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Pipelined reads without gRPC, as many at a time.
+    /// Pipelined reads of the values that hold all of a shopper, without gRPC, as many at a time.
     Raw,
+    /// Pipelined reads of the features themselves, as a store keeps them that computes them when they
+    /// are written: a hash for each shopper, a field for each feature.
+    RawFeatures,
     Empty,
     Echo,
     EchoAndRead,
@@ -30,8 +33,9 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Raw,
+        Self::RawFeatures,
         Self::Empty,
         Self::Echo,
         Self::EchoAndRead,
@@ -40,7 +44,8 @@ impl Target {
 
     pub(crate) fn describe(self) -> &'static str {
         match self {
-            Self::Raw => "raw pipelined reads, no gRPC",
+            Self::Raw => "raw GET of each shopper, no gRPC",
+            Self::RawFeatures => "raw HMGET of the features",
             Self::Empty => "empty gRPC answer",
             Self::Echo => "echo of the same answer",
             Self::EchoAndRead => "echo and raw reads",
@@ -52,7 +57,7 @@ impl Target {
         match self {
             Self::Empty => "empty",
             Self::EchoAndRead => "read",
-            Self::Raw | Self::Echo | Self::GetFeatures => "same",
+            Self::Raw | Self::RawFeatures | Self::Echo | Self::GetFeatures => "same",
         }
     }
 }
@@ -96,6 +101,7 @@ impl Driver {
     ) -> Result<Windows, Status> {
         let (features, echo) = (clients(features).await, clients(echo).await);
         let reads = Reads::open(redis).await;
+        self.lay_out(&mut features[0].clone(), &reads).await?;
         let mut windows = Windows::new();
         for round in 0..=self.rounds {
             let mut rates = [0.0; Target::ALL.len()];
@@ -118,6 +124,19 @@ impl Driver {
         Ok(windows)
     }
 
+    /// Writes the features of all shoppers of the questions, to be read one by one.
+    async fn lay_out(
+        &self,
+        features: &mut FeatureServiceClient<Channel>,
+        reads: &Reads,
+    ) -> Result<(), Status> {
+        for question in self.questions.iter() {
+            let answer = features.get_features(question.clone()).await?;
+            reads.lay_out(question, answer.get_ref()).await;
+        }
+        Ok(())
+    }
+
     async fn window(
         &self,
         target: Target,
@@ -138,10 +157,13 @@ impl Driver {
                     while !over.load(Ordering::Relaxed) {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let question = &questions[at % questions.len()];
-                        if target == Target::Raw {
-                            reads.read(&question.entities).await;
-                        } else {
-                            ask(&mut client, target, question).await?;
+                        match target {
+                            Target::Raw => reads.read(&question.entities).await,
+                            Target::RawFeatures => reads.read_features(question).await,
+                            Target::Empty
+                            | Target::Echo
+                            | Target::EchoAndRead
+                            | Target::GetFeatures => ask(&mut client, target, question).await?,
                         }
                         done += 1;
                     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kit::Live;
+use prost::Message as _;
 use proto::v1 as pb;
 use proto::v1::feature_service_client::FeatureServiceClient;
 use proto::v1::feature_service_server::{FeatureService, FeatureServiceServer};
@@ -108,6 +109,37 @@ impl Reads {
         }
     }
 
+    /// A hash for each shopper, with what was answered under the features' names.
+    pub(crate) async fn lay_out(
+        &self,
+        question: &pb::GetFeaturesRequest,
+        answer: &pb::GetFeaturesResponse,
+    ) {
+        let mut pipeline = redis::Pipeline::with_capacity(question.entities.len());
+        for (entity, row) in question.entities.iter().zip(&answer.rows) {
+            let hash = pipeline.cmd("HSET").arg(hash_of(entity));
+            for (name, value) in question.features.iter().zip(&row.values) {
+                hash.arg(name).arg(value.encode_to_vec());
+            }
+        }
+        let mut connection = self.connection.clone();
+        let written: redis::RedisResult<()> = pipeline.query_async(&mut connection).await;
+        written.expect("writes");
+    }
+
+    pub(crate) async fn read_features(&self, question: &pb::GetFeaturesRequest) {
+        let mut pipeline = redis::Pipeline::with_capacity(question.entities.len());
+        for entity in &question.entities {
+            let fields = &question.features;
+            pipeline.cmd("HMGET").arg(hash_of(entity)).arg(fields);
+        }
+        let mut connection = self.connection.clone();
+        let rows: Vec<Vec<Vec<u8>>> = pipeline.query_async(&mut connection).await.expect("reads");
+        let expected = question.entities.len() * question.features.len();
+        assert_eq!(rows.iter().map(Vec::len).sum::<usize>(), expected);
+        std::hint::black_box(rows);
+    }
+
     pub(crate) async fn read(&self, entities: &[pb::Entity]) {
         let mut pipeline = redis::Pipeline::with_capacity(entities.len());
         for entity in entities {
@@ -121,6 +153,13 @@ impl Reads {
         let values: Vec<Vec<u8>> = pipeline.query_async(&mut connection).await.expect("reads");
         assert_eq!(values.len(), entities.len(), "every shopper has a value");
         std::hint::black_box(values);
+    }
+}
+
+fn hash_of(entity: &pb::Entity) -> String {
+    match &entity.id {
+        Some(pb::entity::Id::ShopperId(id)) => format!("features:{id}"),
+        _ => String::new(),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! In one run, in interleaved windows, with the same client: an empty call, an echo of the same
 //! answer, an echo that also reads the same values from Redis, and the real role; and, without any
-//! gRPC, the raw pipelined reads alone. Each server is a process of its own.
+//! gRPC, pipelined reads alone: of the values that the role keeps, and of the features themselves
+//! from hashes, as other feature stores keep them. Each server is a process of its own.
 //!
 //! `make ceiling ARGS="--seconds 1 --rounds 8 --in-flight 32"`
 #![allow(
