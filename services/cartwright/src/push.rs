@@ -38,6 +38,7 @@ pub(crate) struct Totals {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) url: String,
+    pub(crate) access: remote::Access,
     /// Events in a second; as fast as the server takes them when absent.
     pub(crate) rate: Option<u32>,
     /// How long to try again while the server is away.
@@ -137,7 +138,7 @@ fn start<S: Source>(
     work: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<mpsc::Receiver<News>> {
     let (say, news) = mpsc::channel(64);
-    let channel = remote::connect_lazily(&settings.url)?;
+    let channel = remote::connect_lazily(&settings.url, &settings.access)?;
     let mut senders = Vec::with_capacity(LANES);
     for _ in 0..LANES {
         let (sender, batches) = mpsc::channel(QUEUE);

@@ -25,6 +25,8 @@ pub(crate) struct Args {
     /// The recovery role
     #[arg(long, value_name = "URL", default_value = remote::RECOVERY)]
     to: String,
+    #[command(flatten)]
+    access: remote::Access,
     /// Items of the cart, instead of the stored cart
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     cart: Vec<String>,
@@ -63,7 +65,7 @@ async fn ask(args: &Args) -> anyhow::Result<pb::Decision> {
             .hint("name a shopper")
             .into());
     }
-    let mut client = RecoveryServiceClient::new(remote::connect(&args.to).await?);
+    let mut client = RecoveryServiceClient::new(remote::connect(&args.to, &args.access).await?);
     let decision = client.decide(request(args)).await;
     Ok(decision
         .map_err(|status| remote::refused("decide", &status))?
@@ -145,6 +147,12 @@ fn details(decision: &pb::Decision) -> Vec<(&'static str, String)> {
             format!("{name}, worth {worth}; {}", other.flips_when),
         ));
     }
+    let promised = [
+        ("code", &decision.coupon_code),
+        ("link", &decision.restore_token),
+    ];
+    let promised = promised.into_iter().filter(|(_, text)| !text.is_empty());
+    rows.extend(promised.map(|(name, text)| (name, text.clone())));
     rows.push(("propensity", format!("{:.3}", decision.propensity)));
     rows.push(("generation", decision.generation.clone()));
     rows.push(("time", stages(decision)));
@@ -232,5 +240,8 @@ pub(crate) fn as_json(decision: &pb::Decision) -> serde_json::Value {
         "decided_at": decision.decided_at.as_ref().map(|at| output::rfc3339(wire::millis(at).0)),
         "cart_version": decision.cart_version,
         "trace_id": decision.trace_id,
+        "coupon_code": decision.coupon_code,
+        "restore_token": decision.restore_token,
+        "offer_ends_at": decision.offer_ends_at.as_ref().map(|at| output::rfc3339(wire::millis(at).0)),
     })
 }

@@ -11,7 +11,7 @@ use comfy_table::{Cell, Color};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, remote};
 
 /// Checks this machine, the store, a snapshot and running servers
 ///
@@ -30,6 +30,8 @@ pub(crate) struct Args {
     /// Check these running servers
     #[arg(long, value_name = "URL,…", value_delimiter = ',')]
     to: Vec<String>,
+    #[command(flatten)]
+    access: remote::Access,
     /// Where the embedded store would be
     #[arg(long, value_name = "DIR", default_value = "./data")]
     data: PathBuf,
@@ -116,7 +118,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
         findings.extend(model::examine(dir));
     }
     for url in &args.to {
-        findings.push(servers::examine(url).await);
+        findings.push(servers::examine(url, &args.access).await);
     }
     findings
 }

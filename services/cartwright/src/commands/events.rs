@@ -47,6 +47,8 @@ struct Push {
     /// The features role
     #[arg(long, value_name = "URL", default_value = remote::FEATURES)]
     to: String,
+    #[command(flatten)]
+    access: remote::Access,
     /// Events per second; as fast as the server takes them when absent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
@@ -96,6 +98,7 @@ async fn push_file(args: &Push) -> anyhow::Result<()> {
     let started = Instant::now();
     let settings = Settings {
         url: args.to.clone(),
+        access: args.access.clone(),
         rate: args.rate,
         patience: Duration::from_secs(args.patience),
     };

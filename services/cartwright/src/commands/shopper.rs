@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use proto::v1 as pb;
 use proto::v1::feature_service_client::FeatureServiceClient;
 use proto::v1::shopper_service_client::ShopperServiceClient;
-use tonic::transport::Channel;
 
 use feature_store::{EntityKind, Millis, Registry};
 
+use crate::remote::Channel;
 use crate::{output, remote, wire};
 
 /// Shows, exports and erases what is known of a shopper
@@ -19,7 +19,8 @@ use crate::{output, remote, wire};
 #[command(after_help = "Examples:
   cartwright shopper show 42
   cartwright shopper export --shopper 42 > 42.jsonl
-  cartwright shopper erase --shopper 42 --yes")]
+  cartwright shopper erase --shopper 42 --yes
+  CARTWRIGHT_TOKEN=… cartwright shopper export --shopper 42      where servers want a token")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -42,6 +43,8 @@ struct Show {
     /// The features role
     #[arg(long, value_name = "URL", default_value = remote::FEATURES)]
     to: String,
+    #[command(flatten)]
+    access: remote::Access,
     /// The time to look from, instead of the server's clock
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
@@ -57,7 +60,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn show(show: &Show) -> anyhow::Result<()> {
     super::block_on(async {
-        let channel = remote::connect(&show.to).await?;
+        let channel = remote::connect(&show.to, &show.access).await?;
         let now = show
             .now
             .map(|at| wire::timestamp(Millis(at.as_millisecond())));

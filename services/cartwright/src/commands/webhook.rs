@@ -4,8 +4,8 @@ use clap::Subcommand;
 use proto::v1 as pb;
 use proto::v1::recovery_service_client::RecoveryServiceClient;
 use serde_json::json;
-use tonic::transport::Channel;
 
+use crate::remote::{Access, Channel};
 use crate::{output, remote, wire};
 
 /// Lists and redrives the actions that the webhook's receiver did not take
@@ -28,6 +28,8 @@ enum Command {
         /// The recovery role
         #[arg(long, value_name = "URL", default_value = remote::RECOVERY)]
         to: String,
+        #[command(flatten)]
+        access: remote::Access,
         /// At most so many
         #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         limit: u32,
@@ -45,6 +47,8 @@ enum Command {
         /// The recovery role
         #[arg(long, value_name = "URL", default_value = remote::RECOVERY)]
         to: String,
+        #[command(flatten)]
+        access: remote::Access,
         /// Those of these decisions
         #[arg(
             long,
@@ -61,12 +65,22 @@ enum Command {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
-        Command::List { to, limit, json } => list(to, *limit, *json),
-        Command::Redrive { to, id, all } => redrive(to, id, *all),
+        Command::List {
+            to,
+            access,
+            limit,
+            json,
+        } => list((to, access), *limit, *json),
+        Command::Redrive {
+            to,
+            access,
+            id,
+            all,
+        } => redrive((to, access), id, *all),
     }
 }
 
-fn list(to: &str, limit: u32, as_json: bool) -> anyhow::Result<()> {
+fn list(to: (&str, &Access), limit: u32, as_json: bool) -> anyhow::Result<()> {
     let letters = super::block_on(async {
         let request = pb::ListDeadLettersRequest { limit };
         let listed = client(to).await?.list_dead_letters(request).await;
@@ -109,7 +123,7 @@ fn list(to: &str, limit: u32, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn redrive(to: &str, ids: &[String], all: bool) -> anyhow::Result<()> {
+fn redrive(to: (&str, &Access), ids: &[String], all: bool) -> anyhow::Result<()> {
     let redriven = super::block_on(async {
         let request = pb::RedriveDeadLettersRequest {
             decision_ids: ids.to_vec(),
@@ -127,6 +141,8 @@ fn redrive(to: &str, ids: &[String], all: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn client(to: &str) -> anyhow::Result<RecoveryServiceClient<Channel>> {
-    Ok(RecoveryServiceClient::new(remote::connect(to).await?))
+async fn client((to, access): (&str, &Access)) -> anyhow::Result<RecoveryServiceClient<Channel>> {
+    Ok(RecoveryServiceClient::new(
+        remote::connect(to, access).await?,
+    ))
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use proto::v1 as pb;
 use proto::v1::recovery_service_client::RecoveryServiceClient;
-use tonic::transport::Channel;
 
 use super::Arrival;
-use crate::remote;
+use crate::remote::{self, Access, Channel};
 
 const GROUP: &str = "mail";
 /// Acknowledgements that are sent together.
@@ -39,7 +38,7 @@ impl Receiver {
         let mut count = 0;
         loop {
             for url in &self.urls {
-                if let Ok(channel) = remote::connect(url).await {
+                if let Ok(channel) = remote::connect(url, &Access::default()).await {
                     self.read(channel, &mut keep, &mut count).await?;
                 }
                 tokio::time::sleep(WAIT).await;

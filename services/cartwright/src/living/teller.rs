@@ -9,11 +9,11 @@ use proto::v1::event_service_client::EventServiceClient;
 use proto::v1::recovery_service_client::RecoveryServiceClient;
 use proto::v1::shopper_service_client::ShopperServiceClient;
 use simulator::Person;
-use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use crate::failure::Failure;
-use crate::{remote, wire};
+use crate::remote::{self, Channel};
+use crate::wire;
 
 /// How long a server may be away before it is taken for gone.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -32,9 +32,10 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn new(features: &str, recovery: &[String]) -> anyhow::Result<Self> {
-        let features = remote::connect_lazily(features)?;
+        let open = remote::Access::default();
+        let features = remote::connect_lazily(features, &open)?;
         let recovery = recovery.iter().map(|url| {
-            let channel = remote::connect_lazily(url)?;
+            let channel = remote::connect_lazily(url, &open)?;
             Ok(RecoveryServiceClient::new(channel))
         });
         Ok(Self {

@@ -7,12 +7,11 @@ use proto::v1::event_result::Status as Outcome;
 use proto::v1::event_service_client::EventServiceClient;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::{LANES, News, Numbered, Refusal, Settings, Totals};
 use crate::failure::Failure;
-use crate::remote;
+use crate::remote::{self, Channel};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

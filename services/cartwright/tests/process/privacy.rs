@@ -16,7 +16,7 @@ use proto::v1::recovery_service_client::RecoveryServiceClient;
 use proto::v1::shopper_service_client::ShopperServiceClient;
 use tonic::transport::Channel;
 
-use super::support::{Redis, Server, await_some, run, snapshot, succeed, text};
+use super::support::{Redis, Server, await_some, cartwright, run, snapshot, succeed, text};
 
 /// What must appear nowhere: ids of people, of their devices, and of what they did.
 const ANNA: &str = "anna.4711@example.org";
@@ -504,4 +504,108 @@ fn who_is_erased_leaves_the_snapshot_that_is_served_and_the_next_one() {
     assert_eq!(report["privacy"]["erased_events"], 2, "{report}");
     let items = fs::read_to_string(next.join("items.jsonl")).unwrap();
     assert!(items.contains("his") && !items.contains("hers"), "{items}");
+}
+
+/// A certificate for this machine, and its key; `None` where openssl is not installed.
+#[expect(clippy::print_stderr, reason = "a test says what it did not check")]
+fn certificate(folder: &std::path::Path) -> Option<(String, String)> {
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"])
+        .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-subj", "/CN=127.0.0.1", "-addext"])
+        .args(["subjectAltName=IP:127.0.0.1", "-addext"])
+        .args(["basicConstraints=critical,CA:FALSE"])
+        .args(["-out", text(&cert), "-keyout", text(&key)])
+        .output();
+    match made {
+        Ok(made) => assert!(made.status.success(), "{made:?}"),
+        Err(error) => {
+            eprintln!("without TLS: openssl does not start: {error}");
+            return None;
+        }
+    }
+    Some((text(&cert).to_owned(), text(&key).to_owned()))
+}
+
+/// A features role that wants tokens, over TLS where that can be.
+struct Guarded {
+    server: Server,
+    url: String,
+    ca: Option<String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Guarded {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, data) = (
+            folder.path().join("features.toml"),
+            folder.path().join("data"),
+        );
+        let mut settings = String::from("[security]\n");
+        let certificate = certificate(folder.path());
+        if let Some((cert, key)) = &certificate {
+            settings += &format!("tls_cert = {cert:?}\ntls_key = {key:?}\n");
+        }
+        for (token, scope) in [("who-reads", "read"), ("who-erases", "erase")] {
+            settings += &format!("[[security.tokens]]\ntoken = {token:?}\nscopes = [{scope:?}]\n");
+        }
+        fs::write(&config, settings).unwrap();
+        let place = ["--addr", "127.0.0.1:0", "--admin", "none"];
+        let args = ["features", "--config", text(&config), "--data", text(&data)];
+        let server = Server::start(&[&args[..], &place[..]].concat(), 1);
+        let scheme = if certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        Self {
+            url: format!("{scheme}://127.0.0.1:{}", server.port("features")),
+            server,
+            ca: certificate.map(|(cert, _)| cert),
+            _folder: folder,
+        }
+    }
+
+    /// The exit code of a command that asks it, and what it said.
+    fn hears(&self, command: &[&str], token: Option<&str>) -> (Option<i32>, String) {
+        let mut process = cartwright();
+        process.args(command).args(["--to", &self.url]);
+        process.env_remove("CARTWRIGHT_TOKEN");
+        process.envs(token.map(|token| ("CARTWRIGHT_TOKEN", token)));
+        process.envs(self.ca.as_ref().map(|ca| ("CARTWRIGHT_CA", ca)));
+        let output = process.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (output.status.code(), said)
+    }
+}
+
+#[test]
+fn who_exports_or_erases_shows_a_token_where_servers_want_one() {
+    let mut guarded = Guarded::start();
+    for command in [
+        &["shopper", "erase", "--shopper", ANNA, "--yes"][..],
+        &["shopper", "export", "--shopper", ANNA],
+    ] {
+        for token in [None, Some("who-reads"), Some("who-knows")] {
+            let (code, said) = guarded.hears(command, token);
+            assert_eq!(code, Some(1), "{command:?} {token:?}: {said}");
+            assert!(said.contains("CARTWRIGHT_TOKEN"), "{said}");
+            assert!(token.is_none_or(|token| !said.contains(token)), "{said}");
+        }
+        let (code, said) = guarded.hears(command, Some("who-erases"));
+        assert_eq!(code, Some(0), "{command:?}: {said}");
+    }
+    let (code, said) = guarded.hears(&["doctor", "--token", "who-reads"], None);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = guarded.hears(&["doctor", "--token", "who\nreads"], None);
+    assert!(code == Some(1) && said.contains("--token"), "{said}");
+    if guarded.ca.take().is_some() {
+        let (code, said) = guarded.hears(&["doctor"], Some("who-reads"));
+        assert!(code == Some(1) && said.contains("--ca"), "{said}");
+    }
+    guarded.server.terminate();
+    assert!(guarded.server.wait().success());
 }

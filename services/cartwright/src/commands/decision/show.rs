@@ -22,6 +22,8 @@ pub(super) struct Args {
     /// The recovery role
     #[arg(long, value_name = "URL", default_value = remote::RECOVERY)]
     to: String,
+    #[command(flatten)]
+    access: remote::Access,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -29,7 +31,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let told = block_on(async {
-        let mut client = RecoveryServiceClient::new(remote::connect(&args.to).await?);
+        let mut client = RecoveryServiceClient::new(remote::connect(&args.to, &args.access).await?);
         let request = pb::GetDecisionRequest {
             shopper_id: args.shopper.clone(),
             decision_id: args.id.clone(),

@@ -15,7 +15,7 @@ use crate::output::{self, Steps};
 use crate::push::{self, InMemory, News, Totals};
 use crate::reading::Log;
 use crate::roles::Together;
-use crate::wire;
+use crate::{remote, wire};
 
 /// How long to wait for a server that was just started.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,6 +105,7 @@ fn owned(last: std::collections::BTreeMap<&str, EventKind>) -> LastChanges {
 async fn push(urls: &Urls, events: Vec<feature_store::Event>) -> anyhow::Result<Totals> {
     let settings = push::Settings {
         url: urls.features.clone(),
+        access: remote::Access::default(),
         rate: None,
         patience: PATIENCE,
     };

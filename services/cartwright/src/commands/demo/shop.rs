@@ -8,10 +8,10 @@ use proto::v1::catalog_service_client::CatalogServiceClient;
 use proto::v1::feature_service_client::FeatureServiceClient;
 use proto::v1::recovery_service_client::RecoveryServiceClient;
 use proto::v1::shopper_service_client::ShopperServiceClient;
-use tonic::transport::Channel;
 
 use crate::failure::Failure;
-use crate::{remote, wire};
+use crate::remote::{self, Channel};
+use crate::wire;
 
 /// As many as one request may carry.
 const ITEMS_A_REQUEST: usize = 1_000;
@@ -39,8 +39,9 @@ impl Shop {
         recovery: &str,
         now: prost_types::Timestamp,
     ) -> anyhow::Result<Self> {
-        let features = remote::connect(features).await?;
-        let recovery = RecoveryServiceClient::new(remote::connect(recovery).await?);
+        let open = remote::Access::default();
+        let features = remote::connect(features, &open).await?;
+        let recovery = RecoveryServiceClient::new(remote::connect(recovery, &open).await?);
         Ok(Self {
             features,
             recovery,

@@ -6,13 +6,14 @@ use proto::v1::snapshot_service_client::SnapshotServiceClient;
 use kit::Clock;
 
 use super::Finding;
+use crate::remote::Access;
 use crate::{output, remote, wire};
 
 /// Simulated clocks differ by years; this only catches clocks that drift.
 const DRIFT_MS: i64 = 5_000;
 
-pub(super) async fn examine(url: &str) -> Finding {
-    let channel = match remote::connect(url).await {
+pub(super) async fn examine(url: &str, access: &Access) -> Finding {
+    let channel = match remote::connect(url, access).await {
         Ok(channel) => channel,
         Err(error) => return Finding::fail(url, error.to_string()),
     };

@@ -27,6 +27,8 @@ pub(super) struct Args {
     /// The features role
     #[arg(long, value_name = "URL", default_value = remote::FEATURES)]
     to: String,
+    #[command(flatten)]
+    access: remote::Access,
     /// Print the counts as JSON
     #[arg(long)]
     json: bool,
@@ -43,7 +45,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             .into());
     }
     let answer = block_on(async {
-        let mut client = ShopperServiceClient::new(remote::connect(&args.to).await?);
+        let mut client = ShopperServiceClient::new(remote::connect(&args.to, &args.access).await?);
         let request = pb::EraseShopperRequest {
             shopper_id: args.shopper.clone(),
         };

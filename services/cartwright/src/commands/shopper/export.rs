@@ -28,6 +28,8 @@ pub(super) struct Args {
     /// The features role
     #[arg(long, value_name = "URL", default_value = remote::FEATURES)]
     to: String,
+    #[command(flatten)]
+    access: remote::Access,
     /// Print a table of counts instead
     #[arg(long)]
     table: bool,
@@ -35,7 +37,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let counts = block_on(async {
-        let mut client = ShopperServiceClient::new(remote::connect(&args.to).await?);
+        let mut client = ShopperServiceClient::new(remote::connect(&args.to, &args.access).await?);
         let request = pb::ExportShopperRequest {
             shopper_id: args.shopper.clone(),
         };

@@ -141,6 +141,7 @@ impl Asked<'_> {
         let bar = output::count_bar(u64::try_from(self.log.events.len()).ok(), "pushing");
         let settings = push::Settings {
             url: features,
+            access: crate::remote::Access::default(),
             rate: None,
             patience: std::time::Duration::from_secs(10),
         };

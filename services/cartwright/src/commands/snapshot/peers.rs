@@ -6,9 +6,9 @@ use futures::future::join_all;
 use proto::v1 as pb;
 use proto::v1::snapshot_service_client::SnapshotServiceClient;
 use snapshot::Verdict;
-use tonic::transport::Channel;
 
 use crate::failure::Failure;
+use crate::remote::Channel;
 use crate::{output, remote};
 
 /// Fetching, loading and measuring a large snapshot takes minutes.
@@ -30,6 +30,8 @@ pub(super) struct Args {
         requires = "peers"
     )]
     exclude: Vec<String>,
+    #[command(flatten)]
+    access: remote::Access,
 }
 
 /// Servers that can be reached.
@@ -51,7 +53,7 @@ impl Args {
     pub(super) async fn connect_those_there(&self) -> anyhow::Result<Peers> {
         let mut there = Vec::new();
         for name in self.peers.iter().filter(|one| !self.exclude.contains(one)) {
-            match remote::connect(name).await {
+            match remote::connect(name, &self.access).await {
                 Ok(channel) => there.push(Peer {
                     name: name.clone(),
                     client: SnapshotServiceClient::new(channel),
@@ -73,7 +75,7 @@ impl Args {
         }
         let wanted = self.peers.iter().filter(|one| !self.exclude.contains(one));
         let connecting = wanted.map(|name| async move {
-            let channel = remote::connect(name).await;
+            let channel = remote::connect(name, &self.access).await;
             let channel = channel.map_err(|error| {
                 Failure::new(format!("{error}, so nothing was activated"))
                     .hint(format!("start it, or leave it out with --exclude {name}"))
