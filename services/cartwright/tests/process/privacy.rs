@@ -596,7 +596,9 @@ fn who_exports_or_erases_shows_a_token_where_servers_want_one() {
             assert!(token.is_none_or(|token| !said.contains(token)), "{said}");
         }
         let (code, said) = guarded.hears(command, Some("who-erases"));
-        assert_eq!(code, Some(0), "{command:?}: {said}");
+        // Of nobody there is nothing to export, which only who may is told.
+        let may = code == Some(0) || said.contains("nothing is known of shopper");
+        assert!(may, "{command:?}: {said}");
     }
     let (code, said) = guarded.hears(&["doctor", "--token", "who-reads"], None);
     assert_eq!(code, Some(0), "{said}");
