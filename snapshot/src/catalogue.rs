@@ -271,10 +271,7 @@ mod tests {
         rows[0].margin_rate = Some(0.1 + 0.2);
         rows[1].cost_minor = Some(-1);
         let catalogue = Catalogue::new(rows).unwrap();
-        assert_eq!(
-            parse(&catalogue.to_jsonl().unwrap()).unwrap(),
-            catalogue
-        );
+        assert_eq!(parse(&catalogue.to_jsonl().unwrap()).unwrap(), catalogue);
     }
 
     #[test]

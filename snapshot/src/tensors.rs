@@ -263,8 +263,13 @@ fn read_header(from: &mut impl Read, length: u64) -> Result<Metadata, String> {
         let Some(info) = header.info(&name) else {
             continue;
         };
-        let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, n| bits.checked_mul(*n));
-        let bytes = bits.filter(|bits| bits.is_multiple_of(8)).map(|bits| bits / 8);
+        let bits = info
+            .shape
+            .iter()
+            .try_fold(info.dtype.bitsize(), |bits, n| bits.checked_mul(*n));
+        let bytes = bits
+            .filter(|bits| bits.is_multiple_of(8))
+            .map(|bits| bits / 8);
         let until = bytes.and_then(|bytes| bytes.checked_add(end));
         if until.is_none_or(|until| info.data_offsets != (end, until)) {
             return Err(format!("tensor {name} is not where its shape puts it"));
