@@ -34,7 +34,8 @@ if [ "$quick" = yes ]; then
     sizes=("3000 16" "2000 16" "4000 16")
     swaps=4 window=2s after=500ms settle=5s rate=60
 else
-    sizes=("1000000 64" "20000 64" "30000 64")
+    # The large one is every fifth: swapped in four times, and left as often.
+    sizes=("1000000 64" "20000 64" "30000 64" "25000 64" "35000 64")
     swaps=20 window=10s after=1s settle=75s rate=
 fi
 echo "drill 2 of 5: ${#sizes[@]} snapshots" >&2
