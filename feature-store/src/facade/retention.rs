@@ -151,8 +151,8 @@ impl Ender {
             }
         }
         self.ran_in = Some(hour);
-        let is_done = |at: Millis| at.saturating_add(Duration::from_hours(24)) > now;
-        if self.walked_at.is_none_or(|at| !is_done(at)) {
+        let yesterday = now.saturating_sub(Duration::from_hours(24));
+        if self.walked_at.is_none_or(|at| at <= yesterday) {
             self.end_codes(now, &mut ended).await?;
             self.end_reports(now, &mut ended).await?;
             self.end_idle(now, &mut ended).await?;

@@ -8,6 +8,7 @@
 use super::{Ages, Ended, Ender};
 use crate::facade::FeatureStore;
 use crate::facade::deadlines::Wake;
+use crate::facade::person::StoredShopper;
 use crate::facade::shoppers::decode;
 use crate::store::{Error, Key, Kind, Partition, Place};
 use crate::{Millis, Shopper};
@@ -15,10 +16,10 @@ use crate::{Millis, Shopper};
 /// Values read at once.
 const VALUES: usize = 256;
 
-/// Somebody who may be idle, at a version of the value.
+/// Somebody who may be idle.
 struct Found {
     id: String,
-    version: u64,
+    read: StoredShopper,
 }
 
 impl Ender {
@@ -32,8 +33,8 @@ impl Ender {
         while let Some(place) = from {
             let (keys, next) = store.walk(Kind::Shopper, &place, VALUES).await?;
             for some in keys.chunks(VALUES) {
-                for found in self.idle(some, before).await? {
-                    if self.features.forget(&found.id, found.version, now).await? {
+                for Found { id, read } in self.idle(some, before).await? {
+                    if self.features.forget(&id, &read, now).await? {
                         *ended.records.entry(Kind::Shopper).or_default() += 1;
                     }
                 }
@@ -45,11 +46,9 @@ impl Ender {
 
     /// Those among them whom nobody has seen since `before`, and nobody is to look at.
     async fn idle(&self, keys: &[Key], before: Millis) -> Result<Vec<Found>, Error> {
-        let values = self.features.values(keys).await?;
         let mut found = Vec::new();
-        for (key, stored) in keys.iter().zip(values) {
-            let Some(stored) = stored else { continue };
-            let shopper = match decode(key, &stored) {
+        for (key, stored) in self.features.read(keys.to_vec()).await? {
+            let shopper = match decode(&key, &stored) {
                 Ok(shopper) => shopper,
                 Err(error) => {
                     tracing::error!(%error, "left a shopper who may be idle");
@@ -60,10 +59,12 @@ impl Ender {
             if shopper.erasing.is_some() {
                 self.features.finish_erasure(&key.id).await?;
             } else if last_seen(&shopper, &self.ages).is_some_and(|at| at <= before) {
-                found.push(Found {
-                    id: key.id.clone(),
+                let read = StoredShopper {
                     version: stored.version,
-                });
+                    shopper,
+                    ..StoredShopper::default()
+                };
+                found.push(Found { id: key.id, read });
             }
         }
         let looks = found.iter().map(|found| {
@@ -93,22 +94,16 @@ fn last_seen(shopper: &Shopper, ages: &Ages) -> Option<Millis> {
 }
 
 impl FeatureStore {
-    /// Removes all that is known of a person, and the keys of their rows, if the value is still of this
-    /// version. Says whether it did.
-    async fn forget(&self, root: &str, version: u64, now: Millis) -> Result<bool, Error> {
-        let Some(read) = self.values_as_stored(&[root]).await?.pop() else {
-            return Ok(false);
-        };
-        if read.version != version {
-            return Ok(false);
-        }
+    /// Removes all that is known of a person, and the keys of their rows, if the value is still the one
+    /// that was read. Says whether it did.
+    async fn forget(&self, root: &str, read: &StoredShopper, now: Millis) -> Result<bool, Error> {
         if !read.shopper.links.expected.is_empty() {
             // A link that is half done comes to its end, and is looked at the next time.
-            self.settle_expected(root, &read).await?;
+            self.settle_expected(root, read).await?;
             return Ok(false);
         }
         let forgetting = read.shopper.to_forget(now);
-        if !self.begin_erasure(root, &read, &forgetting, now).await? {
+        if !self.begin_erasure(root, read, &forgetting, now).await? {
             return Ok(false);
         }
         self.finish_erasure(root).await?;

@@ -29,14 +29,13 @@ impl Ender {
             let ids = self.features.store().list(partition, kind).await?;
             for some in ids.chunks(RECORDS) {
                 let keys = some.iter().map(|id| Key::new(partition, kind, id));
+                let read = self.features.read(keys.collect()).await?;
                 let is_old = |stored: &Versioned| {
                     // By the end of its day.
                     let on = sealed_on(&stored.value).map(end_of_day);
                     Ok(on.is_some_and(|on| on <= before))
                 };
-                self.features
-                    .remove(kind, keys.collect(), is_old, ended)
-                    .await?;
+                self.features.remove(kind, read, is_old, ended).await?;
             }
         }
         Ok(())
@@ -56,9 +55,9 @@ impl Ender {
             let mut from = Some(Place::default());
             while let Some(place) = from {
                 let (keys, next) = self.features.store().walk(kind, &place, RECORDS).await?;
-                let values = self.features.values(&keys).await?;
+                let read = self.features.read(keys).await?;
                 let mut opener = Opener::default();
-                let sealed = values.iter().flatten().map(|stored| &stored.value);
+                let sealed = read.iter().map(|(_, stored)| &stored.value);
                 opener.learn(self.features.store().as_ref(), sealed).await?;
                 let is_old = |stored: &Versioned| {
                     Ok(match opener.open(what, &stored.value)? {
@@ -69,7 +68,7 @@ impl Ender {
                         }
                     })
                 };
-                self.features.remove(kind, keys, is_old, ended).await?;
+                self.features.remove(kind, read, is_old, ended).await?;
                 from = next;
             }
         }
@@ -87,19 +86,15 @@ impl Ender {
         while let Some(place) = from {
             let store = self.features.store();
             let (keys, next) = store.walk(Kind::Outcome, &place, RECORDS).await?;
-            let values = self.features.values(&keys).await?;
-            let undated = keys.iter().zip(values).filter_map(|(key, stored)| {
-                let Versioned { version, value } = stored?;
-                let put = Op::Put {
+            let read = self.features.read(keys).await?;
+            let undated = read.iter().filter(|(_, stored)| *stored.value == *TAKEN);
+            let undated = undated.map(|(key, stored)| Commit {
+                partition: key.partition,
+                ops: vec![Op::Put {
                     key: key.clone(),
-                    expected: version,
+                    expected: stored.version,
                     value: taken(now),
-                };
-                let partition = key.partition;
-                (*value == *TAKEN).then(|| Commit {
-                    partition,
-                    ops: vec![put],
-                })
+                }],
             });
             let undated: Vec<Commit> = undated.collect();
             if !undated.is_empty() {
@@ -110,7 +105,7 @@ impl Ender {
                 Ok(on.is_some_and(|on| on <= before))
             };
             self.features
-                .remove(Kind::Outcome, keys, is_old, ended)
+                .remove(Kind::Outcome, read, is_old, ended)
                 .await?;
             from = next;
         }
@@ -123,24 +118,28 @@ fn end_of_day(day: Millis) -> Millis {
 }
 
 impl FeatureStore {
-    pub(super) async fn values(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, Error> {
-        match keys.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.store().get_many(keys).await,
+    /// What there is under these keys.
+    pub(super) async fn read(&self, keys: Vec<Key>) -> Result<Vec<(Key, Versioned)>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
         }
+        let values = self.store().get_many(&keys).await?;
+        let read = keys.into_iter().zip(values);
+        Ok(read
+            .filter_map(|(key, stored)| Some((key, stored?)))
+            .collect())
     }
 
-    /// Removes the values under these keys that are old. One that cannot be read stays, and is logged.
+    /// Removes those that are old, if they still are what was read. One that cannot be opened stays,
+    /// and is logged.
     async fn remove(
         &self,
         kind: Kind,
-        keys: Vec<Key>,
+        read: Vec<(Key, Versioned)>,
         is_old: impl Fn(&Versioned) -> Result<bool, Error>,
         ended: &mut Ended,
     ) -> Result<(), Error> {
-        let values = self.values(&keys).await?;
-        let commits = keys.into_iter().zip(values).filter_map(|(key, stored)| {
-            let stored = stored?;
+        let commits = read.into_iter().filter_map(|(key, stored)| {
             let old = is_old(&stored);
             let old = old.inspect_err(|error| tracing::error!(%error, "left what may be old"));
             let partition = key.partition;

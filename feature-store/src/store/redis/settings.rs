@@ -9,13 +9,17 @@ use redis::{ConnectionInfo, IntoConnectionInfo as _};
 use super::{connection, unavailable};
 use crate::store::Error;
 
+/// What ends a hash tag, and what a pattern takes for more than itself: a prefix with one would go over
+/// the keys of other shops, or miss its own.
+const SIGNS: [char; 7] = ['{', '}', '*', '?', '[', ']', '\\'];
+
 /// How to reach Redis.
 #[derive(Clone)]
 pub struct RedisSettings {
     /// `redis://[user:password@]host[:port][/db]`.
     pub url: String,
-    /// Separates shops that share a Redis; empty for none. It becomes part of every hash tag, so
-    /// it holds no braces.
+    /// Separates shops that share a Redis; empty for none. It becomes part of every hash tag and of
+    /// the patterns by which keys are gone over, so it holds none of `{}*?[]\`.
     pub key_prefix: String,
     /// How long a read may take that somebody waits for. Writes, and background reads of much data,
     /// may take twenty times as long.
@@ -58,10 +62,10 @@ impl RedisSettings {
 
     /// What to connect to; the settings' mistakes come out here.
     pub(super) fn connection_info(&self) -> Result<ConnectionInfo, Error> {
-        if self.key_prefix.contains(['{', '}']) {
+        if self.key_prefix.contains(SIGNS) {
             let prefix = &self.key_prefix;
             return Err(unavailable(format_args!(
-                "key_prefix is {prefix:?}, it may hold no braces"
+                "key_prefix is \"{prefix}\", allowed is any text without {{ }} * ? [ ] \\"
             )));
         }
         let info = self.url.as_str().into_connection_info();
@@ -70,5 +74,34 @@ impl RedisSettings {
             .set_nodelay(true)
             .set_user_timeout(connection::DEAD_AFTER);
         Ok(info.set_tcp_settings(tcp))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_prefix_that_would_match_the_keys_of_another_shop() {
+        let check = |key_prefix: &str| {
+            let key_prefix = key_prefix.to_owned();
+            let settings = RedisSettings {
+                key_prefix,
+                ..RedisSettings::default()
+            };
+            settings.connection_info().map(|_| ())
+        };
+        for prefix in ["", "shop-1", "shop_1:a.b"] {
+            assert!(check(prefix).is_ok(), "{prefix}");
+        }
+        for sign in r"{}*?[]\".chars() {
+            let prefix = format!("shop{sign}1");
+            let error = check(&prefix).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("key_prefix is \"{prefix}\"")),
+                "{error}"
+            );
+            assert!(error.contains(r"without { } * ? [ ] \"), "{error}");
+        }
     }
 }
