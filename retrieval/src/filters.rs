@@ -122,7 +122,6 @@ fn listed<'a>(
         .copied()
 }
 
-/// `a.b.c` → `a`, `a.b`, `a.b.c`.
 /// Items are many, names are few: one is copied when it is seen first.
 fn list(lists: &mut BTreeMap<String, Vec<u32>>, name: &str, ordinal: u32) {
     match lists.get_mut(name) {
@@ -145,6 +144,7 @@ pub(crate) fn join<'a>(path: &[String], text: &'a mut String) -> &'a str {
     text
 }
 
+/// `a.b.c` → `a`, `a.b`, `a.b.c`.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     let ends = path
         .match_indices('.')

@@ -1,68 +1,45 @@
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek as _, SeekFrom};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use crate::Error;
+use crate::tensors::header;
 
-/// Headers beyond this are no headers.
-const LONGEST_HEADER: u64 = 100 << 20;
 const BUFFER: usize = 1 << 18;
 
 /// A safetensors file that is looked through in a fixed amount of memory, whatever its size.
 #[derive(Debug)]
 pub struct TensorFile {
     path: PathBuf,
+    header: Metadata,
+    /// Where the numbers begin.
     data: u64,
-    entries: BTreeMap<String, Entry>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Entry {
-    dtype: String,
-    shape: Vec<usize>,
-    data_offsets: (u64, u64),
 }
 
 impl TensorFile {
     /// Reads the header.
     ///
     /// # Errors
-    /// When the file cannot be read or has no header.
+    /// When the file cannot be read, or its header does not say where its numbers are.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let mut file = File::open(path).map_err(Error::io("open", path))?;
-        let mut length = [0; 8];
-        let read = file.read_exact(&mut length);
-        read.map_err(Error::io("read the header of", path))?;
-        let length = u64::from_le_bytes(length);
-        let fail = |detail: String| fail(path, detail);
-        if length > LONGEST_HEADER {
-            return Err(fail(format!("a header of {length} bytes")));
-        }
-        let mut header = Vec::new();
-        let read = file.take(length).read_to_end(&mut header);
-        read.map_err(Error::io("read the header of", path))?;
-        let header: BTreeMap<String, serde_json::Value> =
-            serde_json::from_slice(&header).map_err(|e| fail(e.to_string()))?;
-        let entries = header
-            .into_iter()
-            .filter(|(name, _)| name != "__metadata__");
-        let entries = entries.map(|(name, entry)| Ok((name, serde_json::from_value(entry)?)));
-        let entries: Result<_, serde_json::Error> = entries.collect();
+        let length = file.metadata().map_err(Error::io("open", path))?.len();
+        let read = header::read(&mut file, length);
+        let (header, data) = read.map_err(|detail| fail(path, detail))?;
         Ok(Self {
             path: path.to_owned(),
-            data: 8 + length,
-            entries: entries.map_err(|e| fail(e.to_string()))?,
+            header,
+            data,
         })
     }
 
     /// `None` when there is no such tensor.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        Some(&self.entries.get(name)?.shape)
+        Some(&self.header.info(name)?.shape)
     }
 
     /// Shows each row of a matrix of f32 in its order.
@@ -70,9 +47,9 @@ impl TensorFile {
     /// # Errors
     /// No such matrix, or a file that ends before it.
     pub fn rows(&self, name: &str, each: &mut dyn FnMut(&[f32])) -> Result<(), Error> {
-        let (mut from, entry) = self.at(name, "F32")?;
-        let &[rows, width] = entry.shape.as_slice() else {
-            let shape = &entry.shape;
+        let (mut from, info) = self.at(name, Dtype::F32)?;
+        let &[rows, width] = info.shape.as_slice() else {
+            let shape = &info.shape;
             return Err(fail(
                 &self.path,
                 format!("{name} has shape {shape:?}, no matrix"),
@@ -95,9 +72,9 @@ impl TensorFile {
     /// # Errors
     /// As [`TensorFile::rows`].
     pub fn numbers(&self, name: &str, each: &mut dyn FnMut(u32)) -> Result<(), Error> {
-        let (mut from, entry) = self.at(name, "U32")?;
+        let (mut from, info) = self.at(name, Dtype::U32)?;
         let mut bytes = [0; 4];
-        for _ in 0..entry.shape.iter().product::<usize>() {
+        for _ in 0..info.shape.iter().product::<usize>() {
             let read = from.read_exact(&mut bytes);
             read.map_err(Error::io("read", &self.path))?;
             each(u32::from_le_bytes(bytes));
@@ -105,16 +82,16 @@ impl TensorFile {
         Ok(())
     }
 
-    fn at(&self, name: &str, dtype: &str) -> Result<(BufReader<File>, &Entry), Error> {
+    fn at(&self, name: &str, dtype: Dtype) -> Result<(BufReader<File>, &TensorInfo), Error> {
         let missing = || fail(&self.path, format!("tensor {name} of {dtype} is missing"));
-        let entry = self.entries.get(name).filter(|entry| entry.dtype == dtype);
-        let entry = entry.ok_or_else(missing)?;
+        let info = self.header.info(name).filter(|info| info.dtype == dtype);
+        let info = info.ok_or_else(missing)?;
         let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
         let mut file = BufReader::with_capacity(BUFFER, file);
-        let start = self.data.saturating_add(entry.data_offsets.0);
+        let start = self.data.saturating_add(info.data_offsets.0 as u64);
         let sought = file.seek(SeekFrom::Start(start));
         sought.map_err(Error::io("read", &self.path))?;
-        Ok((file, entry))
+        Ok((file, info))
     }
 }
 
@@ -153,8 +130,11 @@ mod tests {
         assert!(file.numbers("c", &mut |_| ()).is_err());
 
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        let short = TensorFile::open(&path).unwrap();
-        assert!(short.numbers("b", &mut |_| ()).is_err());
+        assert!(TensorFile::open(&path).is_err());
+        std::fs::write(&path, &bytes).unwrap();
+        let shrinks = TensorFile::open(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(shrinks.numbers("b", &mut |_| ()).is_err());
         std::fs::write(&path, b"not a header at all").unwrap();
         assert!(TensorFile::open(&path).is_err());
     }

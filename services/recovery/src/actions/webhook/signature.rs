@@ -1,5 +1,5 @@
-//! Signatures of what is posted: `t=5d8412fa883b151a87d337830a914c299c221f595bb0987b9b9dd95ebf789d79S,v1=HEX`, HMAC-SHA256 over `5d8412fa883b151a87d337830a914c299c221f595bb0987b9b9dd95ebf789d79S.BODY`, one `v1` for
-//! each key. While keys are changed both are used, and the receiver takes whichever it knows.
+//! Signatures of what is posted: `t=SECONDS,v1=HEX`, HMAC-SHA256 over `SECONDS.BODY`, one `v1` for each
+//! key. While keys are changed both are used, and the receiver takes whichever it knows.
 
 use std::path::Path;
 
