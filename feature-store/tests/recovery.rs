@@ -23,9 +23,11 @@ on_both_stores!(
     an_event_that_comes_between_wins,
     a_decision_that_was_made_before_is_given_back,
     a_look_can_be_moved_without_touching_the_value,
+    who_is_looked_at_is_one_lookers_for_a_while,
     eight_deciders_decide_once,
     a_budget_is_swapped_by_one_at_a_time,
     a_group_reads_the_outbox_of_all_partitions,
+    a_row_is_its_holders_until_it_is_acknowledged,
 );
 
 const NOW: Millis = Millis(1_700_000_000_000);
@@ -184,6 +186,19 @@ async fn a_look_can_be_moved_without_touching_the_value(fixture: &Fixture) {
     assert_eq!(features.look_again(&looks).await, Ok(vec![false, true]));
 }
 
+async fn who_is_looked_at_is_one_lookers_for_a_while(fixture: &Fixture) {
+    let features = open(fixture).await;
+    add(&features, "ann", 1).await;
+    let all: Vec<_> = Partition::all().collect();
+    let claim = async |now| {
+        let claimed = features.claim_due(&all, now, LEASE, 9).await;
+        claimed.expect("answers").len()
+    };
+    assert_eq!(claim(NOW).await, 1);
+    assert_eq!(claim(NOW).await, 0);
+    assert_eq!(claim(NOW.saturating_add(LEASE)).await, 1);
+}
+
 async fn eight_deciders_decide_once(fixture: &Fixture) {
     let features = Arc::new(open(fixture).await);
     add(&features, "ann", 1).await;
@@ -282,4 +297,27 @@ async fn a_group_reads_the_outbox_of_all_partitions(fixture: &Fixture) {
         20,
         "another group has its own"
     );
+}
+
+async fn a_row_is_its_holders_until_it_is_acknowledged(fixture: &Fixture) {
+    let features = open(fixture).await;
+    let nobody = StoredShopper::default();
+    let done = features.change("ann", nobody, change("d1")).await;
+    assert_eq!(done, Ok(Changed::Done));
+    let reader = Reader {
+        log: Log::Outbox,
+        group: "mail",
+        consumer: "me",
+        lease: LEASE,
+    };
+    let partitions = [Partition::of("ann")];
+    let rows = features.read_queue(reader, &partitions, NOW, 9).await;
+    let row = rows.expect("answers").remove(0);
+    let (queue, place) = ((Log::Outbox, "mail"), (row.partition, row.sequence));
+    let later = row.until.saturating_add(LEASE);
+    let extend = async |held| features.extend_lease(queue, place, held, later).await;
+    assert_eq!(extend(row.until).await, Ok(true));
+    assert_eq!(extend(row.until).await, Ok(false), "the end is another now");
+    let acked = features.ack_queue(Log::Outbox, "mail", &[place]).await;
+    assert_eq!((acked, extend(later).await), (Ok(()), Ok(false)));
 }

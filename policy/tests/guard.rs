@@ -546,6 +546,48 @@ fn what_is_quiet_or_capped_is_decided_again_when_both_have_passed() {
 }
 
 #[test]
+fn each_of_the_terms_keeps_it_in_by_itself() {
+    let mut world = world();
+    let never = |why| Verdict::Never { why };
+    let late = world.check(|facts| {
+        facts.now_ms = handout().expires_at_ms;
+        facts.budget = Some(Standing::Committed { actual_minor: 990 });
+    });
+    assert_eq!(late, never(Reason::Expired));
+    let max_cost_minor = 990;
+    let too_late_for_the_money = world.check(|facts| {
+        facts.budget = Some(Standing::Reserved {
+            max_cost_minor,
+            expires_at_ms: facts.now_ms,
+        });
+    });
+    let unpaid = never(Reason::Budget { max_cost_minor });
+    assert_eq!(too_late_for_the_money, unpaid);
+    world.items.get_mut("shoe").unwrap().sellable = false;
+    let item_id = "shoe".to_owned();
+    assert_eq!(world.check(|_| {}), never(Reason::NotForSale { item_id }));
+}
+
+#[test]
+fn its_own_message_and_its_own_money_do_not_stand_against_a_time_again() {
+    let mut world = world();
+    world
+        .sends
+        .record("p1/7/0", "email", ms("2026-01-10T11:00:00Z"));
+    let again = world.check(|facts| {
+        facts.again = true;
+        facts.budget = None;
+    });
+    assert_eq!(again, Verdict::Send);
+    let ordered = world.check(|facts| {
+        facts.again = true;
+        facts.ordered = true;
+    });
+    let why = Reason::Ordered;
+    assert_eq!(ordered, Verdict::Never { why });
+}
+
+#[test]
 fn a_message_that_went_out_never_goes_again() {
     let mut world = world();
     world.sends.record("p1/7/0", "email", 0);

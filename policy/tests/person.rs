@@ -353,3 +353,20 @@ fn what_was_kept_of_two_ids_counts_together() {
     account.join(device);
     assert_eq!(account, once, "joined again it stays");
 }
+
+#[test]
+fn forgets_what_no_cap_and_no_time_again_asks_for_and_nothing_that_waits() {
+    let mut person = Person {
+        actions: vec![action(0), action(1)],
+        ..Person::default()
+    };
+    person.hand_out(&action(1).decision_id, "message-1", START);
+    person.forget(START + DAY, DAY);
+    assert!(person.sends.has_sent("message-1"));
+    person.forget(START + DAY + 1, DAY);
+    assert!(!person.sends.has_sent("message-1"));
+    person.forget(START + 7 * DAY, DAY);
+    assert_eq!(person.actions.len(), 2);
+    person.forget(START + 7 * DAY + 1, DAY);
+    assert_eq!(person.actions, [action(0)]);
+}

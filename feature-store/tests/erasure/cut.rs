@@ -11,7 +11,12 @@ use crate::on_both_stores;
 use crate::support::Fixture;
 use crate::support::cut::Cut;
 
-on_both_stores!(an_erasure_cut_at_any_commit_is_finished_by_whoever_meets_it);
+on_both_stores!(
+    an_erasure_cut_at_any_commit_is_finished_by_whoever_meets_it,
+    a_state_that_a_link_left_behind_is_not_seen_while_its_person_is_erased,
+    who_was_being_linked_is_erased_as_well,
+    who_was_being_unlinked_stands_alone_after_it,
+);
 
 /// Who meets first what was cut off.
 #[derive(Copy, Clone, Debug)]
@@ -95,4 +100,52 @@ async fn cut_once(
     let erased = rows(&features, Log::Events).await.1 - erased_before;
     assert_eq!(erased, 3, "{name}");
     done
+}
+
+async fn a_state_that_a_link_left_behind_is_not_seen_while_its_person_is_erased(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let features = FeatureStore::new(store.clone(), Settings::default());
+    ingest(&features, &[event("ann", 1), event("phone", 2)]).await;
+    // The state has arrived, and is still where it was as well.
+    let dying = dies_after(&store, 3);
+    let linked = dying.link("ann", "phone", "link-1", NOW).await;
+    assert!(linked.is_err());
+    let before = features.shoppers(&["phone"], NOW).await.expect("answers");
+    assert_eq!(before[0].as_ref().map(|view| view.carted_units), Some(2));
+    assert!(dies_after(&store, 1).erase("ann", NOW).await.is_err());
+    let views = features.shoppers(&["ann", "phone"], NOW).await;
+    assert_eq!(views, Ok(vec![None, None]));
+}
+
+/// A process that makes so many commits.
+fn dies_after(store: &Arc<dyn Store>, commits: usize) -> FeatureStore {
+    let cut = Arc::new(Cut::after(store.clone(), commits, true));
+    FeatureStore::new(cut, Settings::default())
+}
+
+async fn who_was_being_linked_is_erased_as_well(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let features = FeatureStore::new(store.clone(), Settings::default());
+    ingest(&features, &[event("ann", 1), event("phone", 2)]).await;
+    let dying = dies_after(&store, 1);
+    let linked = dying.link("ann", "phone", "link-1", NOW).await;
+    assert!(linked.is_err());
+    assert_eq!(erase(&features, "ann", NOW).await.removed.ids, 2);
+    let views = features.shoppers(&["ann", "phone"], NOW).await;
+    assert_eq!(views, Ok(vec![None, None]));
+}
+
+async fn who_was_being_unlinked_stands_alone_after_it(fixture: &Fixture) {
+    let store = fixture.open().await;
+    let features = FeatureStore::new(store.clone(), Settings::default());
+    ingest(&features, &[event("ann", 1), event("phone", 2)]).await;
+    link(&features, "ann", "phone").await;
+    let apart = Millis(NOW.0 - Millis::MINUTE);
+    assert!(dies_after(&store, 1).unlink("phone", apart).await.is_err());
+    erase(&features, "ann", NOW).await;
+    ingest(&features, &[event("phone", 60)]).await;
+    let views = features.shoppers(&["ann", "phone"], NOW).await;
+    let views = views.expect("answers");
+    assert_eq!(views[0], None);
+    assert_eq!(views[1].as_ref().map(|view| view.carted_units), Some(1));
 }

@@ -36,6 +36,7 @@ on_both_stores!(
     what_comes_later_makes_somebody_new,
     what_rests_on_a_value_of_before_conflicts,
     an_id_that_was_unlinked_keeps_what_it_did_since,
+    letters_end_with_their_person_wherever_they_are,
 );
 
 const NOW: Millis = Millis(1_700_000_000_000);
@@ -127,7 +128,8 @@ async fn ann(features: &FeatureStore) {
         issue(Kind::Coupon, "coupon"),
         issue(Kind::StoredCart, "cart"),
     ];
-    assert_eq!(features.issue(issued).await, Ok(vec![true, true]));
+    assert_eq!(features.issue(issued.clone()).await, Ok(vec![true, true]));
+    assert_eq!(features.issue(issued).await, Ok(vec![false, false]));
     let place = (Partition::of("ann-id"), "d1");
     let letter = format!("{MARK} letter").into();
     let kept = features.put_dead_letter("ann-id", place, letter, NOW).await;
@@ -201,9 +203,20 @@ async fn nothing_opens(features: &FeatureStore) {
     assert_eq!(found, [None, None], "codes stand for nothing");
     assert_eq!(features.dead_letters(9).await, Ok(Vec::new()));
     assert_eq!(outbox(features, "after").await, Vec::<Bytes>::new());
+    is_over(features, "after").await;
     assert_eq!(rows(features, Log::Events).await, (1, 4));
     for log in [Log::Decisions, Log::Outbox, Log::Outcomes] {
         assert_eq!(rows(features, log).await, (0, 2), "{log:?}");
+    }
+}
+
+/// Nothing that the group was handed comes to it again.
+async fn is_over(features: &FeatureStore, group: &str) {
+    let places = features.store().group_places(Log::Outbox).await;
+    let ends = features.queue_ends(Log::Outbox).await.expect("answers");
+    for place in places.expect("answers") {
+        let (_, end) = ends[usize::from(place.partition.number())];
+        assert!(place.open > end || place.group != group, "{place:?}");
     }
 }
 
@@ -382,6 +395,27 @@ async fn an_id_that_was_unlinked_keeps_what_it_did_since(fixture: &Fixture) {
     expected.sort_unstable();
     assert_eq!(told(&features).await, expected);
 }
+
+async fn letters_end_with_their_person_wherever_they_are(fixture: &Fixture) {
+    let features = open(fixture).await;
+    ann(&features).await;
+    let letters = features.dead_letters(9).await.expect("answers");
+    let row = Bytes::from(format!("{MARK} redriven"));
+    assert_eq!(features.redrive(&letters[0], row.clone()).await, Ok(true));
+    let twice = features.redrive(&letters[0], row).await;
+    assert_eq!(twice, Ok(false), "once for each letter");
+    erase(&features, "ann-id", NOW).await;
+    assert_eq!(rows(&features, Log::Redriven).await, (0, 1));
+    let place = (Partition::of("ann-id"), "d0");
+    let late = format!("{MARK} letter").into();
+    let kept = features.put_dead_letter("phone-id", place, late, NOW).await;
+    assert_eq!(kept, Ok(()));
+    assert_eq!(features.dead_letters(9).await, Ok(Vec::new()));
+    drop(features);
+    let all = raw::everything(fixture).await;
+    assert!(!raw::holds(&all, MARK));
+}
+
 async fn a_deployment_has_one_key_for_hashes(fixture: &Fixture) {
     let store = fixture.open().await;
     let [one, two, three] = [0; 3].map(|_| FeatureStore::new(store.clone(), Settings::default()));

@@ -16,13 +16,16 @@ use std::time::Duration;
 
 use feature_store::store::Partition;
 use feature_store::{
-    ConsentRecord, Event, EventKind, FeatureStore, FoundDecision, LinkRefusal, Linked, Millis,
-    Outcome, ProfileUpdate, RejectCode, Settings, ShopperView, Wake,
+    Changed, ConsentRecord, Event, EventKind, FeatureStore, FoundDecision, LinkRefusal, Linked,
+    Millis, Outcome, ProfileUpdate, RejectCode, Settings, ShopperChange, ShopperView,
+    StoredShopper, Wake,
 };
 use support::Fixture;
 
 on_both_stores!(
     a_purchase_under_one_id_empties_the_other_ids_cart,
+    a_cart_that_a_link_brings_is_looked_at,
+    what_was_bought_of_old_stays_out_of_the_other_ids_cart,
     the_largest_quantity_counts_and_a_removal_counts_for_all,
     the_stricter_consent_counts_until_the_person_says_otherwise,
     settings_that_disagree_do_not_count,
@@ -30,6 +33,8 @@ on_both_stores!(
     what_cannot_be_linked_says_why,
     both_directions_at_once_make_one_person,
     a_change_under_an_alias_is_the_persons,
+    what_recovery_kept_of_an_alias_is_there_until_it_was_joined,
+    carts_and_messages_of_both_ids_are_counted_together,
 );
 
 const NOW: Millis = Millis(1_700_000_000_000);
@@ -105,20 +110,40 @@ async fn a_purchase_under_one_id_empties_the_other_ids_cart(fixture: &Fixture) {
     );
     ingest(&features, &[event("5", "ann", Purchase, "rug", 4)]).await;
     assert_eq!(cart(&view(&features, "phone").await), [("lamp", 1)]);
+    let one = [Wake::Shopper("ann".to_owned())];
+    assert_eq!(due(&features).await, one, "one look for one person");
+}
+
+async fn due(features: &FeatureStore) -> Vec<Wake> {
     let all: Vec<_> = Partition::all().collect();
     let due = features
         .claim_due(&all, Millis::MAX, Duration::ZERO, 9)
         .await;
-    let due: Vec<_> = due
-        .expect("answers")
-        .iter()
-        .map(|due| Wake::parse(&due.id))
-        .collect();
-    assert_eq!(
-        due,
-        [Wake::Shopper("ann".to_owned())],
-        "one look for one person"
-    );
+    let due = due.expect("answers").into_iter();
+    due.map(|due| Wake::parse(&due.id)).collect()
+}
+
+async fn a_cart_that_a_link_brings_is_looked_at(fixture: &Fixture) {
+    let features = open(fixture).await;
+    ingest(&features, &[event("1", "phone", AddToCart, "lamp", 0)]).await;
+    link(&features, "ann", "phone").await;
+    assert_eq!(due(&features).await, [Wake::Shopper("ann".to_owned())]);
+}
+
+/// Of purchases only the newest are kept one by one.
+async fn what_was_bought_of_old_stays_out_of_the_other_ids_cart(fixture: &Fixture) {
+    let features = open(fixture).await;
+    let buys = (1..40).map(|n| {
+        let item = format!("item {n}");
+        event(&format!("bought {n}"), "ann", Purchase, &item, n)
+    });
+    let added = event("1", "phone", AddToCart, "item 1", 0);
+    let later = event("2", "phone", AddToCart, "item 1", 41);
+    ingest(&features, &buys.chain([added]).collect::<Vec<_>>()).await;
+    link(&features, "ann", "phone").await;
+    assert_eq!(cart(&view(&features, "ann").await), []);
+    ingest(&features, &[later]).await;
+    assert_eq!(cart(&view(&features, "ann").await), [("item 1", 1)]);
 }
 
 async fn the_largest_quantity_counts_and_a_removal_counts_for_all(fixture: &Fixture) {
@@ -202,12 +227,15 @@ async fn an_unlinked_id_begins_anew_and_takes_nothing_back(fixture: &Fixture) {
     assert_eq!(rejection.code, RejectCode::TooLate);
     let same = features.link("ann", "phone", "ann+phone", NOW).await;
     assert_eq!(refused_field(&same.expect("answers")), "link_id");
-    let anew = features.link("ann", "phone", "2", NOW).await;
+    let anew = features.link("ann", "phone", "newer", NOW).await;
     assert!(anew.expect("answers").expect("is linked").changed);
     assert_eq!(
         cart(&view(&features, "phone").await),
         [("lamp", 1), ("rug", 1)]
     );
+    let apart = features.unlink("phone", NOW).await.expect("answers");
+    assert!(apart.expect("is unlinked").changed);
+    assert_eq!(cart(&view(&features, "phone").await), []);
 }
 
 async fn what_cannot_be_linked_says_why(fixture: &Fixture) {
@@ -281,17 +309,67 @@ async fn a_change_under_an_alias_is_the_persons(fixture: &Fixture) {
     let read = features.stored_shopper_and_decision("phone", "d1").await;
     let (read, decision) = read.expect("answers");
     assert_eq!((read.under.as_deref(), decision), (Some("ann"), None));
-    let change = feature_store::ShopperChange {
+    let change = ShopperChange {
         recovery: Some(b"kept".to_vec()),
         decision: Some(("d1".to_owned(), "about d1".into())),
-        ..feature_store::ShopperChange::default()
+        ..ShopperChange::default()
     };
     let changed = features.change("phone", read, change).await;
-    assert_eq!(changed, Ok(feature_store::Changed::Done));
+    assert_eq!(changed, Ok(Changed::Done));
     for id in ["ann", "phone"] {
-        let read = features.stored_shoppers(&[id]).await.expect("answers");
-        assert_eq!(read[0].shopper.recovery(), b"kept");
+        let read = features.stored_shopper_and_decision(id, "d1").await;
+        let (read, decision) = read.expect("answers");
+        assert_eq!(read.shopper.recovery(), b"kept");
+        assert_eq!(decision, Some("about d1".into()));
         let decision = features.decision(id, "d1").await.expect("answers");
         assert_eq!(decision, Some(FoundDecision::Record("about d1".into())));
     }
+}
+
+async fn read(features: &FeatureStore, shopper: &str) -> StoredShopper {
+    let read = features.stored_shoppers(&[shopper]).await;
+    read.expect("answers").remove(0)
+}
+
+async fn keep(features: &FeatureStore, shopper: &str, section: &str) {
+    let change = ShopperChange {
+        recovery: Some(section.as_bytes().to_vec()),
+        ..ShopperChange::default()
+    };
+    let before = read(features, shopper).await;
+    let changed = features.change(shopper, before, change).await;
+    assert_eq!(changed, Ok(Changed::Done));
+}
+
+async fn what_recovery_kept_of_an_alias_is_there_until_it_was_joined(fixture: &Fixture) {
+    let features = open(fixture).await;
+    keep(&features, "phone", "of the phone").await;
+    link(&features, "ann", "phone").await;
+    let others = |read: &StoredShopper| -> Vec<Vec<u8>> {
+        read.shopper
+            .other_recoveries()
+            .map(<[u8]>::to_vec)
+            .collect()
+    };
+    assert_eq!(others(&read(&features, "ann").await), [b"of the phone"]);
+    keep(&features, "ann", "of both").await;
+    let joined = read(&features, "phone").await;
+    assert_eq!(joined.shopper.recovery(), b"of both");
+    assert!(others(&joined).is_empty());
+}
+
+async fn carts_and_messages_of_both_ids_are_counted_together(fixture: &Fixture) {
+    let features = open(fixture).await;
+    let events = [
+        event("1", "ann", AddToCart, "lamp", 0),
+        event("2", "phone", AddToCart, "rug", 1),
+        event("3", "ann", EventKind::MessageSent, "", 2),
+        event("4", "phone", EventKind::MessageSent, "", 3),
+    ];
+    ingest(&features, &events).await;
+    let apart = read(&features, "ann").await.shopper.standing();
+    assert_eq!((apart.cart.version, apart.messages.len()), (1, 1));
+    link(&features, "ann", "phone").await;
+    let linked = read(&features, "ann").await.shopper.standing();
+    assert_eq!((linked.cart.version, linked.messages.len()), (2, 2));
 }
