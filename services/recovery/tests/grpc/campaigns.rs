@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use feature_store::{FeatureStore, ProfileUpdate, Settings};
 use pb::campaign::{Offer, Stacking};
 use proto::v1 as pb;
 use tonic::{Code, Status};
 
 use crate::commit::stores;
+use crate::overtaken::Overtaken;
 use crate::scene::{HOUR, POLICY, Scene};
 use crate::world::{Setup, ask, line};
 
@@ -124,11 +126,18 @@ async fn each_line_shows_its_best_offer_and_the_runner_up_on_every_replica() {
 async fn what_decisions_show_of_a_campaign_never_exceeds_its_budget() {
     for kept in stores().await {
         let mut scene = Scene::open(&kept, POLICY).await;
+        let stacking = Stacking::WithOthers.into();
         let small = pb::Campaign {
             budget_minor: 2_500,
+            stacking,
             ..campaign(&scene, "small", 0.1)
         };
+        let large = pb::Campaign {
+            stacking,
+            ..campaign(&scene, "large", 0.05)
+        };
         scene.upserts(small).await.unwrap();
+        scene.upserts(large).await.unwrap();
         for number in 0..8 {
             scene.fills_a_cart(&format!("shopper-{number}")).await;
         }
@@ -141,14 +150,19 @@ async fn what_decisions_show_of_a_campaign_never_exceeds_its_budget() {
             scene.world.decide(asked)
         });
         let decisions = futures::future::join_all(deciding).await;
-        let given = decisions.iter().flat_map(|one| &one.line_offers);
-        let given = given.flat_map(|offer| &offer.given);
-        let total: i64 = given.map(|one| one.discount_minor).sum();
-        let held_out = decisions.iter().filter(|one| one.in_holdout).count();
-        assert!(held_out < 5, "some are let in");
+        let given = |id: &str| -> Vec<i64> {
+            let offers = decisions.iter().flat_map(|one| &one.line_offers);
+            let given = offers.flat_map(|offer| &offer.given);
+            let of_it = given.filter(|one| one.campaign_id == id);
+            of_it.map(|one| one.discount_minor).collect()
+        };
+        let let_in = decisions.iter().filter(|one| !one.in_holdout).count();
+        assert!(let_in > 3, "some are let in");
+        let (small, large) = (given("small"), given("large"));
+        let total: i64 = small.iter().sum();
         assert_eq!(total, 2_500, "all of it and no more: {decisions:?}");
-        let state = scene.campaigns().await.remove(0);
-        assert_eq!(state.spent_minor, 2_500);
+        assert_eq!(large.len(), let_in, "of this one there is enough");
+        assert_eq!(scene.spent().await, total + large.iter().sum::<i64>());
     }
 }
 
@@ -262,17 +276,21 @@ fn shown(answer: &pb::Decision) -> i64 {
 /// A shop with two campaigns that stack.
 async fn with_two_that_stack(kept: &crate::commit::Kept) -> Scene {
     let scene = Scene::open(kept, POLICY).await;
+    two_that_stack(&scene).await;
+    scene
+}
+
+async fn two_that_stack(scene: &Scene) {
     for (id, percent_off) in [("five", 0.05), ("ten", 0.1)] {
         let stacks = pb::Campaign {
             stacking: Stacking::WithOthers.into(),
-            ..campaign(&scene, id, percent_off)
+            ..campaign(scene, id, percent_off)
         };
         scene.upserts(stacks).await.unwrap();
     }
     scene
         .until_given(&[&["ten", "five"], &["ten", "five"]])
         .await;
-    scene
 }
 
 impl Scene {
@@ -319,6 +337,32 @@ async fn an_alias_of_somebody_held_out_is_shown_no_campaign_and_nothing_is_paid(
         let answer = scene.world.decide(commit("phone")).await;
         assert!(answer.in_holdout);
         assert!(answer.line_offers.is_empty(), "{:?}", answer.line_offers);
+        let asked = scene.world.decide(ask(&held_out)).await;
+        assert!(asked.line_offers.is_empty(), "{:?}", asked.line_offers);
         assert_eq!(scene.spent().await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_somebody_was_quicker_than_is_paid_once() {
+    for kept in stores().await {
+        let overtaken = Overtaken::over(kept.store.store().clone());
+        let store = FeatureStore::new(overtaken.clone(), Settings::default());
+        let set = |setup: &mut Setup| setup.store = Some(store);
+        let mut scene = Scene::open_with(&kept, POLICY, set).await;
+        two_that_stack(&scene).await;
+        scene.fills_a_cart("ann").await;
+        let features = kept.store.clone();
+        overtaken.before_a_write_of("ann", async move {
+            let channels = Some(vec!["email".to_owned()]);
+            let profile = ProfileUpdate {
+                channels,
+                ..ProfileUpdate::default()
+            };
+            features.set_profile("ann", profile).await.unwrap().unwrap();
+        });
+        let answer = scene.world.decide(commit("ann")).await;
+        assert!(overtaken.happened());
+        assert_eq!(scene.spent().await, shown(&answer));
     }
 }

@@ -11,9 +11,13 @@ mod explaining;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod offers;
 #[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod overtaken;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

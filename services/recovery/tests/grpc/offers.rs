@@ -214,7 +214,9 @@ async fn a_link_brings_the_cart_back_at_todays_prices_and_tells_no_person() {
             setup.tokens = keys(&[1]);
             // The cart has two of item 1 at 100.00.
             let peers = setup.peers.as_mut().unwrap();
-            peers.items = vec![item("1", 9_000, 1), item("2", 5_000, 0)];
+            let mut second = item("2", 5_000, 3);
+            second.unsellable = true;
+            peers.items = vec![item("1", 9_000, 1), second];
         };
         let scene = Scene::open_with(&kept, POLICY, set).await;
         scene.later(at.0 - scene.now().0);

@@ -200,6 +200,21 @@ async fn an_unsubscription_and_a_complaint_withdraw_consent_and_end_the_sequence
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_unsubscribes_from_a_message_of_long_ago_is_left_alone_on_every_channel() {
+    for kept in stores().await {
+        let mut scene = Scene::open(&kept, POLICY).await;
+        let forgotten = scene.reminds("ann").await;
+        scene.later(8 * 24 * HOUR);
+        let mut actions = scene.actions("mail").await;
+        assert_eq!(next(&mut actions).await.idempotency_key, "ann/1/1");
+        let said = report(&forgotten, Kind::Unsubscribe);
+        assert_eq!(scene.statuses(vec![said]).await, [Status::Accepted]);
+        let (entry, _) = logged(&scene.store).await.remove(0);
+        assert_eq!(entry.channels, ["email", "push", "sms"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reported_order_ends_what_is_about_its_cart_before_its_event_comes() {
     for kept in stores().await {
         let mut scene = Scene::open(&kept, POLICY).await;

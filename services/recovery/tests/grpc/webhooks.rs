@@ -252,8 +252,11 @@ async fn what_is_never_taken_is_listed_as_dead_and_arrives_when_it_is_redriven()
         .await;
         assert!(scene.letters().await.is_empty());
         assert_eq!(scene.redrives(Vec::new()).await, 0);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // What is still leased is asked for again every quarter of half a minute.
+        scene.later(HOUR);
+        tokio::time::sleep(Duration::from_secs(9)).await;
         assert_eq!(receiver.keys(), ["ann/1/0", "eve/1/0"], "bob has ordered");
+        assert_eq!(receiver.posts(), 11, "each once, dead or delivered");
         scene.close().await;
     }
 }
