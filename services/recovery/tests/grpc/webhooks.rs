@@ -78,7 +78,7 @@ async fn take(
     while number == 0 && receiver.hanging.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    if !KEYS.iter().all(|key| is_signed(&headers, &body, key)) {
+    if !KEYS.iter().all(|key| is_signed(&headers, &body, key)) || !is_named(&headers, &body) {
         receiver.unsigned.fetch_add(1, Ordering::SeqCst);
         return StatusCode::UNAUTHORIZED;
     }
@@ -103,6 +103,13 @@ async fn take(
     }
     receiver.take(&body);
     StatusCode::NO_CONTENT
+}
+
+/// Header and body have the same key.
+fn is_named(headers: &HeaderMap, body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let named = headers["idempotency-key"].to_str().ok();
+    named == body["idempotency_key"].as_str()
 }
 
 /// As a receiver checks it: the newest timestamp and any `v1` that the key gives.
