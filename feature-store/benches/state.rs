@@ -29,20 +29,23 @@ fn event(id: usize, span_ms: usize, of: usize) -> Event {
     }
 }
 
-/// `count` events over a month: nine of ten folded into the base by the end.
-fn shopper(count: usize) -> Shopper {
+/// Nine of ten events of these days are folded into the base by the end.
+const TEN_DAYS_MS: usize = 10 * 86_400_000;
+
+/// `count` events over a span.
+fn shopper(count: usize, span_ms: usize) -> Shopper {
     let mut shopper = Shopper::empty();
     for id in 0..count {
-        shopper.apply(&event(id, 10 * 86_400_000, count), Millis(i64::MAX));
+        shopper.apply(&event(id, span_ms, count), Millis(i64::MAX));
     }
     shopper
 }
 
 fn state(criterion: &mut Criterion) {
     for count in [10, 100, 1_000] {
-        let known = shopper(count);
+        let known = shopper(count, TEN_DAYS_MS);
         let bytes = known.encode();
-        let next = event(count, 10 * 86_400_000, count);
+        let next = event(count, TEN_DAYS_MS, count);
         let now = next.occurred_at;
         let mut group = criterion.benchmark_group("state");
         group.bench_function(BenchmarkId::new("decode", count), |b| {
@@ -66,7 +69,7 @@ fn state(criterion: &mut Criterion) {
 }
 
 fn features(criterion: &mut Criterion) {
-    let view = shopper(100).view(Millis(START + 10 * 86_400_000));
+    let view = shopper(100, TEN_DAYS_MS).view(Millis(START + 10 * 86_400_000));
     let registry = Registry::standard();
     let names: Vec<&str> = registry.features().iter().map(|def| def.name).collect();
     let Ok(plan) = registry.plan(&names) else {
@@ -76,5 +79,26 @@ fn features(criterion: &mut Criterion) {
     criterion.bench_function("features/plan", |b| b.iter(|| registry.plan(&names)));
 }
 
-criterion_group!(benches, state, features);
+/// All that `GetFeatures` does for a shopper between the store's bytes and the answer's values.
+fn read(criterion: &mut Criterion) {
+    let registry = Registry::standard();
+    let of_shopper = |name: &&str| name.starts_with("shopper.");
+    let names = registry.features().iter().map(|def| def.name);
+    let names: Vec<&str> = names.filter(of_shopper).take(50).collect();
+    let Ok(plan) = registry.plan(&names) else {
+        return;
+    };
+    for count in [24, 240] {
+        let bytes = shopper(count, 10 * 3_600_000).encode();
+        let now = Millis(START + 10 * 3_600_000);
+        criterion.bench_function(&format!("read/{count}"), |b| {
+            b.iter(|| {
+                let shopper = Shopper::decode(black_box(&bytes)).ok();
+                plan.shopper(shopper.map(|shopper| shopper.into_view(now)).as_ref())
+            });
+        });
+    }
+}
+
+criterion_group!(benches, state, features, read);
 criterion_main!(benches);

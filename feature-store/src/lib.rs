@@ -20,6 +20,9 @@
 /// The target of spans that are stages of a request; whoever serves us collects them.
 const STAGE: &str = "stage";
 
+/// An id or a name: a short one lies in place, a long one is shared, so that a copy costs little.
+pub type Text = smol_str::SmolStr;
+
 pub mod erasure;
 pub mod event;
 mod facade;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Text;
 use crate::event::EventKind;
 use crate::state::ConsentRecord;
 use crate::time::Millis;
@@ -139,15 +140,15 @@ impl Cart {
 /// One item in a cart.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CartLine {
-    pub item_id: String,
+    pub item_id: Text,
     pub quantity: u32,
     /// Latest known price of one unit in minor units; 0 = unknown.
     pub price_minor: i64,
-    pub currency: String,
+    pub currency: Text,
     /// When the item entered the cart first.
     pub added_at: Millis,
-    pub category: String,
-    pub brand: String,
+    pub category: Text,
+    pub brand: Text,
 }
 
 impl CartLine {
@@ -160,7 +161,7 @@ impl CartLine {
 /// One interaction with an item.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recent {
-    pub item_id: String,
+    pub item_id: Text,
     pub kind: EventKind,
     pub occurred_at: Millis,
 }
@@ -188,12 +189,12 @@ pub struct Profile {
 pub struct Portrait {
     /// Share of the decayed interest of the last 30 days, strongest first, ties by name, at most
     /// 10; the shares of a list sum to at most 1.
-    pub categories: Vec<(String, f64)>,
+    pub categories: Vec<(Text, f64)>,
     /// The same, by the first part of the category path.
-    pub category_roots: Vec<(String, f64)>,
-    pub brands: Vec<(String, f64)>,
+    pub category_roots: Vec<(Text, f64)>,
+    pub brands: Vec<(Text, f64)>,
     /// Bands of the price of one unit in whole currency units, e.g. `20-50`.
-    pub price_bands: Vec<(String, f64)>,
+    pub price_bands: Vec<(Text, f64)>,
     /// Mean price of one bought unit.
     pub mean_purchase_minor: Option<i64>,
     pub spent_30d_minor: i64,

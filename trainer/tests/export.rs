@@ -293,13 +293,13 @@ fn cell(array: &ArrayRef, row: usize) -> Option<Value> {
         DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
         DataType::Int64 => Value::Int(array.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => Value::Double(array.as_primitive::<Float64Type>().value(row)),
-        DataType::Utf8 => Value::Text(array.as_string::<i32>().value(row).to_owned()),
+        DataType::Utf8 => Value::Text(array.as_string::<i32>().value(row).into()),
         DataType::List(of) if *of.data_type() == DataType::Utf8 => {
             let list = array.as_list::<i32>().value(row);
             let texts = list
                 .as_string::<i32>()
                 .iter()
-                .map(|text| text.unwrap().to_owned());
+                .map(|text| text.unwrap().into());
             Value::Texts(texts.collect())
         }
         _ => {

@@ -128,5 +128,5 @@ fn listed(row: &ItemRow, read: impl Fn(&Item) -> Option<Value>) -> Reading {
 }
 
 fn text(value: &str) -> Option<Value> {
-    (!value.is_empty()).then(|| Value::Text(value.to_owned()))
+    (!value.is_empty()).then(|| Value::Text(value.into()))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::registry::{Compute, EntityKind, FeatureDef, Reading};
 use super::value::{Value, ValueType};
+use crate::Text;
 use crate::event::EventKind::{self, AddToCart, CheckoutStart, Purchase, RemoveFromCart, View};
 use crate::time::Millis;
 use crate::view::ShopperView;
@@ -157,7 +158,7 @@ const TASTE_ROWS: &[Row] = &[
         |v| taste(v, top_share(&v.portrait.price_bands))),
     ("shopper.last_item", ValueType::Text, MONTH, ITEMS,
         "Item of the last interaction.",
-        |v| recent(v, v.recent.first().and_then(|known| text(&known.item_id)))),
+        |v| recent(v, v.recent.first().and_then(|known| kept(&known.item_id)))),
     ("shopper.last_item_event", ValueType::Text, MONTH, ITEMS,
         "Kind of the last interaction with an item, e.g. `view`.",
         |v| recent(v, v.recent.first().and_then(|known| text(known.kind.as_str())))),
@@ -208,7 +209,7 @@ const PERSON_ROWS: &[Row] = &[
     ("shopper.consented_channels", ValueType::Texts, None, &[],
         "Channels with a granted, unrevoked consent to marketing.",
         |v| Reading {
-            value: Some(Value::Texts(v.consented_channels().into_iter().map(str::to_owned).collect())),
+            value: Some(Value::Texts(v.consented_channels().into_iter().map(Text::from).collect())),
             at: v.consents.iter().map(|consent| consent.at).max(),
         }),
 ];
@@ -271,7 +272,11 @@ fn seen(view: &ShopperView, value: Option<Value>) -> Reading {
 }
 
 fn text(value: &str) -> Option<Value> {
-    (!value.is_empty()).then(|| Value::Text(value.to_owned()))
+    (!value.is_empty()).then(|| Value::Text(Text::from(value)))
+}
+
+fn kept(value: &Text) -> Option<Value> {
+    (!value.is_empty()).then(|| Value::Text(value.clone()))
 }
 
 fn count(value: usize) -> Value {
@@ -311,35 +316,35 @@ fn max_price(view: &ShopperView) -> Option<i64> {
         .max()
 }
 
-fn top_name(shares: &[(String, f64)]) -> Option<Value> {
+fn top_name(shares: &[(Text, f64)]) -> Option<Value> {
     shares.first().map(|(name, _)| Value::Text(name.clone()))
 }
 
-fn top_share(shares: &[(String, f64)]) -> Option<Value> {
+fn top_share(shares: &[(Text, f64)]) -> Option<Value> {
     shares.first().map(|(_, share)| Value::Double(*share))
 }
 
-fn top_names(shares: &[(String, f64)]) -> Option<Value> {
+fn top_names(shares: &[(Text, f64)]) -> Option<Value> {
     let names = shares.iter().take(TOP).map(|(name, _)| name.clone());
     (!shares.is_empty()).then(|| Value::Texts(names.collect()))
 }
 
-fn top_shares(shares: &[(String, f64)]) -> Option<Value> {
+fn top_shares(shares: &[(Text, f64)]) -> Option<Value> {
     let values = shares.iter().take(TOP).map(|(_, share)| *share);
     (!shares.is_empty()).then(|| Value::Doubles(values.collect()))
 }
 
-fn concentration(shares: &[(String, f64)]) -> Option<Value> {
+fn concentration(shares: &[(Text, f64)]) -> Option<Value> {
     let sum = shares.iter().map(|(_, share)| share * share).sum();
     (!shares.is_empty()).then_some(Value::Double(sum))
 }
 
 fn recent_items(view: &ShopperView) -> Option<Value> {
-    let mut items: Vec<&str> = Vec::new();
+    let mut items: Vec<&Text> = Vec::new();
     for known in &view.recent {
-        if !items.contains(&known.item_id.as_str()) && items.len() < RECENT_ITEMS {
+        if !items.contains(&&known.item_id) && items.len() < RECENT_ITEMS {
             items.push(&known.item_id);
         }
     }
-    (!items.is_empty()).then(|| Value::Texts(items.into_iter().map(str::to_owned).collect()))
+    (!items.is_empty()).then(|| Value::Texts(items.into_iter().cloned().collect()))
 }

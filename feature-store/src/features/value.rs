@@ -1,5 +1,6 @@
 //! The value of a feature and what it is worth.
 
+use crate::Text;
 use crate::time::Millis;
 
 /// Type of a feature's value.
@@ -33,8 +34,8 @@ pub enum Value {
     Bool(bool),
     Int(i64),
     Double(f64),
-    Text(String),
-    Texts(Vec<String>),
+    Text(Text),
+    Texts(Vec<Text>),
     Doubles(Vec<f64>),
 }
 

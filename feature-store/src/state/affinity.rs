@@ -3,8 +3,10 @@
 //! Interest is kept in whole weights per day and decayed only when it is read, in integers, so that
 //! the same events always give the same shares.
 
-use std::sync::Arc;
+use smallvec::{SmallVec, smallvec};
+use xxhash_rust::xxh3::xxh3_64;
 
+use crate::Text;
 use crate::event::EventKind;
 use crate::state::tail::TailEvent;
 use crate::time::Millis;
@@ -52,11 +54,14 @@ pub(crate) struct DayWeight {
     pub(crate) weight: u32,
 }
 
+/// Most keys are of one day.
+type Days = SmallVec<[DayWeight; 1]>;
+
 /// Interest in one key, days ascending.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Interest<K> {
     pub(crate) key: K,
-    pub(crate) days: Vec<DayWeight>,
+    pub(crate) days: Days,
 }
 
 impl<K> Interest<K> {
@@ -75,21 +80,52 @@ fn decayed(tile: DayWeight, today: i64) -> u64 {
     factor * u64::from(tile.weight)
 }
 
-/// Interest in one dimension, sorted by key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What interest is in: a text, or the number of a price band.
+pub(crate) trait Key: Ord + Clone {
+    /// A hash of it. Two keys may share one.
+    fn tag(&self) -> u32;
+}
+
+impl Key for Text {
+    fn tag(&self) -> u32 {
+        let [a, b, c, d, ..] = xxh3_64(self.as_bytes()).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+}
+
+impl Key for u8 {
+    fn tag(&self) -> u32 {
+        u32::from(*self)
+    }
+}
+
+/// Interest in one dimension: an entry for each key, in no order.
+#[derive(Clone, Debug)]
 pub(crate) struct Affinity<K> {
     entries: Vec<Interest<K>>,
+    /// Of each entry's key. A read folds every event of the tail: it finds a key by its tag, among
+    /// neighbours, and compares one text.
+    tags: Vec<u32>,
 }
 
 impl<K> Default for Affinity<K> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
+            tags: Vec::new(),
         }
     }
 }
 
-impl<K: Ord + Clone> Affinity<K> {
+impl<K: Key> PartialEq for Affinity<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.sorted() == other.sorted()
+    }
+}
+
+impl<K: Key> Eq for Affinity<K> {}
+
+impl<K: Key> Affinity<K> {
     /// `None` unless keys and days ascend and no entry is empty.
     pub(crate) fn from_sorted(entries: Vec<Interest<K>>) -> Option<Self> {
         let days_ascend = |e: &Interest<K>| e.days.is_sorted_by(|a, b| a.day < b.day);
@@ -97,61 +133,71 @@ impl<K: Ord + Clone> Affinity<K> {
             && entries
                 .iter()
                 .all(|entry| days_ascend(entry) && !entry.days.is_empty());
-        sound.then_some(Self { entries })
+        sound.then(|| Self {
+            tags: entries.iter().map(|entry| entry.key.tag()).collect(),
+            entries,
+        })
     }
 
-    pub(crate) fn entries(&self) -> &[Interest<K>] {
-        &self.entries
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.entries.iter().map(|entry| &entry.key)
+    }
+
+    /// The entries by key.
+    pub(crate) fn sorted(&self) -> Vec<&Interest<K>> {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        entries
+    }
+
+    /// Where a key is, and its tag.
+    fn find(&self, key: &K) -> (Option<usize>, u32) {
+        let tag = key.tag();
+        let tagged = self.tags.iter().zip(&self.entries);
+        let place = tagged
+            .into_iter()
+            .position(|(known, entry)| *known == tag && entry.key == *key);
+        (place, tag)
+    }
+
+    fn push(&mut self, entry: Interest<K>, tag: u32) {
+        self.entries.push(entry);
+        self.tags.push(tag);
     }
 
     fn fold(&mut self, key: &K, day: i64, weight: u32) {
-        let index = match self.entries.binary_search_by(|entry| entry.key.cmp(key)) {
-            Ok(index) => index,
-            Err(index) => {
-                self.entries.insert(
-                    index,
-                    Interest {
-                        key: key.clone(),
-                        days: Vec::new(),
-                    },
-                );
-                index
-            }
-        };
-        if let Some(entry) = self.entries.get_mut(index) {
+        let (place, tag) = self.find(key);
+        if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
             add_weight(&mut entry.days, day, weight);
+            return;
         }
-        if self.entries.len() > MAX_KEYS {
-            self.evict_weakest_but(index, day);
+        let entry = Interest {
+            key: key.clone(),
+            days: smallvec![DayWeight { day, weight }],
+        };
+        if self.entries.len() >= MAX_KEYS {
+            self.drop_weakest(day);
         }
+        self.push(entry, tag);
     }
 
-    /// The newcomer stays, or a new interest could never grow.
-    fn evict_weakest_but(&mut self, newcomer: usize, day: i64) {
-        let others = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| *index != newcomer);
-        let weakest = others.min_by_key(|(index, entry)| (entry.strength(day), *index));
-        if let Some(index) = weakest.map(|(index, _)| index) {
-            self.entries.remove(index);
+    /// Makes room for a newcomer, or a new interest could never grow.
+    fn drop_weakest(&mut self, day: i64) {
+        let all = self.entries.iter().enumerate();
+        let weakest = all.min_by_key(|(_, entry)| (entry.strength(day), &entry.key));
+        if let Some(place) = weakest.map(|(place, _)| place) {
+            self.entries.swap_remove(place);
+            self.tags.swap_remove(place);
         }
     }
 
     /// Adds the interest that another one holds; the keys of both stay.
     fn add_all(&mut self, other: &Self) {
         for theirs in &other.entries {
-            let place = self
-                .entries
-                .binary_search_by(|entry| entry.key.cmp(&theirs.key));
-            match place {
-                Err(index) => self.entries.insert(index, theirs.clone()),
-                Ok(index) => {
-                    if let Some(mine) = self.entries.get_mut(index) {
-                        mine.days = together(&mine.days, &theirs.days);
-                    }
-                }
+            let (place, tag) = self.find(&theirs.key);
+            match place.and_then(|place| self.entries.get_mut(place)) {
+                Some(mine) => mine.days = together(&mine.days, &theirs.days),
+                None => self.push(theirs.clone(), tag),
             }
         }
     }
@@ -165,42 +211,44 @@ impl<K: Ord + Clone> Affinity<K> {
             entry.days.drain(..gone);
         }
         self.entries.retain(|entry| !entry.days.is_empty());
+        self.tags = self.entries.iter().map(|entry| entry.key.tag()).collect();
     }
 
-    /// Decayed strengths, strongest first, ties by key.
+    /// What weighs anything, decayed, in no order.
     fn strengths(&self, today: i64) -> Vec<(&K, u64)> {
         let all = self
             .entries
             .iter()
             .map(|entry| (&entry.key, entry.strength(today)));
-        let mut strengths: Vec<_> = all.filter(|(_, strength)| *strength > 0).collect();
-        strengths.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        strengths
+        all.filter(|(_, strength)| *strength > 0).collect()
     }
 }
 
-fn add_weight(days: &mut Vec<DayWeight>, day: i64, weight: u32) {
+fn add_weight(days: &mut Days, day: i64, weight: u32) {
     match days.last_mut() {
         Some(tile) if tile.day >= day => tile.weight = tile.weight.saturating_add(weight),
         Some(_) | None => days.push(DayWeight { day, weight }),
     }
 }
 
-fn together(a: &[DayWeight], b: &[DayWeight]) -> Vec<DayWeight> {
+fn together(a: &[DayWeight], b: &[DayWeight]) -> Days {
     let mut tiles: Vec<DayWeight> = a.iter().chain(b).copied().collect();
     tiles.sort_by_key(|tile| tile.day);
-    let mut days = Vec::with_capacity(tiles.len());
+    let mut days = Days::with_capacity(tiles.len());
     for tile in tiles {
         add_weight(&mut days, tile.day, tile.weight);
     }
     days
 }
 
+/// Names with their shares, strongest first.
+pub(crate) type Shares = Vec<(Text, f64)>;
+
 /// The three dimensions of taste.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Interests {
-    pub(crate) categories: Affinity<Arc<str>>,
-    pub(crate) brands: Affinity<Arc<str>>,
+    pub(crate) categories: Affinity<Text>,
+    pub(crate) brands: Affinity<Text>,
     pub(crate) bands: Affinity<u8>,
     /// Newest event with a weight.
     pub(crate) newest_at: Option<Millis>,
@@ -239,30 +287,29 @@ impl Interests {
         self.newest_at = self.newest_at.max(other.newest_at);
     }
 
-    pub(crate) fn category_shares(&self, now: Millis) -> Vec<(String, f64)> {
-        shares(&self.categories.strengths(now.day()), |key| key.to_string())
-    }
-
-    /// Shares by the first part of the category path.
-    pub(crate) fn root_shares(&self, now: Millis) -> Vec<(String, f64)> {
+    /// Shares by category path, and by the path's first part.
+    pub(crate) fn category_shares(&self, now: Millis) -> (Shares, Shares) {
+        let paths = self.categories.strengths(now.day());
         let mut roots: Vec<(&str, u64)> = Vec::new();
-        for (path, strength) in self.categories.strengths(now.day()) {
-            let root = path.split_once('.').map_or(path.as_ref(), |(root, _)| root);
+        for (path, strength) in &paths {
+            let root = path.split_once('.').map_or(path.as_str(), |(root, _)| root);
             match roots.iter_mut().find(|(known, _)| *known == root) {
-                Some((_, sum)) => *sum = sum.saturating_add(strength),
-                None => roots.push((root, strength)),
+                Some((_, sum)) => *sum = sum.saturating_add(*strength),
+                None => roots.push((root, *strength)),
             }
         }
-        roots.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        shares(&roots, |root| (*root).to_owned())
+        let paths = shares(paths, |path| path.clone());
+        (paths, shares(roots, Text::from))
     }
 
-    pub(crate) fn brand_shares(&self, now: Millis) -> Vec<(String, f64)> {
-        shares(&self.brands.strengths(now.day()), |key| key.to_string())
+    pub(crate) fn brand_shares(&self, now: Millis) -> Shares {
+        shares(self.brands.strengths(now.day()), |brand| brand.clone())
     }
 
-    pub(crate) fn band_shares(&self, now: Millis) -> Vec<(String, f64)> {
-        shares(&self.bands.strengths(now.day()), |key| band_name(**key))
+    pub(crate) fn band_shares(&self, now: Millis) -> Shares {
+        shares(self.bands.strengths(now.day()), |band| {
+            Text::from(band_name(*band))
+        })
     }
 }
 
@@ -270,15 +317,21 @@ impl Interests {
     clippy::cast_precision_loss,
     reason = "a share needs no more than 53 bits"
 )]
-fn shares<K>(strengths: &[(K, u64)], name: impl Fn(&K) -> String) -> Vec<(String, f64)> {
+fn shares<K: Ord + Copy>(mut strengths: Vec<(K, u64)>, name: impl Fn(K) -> Text) -> Shares {
     let total = strengths
         .iter()
         .map(|(_, strength)| *strength)
         .fold(0, u64::saturating_add);
     let share = |strength: u64| strength as f64 / total as f64;
-    let strongest = strengths.iter().take(MAX_SHARES);
-    strongest
-        .map(|(key, strength)| (name(key), share(*strength)))
+    let strongest_first = |a: &(K, u64), b: &(K, u64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
+    if strengths.len() > MAX_SHARES {
+        strengths.select_nth_unstable_by(MAX_SHARES, strongest_first);
+        strengths.truncate(MAX_SHARES);
+    }
+    strengths.sort_unstable_by(strongest_first);
+    strengths
+        .into_iter()
+        .map(|(key, strength)| (name(key), share(strength)))
         .collect()
 }
 
@@ -344,8 +397,8 @@ mod tests {
         affinity.fold(&5, 10, 1);
         affinity.fold(&7, 9, 1);
         affinity.fold(&200, 11, 1);
-        assert_eq!(affinity.entries().len(), MAX_KEYS);
-        let keys: Vec<u8> = affinity.entries().iter().map(|entry| entry.key).collect();
+        let keys: Vec<u8> = affinity.keys().copied().collect();
+        assert_eq!(keys.len(), MAX_KEYS);
         assert!(
             keys.contains(&200) && keys.contains(&5) && !keys.contains(&0),
             "{keys:?}"

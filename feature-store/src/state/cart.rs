@@ -1,7 +1,6 @@
 //! The cart, folded from adds, removes and purchases.
 
-use std::sync::Arc;
-
+use crate::Text;
 use crate::event::EventKind;
 use crate::state::tail::TailEvent;
 use crate::time::Millis;
@@ -17,13 +16,13 @@ const MAX_TAKES: usize = 32;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Line {
-    pub(crate) item: Arc<str>,
+    pub(crate) item: Text,
     pub(crate) quantity: u32,
     pub(crate) price_minor: i64,
-    pub(crate) currency: Arc<str>,
+    pub(crate) currency: Text,
     pub(crate) added_at: Millis,
-    pub(crate) category: Arc<str>,
-    pub(crate) brand: Arc<str>,
+    pub(crate) category: Text,
+    pub(crate) brand: Text,
     /// When units came in after the first add, and how many; the rest of `quantity` is of the first.
     pub(crate) later: Vec<Units>,
 }
@@ -38,7 +37,7 @@ pub(crate) struct Units {
 /// Units of an item that were taken out of the cart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Take {
-    pub(crate) item: Arc<str>,
+    pub(crate) item: Text,
     pub(crate) at: Millis,
     /// [`u32::MAX`] for a purchase, which takes them all.
     pub(crate) units: u32,
@@ -87,7 +86,7 @@ impl CartState {
             Some(line) => line.add(event),
             None => {
                 let mut line = Line {
-                    item: Arc::clone(&event.fact.item),
+                    item: event.fact.item.clone(),
                     added_at: event.at,
                     ..Line::default()
                 };
@@ -122,7 +121,7 @@ impl CartState {
             self.taken_until = self.taken_until.max(Some(oldest.at));
         }
         self.takes.push(Take {
-            item: Arc::clone(&event.fact.item),
+            item: event.fact.item.clone(),
             at: event.at,
             units,
         });
@@ -182,17 +181,17 @@ impl Line {
         let fact = &event.fact;
         if fact.price_minor > 0 {
             self.price_minor = fact.price_minor;
-            self.currency = Arc::clone(&fact.currency);
+            self.currency = fact.currency.clone();
         }
         if !fact.category.is_empty() {
-            self.category = Arc::clone(&fact.category);
+            self.category = fact.category.clone();
         }
         if !fact.brand.is_empty() {
-            self.brand = Arc::clone(&fact.brand);
+            self.brand = fact.brand.clone();
         }
     }
 
-    pub(crate) fn texts(&self) -> [&Arc<str>; 4] {
+    pub(crate) fn texts(&self) -> [&Text; 4] {
         [&self.item, &self.currency, &self.category, &self.brand]
     }
 
@@ -202,13 +201,13 @@ impl Line {
 
     pub(crate) fn view(&self) -> view::CartLine {
         view::CartLine {
-            item_id: self.item.to_string(),
+            item_id: self.item.clone(),
             quantity: self.quantity,
             price_minor: self.price_minor,
-            currency: self.currency.to_string(),
+            currency: self.currency.clone(),
             added_at: self.added_at,
-            category: self.category.to_string(),
-            brand: self.brand.to_string(),
+            category: self.category.clone(),
+            brand: self.brand.clone(),
         }
     }
 }
@@ -264,7 +263,7 @@ mod tests {
             event(EventKind::Purchase, "a", 1, 100),
             event(EventKind::RemoveFromCart, "b", 9, 0),
         ]);
-        let items: Vec<&str> = cart.lines.iter().map(|line| line.item.as_ref()).collect();
+        let items: Vec<&str> = cart.lines.iter().map(|line| line.item.as_str()).collect();
         assert_eq!(items, ["c"]);
     }
 
@@ -285,6 +284,6 @@ mod tests {
             .collect();
         let cart = cart(&events);
         assert_eq!(cart.lines.len(), MAX_LINES);
-        assert_eq!(cart.lines[0].item.as_ref(), "44");
+        assert_eq!(cart.lines[0].item.as_str(), "44");
     }
 }

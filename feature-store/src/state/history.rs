@@ -1,7 +1,6 @@
 //! What happened last: interactions, messages, visits, devices, and the pace of adds.
 
-use std::sync::Arc;
-
+use crate::Text;
 use crate::event::EventKind;
 use crate::state::tail::TailEvent;
 use crate::time::Millis;
@@ -15,7 +14,7 @@ const SESSION_GAP_MS: i64 = 30 * Millis::MINUTE;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Interaction {
-    pub(crate) item: Arc<str>,
+    pub(crate) item: Text,
     pub(crate) kind: EventKind,
     pub(crate) at: Millis,
 }
@@ -56,7 +55,7 @@ impl History {
         }
         self.visit(event);
         if event.kind.needs_item() {
-            let item = Arc::clone(&event.fact.item);
+            let item = event.fact.item.clone();
             let interaction = Interaction {
                 item,
                 kind: event.kind,
@@ -135,7 +134,7 @@ impl History {
     pub(crate) fn recent_view(&self) -> Vec<Recent> {
         let newest_first = self.recent.iter().rev();
         let view = |known: &Interaction| Recent {
-            item_id: known.item.to_string(),
+            item_id: known.item.clone(),
             kind: known.kind,
             occurred_at: known.at,
         };

@@ -125,9 +125,10 @@ impl Read {
 
     fn portrait(&self, now: Millis) -> Portrait {
         let (interests, history) = (&self.base.interests, &self.base.history);
+        let (categories, category_roots) = interests.category_shares(now);
         Portrait {
-            categories: interests.category_shares(now),
-            category_roots: interests.root_shares(now),
+            categories,
+            category_roots,
             brands: interests.brand_shares(now),
             price_bands: interests.band_shares(now),
             mean_purchase_minor: history.mean_purchase_minor(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::Text;
 use crate::event::{Event, EventKind};
 use crate::time::Millis;
 
@@ -15,10 +16,10 @@ pub(crate) const MAX_TAIL: usize = 2_048;
 /// What an event says of its item. Many events of a shopper share one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(crate) struct Fact {
-    pub(crate) item: Arc<str>,
-    pub(crate) category: Arc<str>,
-    pub(crate) brand: Arc<str>,
-    pub(crate) currency: Arc<str>,
+    pub(crate) item: Text,
+    pub(crate) category: Text,
+    pub(crate) brand: Text,
+    pub(crate) currency: Text,
     pub(crate) price_minor: i64,
 }
 
@@ -33,7 +34,7 @@ impl Fact {
         }
     }
 
-    pub(crate) fn texts(&self) -> [&Arc<str>; 4] {
+    pub(crate) fn texts(&self) -> [&Text; 4] {
         [&self.item, &self.category, &self.brand, &self.currency]
     }
 }

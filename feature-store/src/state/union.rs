@@ -2,8 +2,8 @@
 //! neither which id was there first nor which one holds the value makes a difference.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use crate::Text;
 use crate::state::ConsentRecord;
 use crate::state::cart::{CartState, Line, MAX_LINES, Take};
 use crate::state::history::{History, MAX_DEVICES, MAX_RECENT};
@@ -14,7 +14,7 @@ use crate::view::{AddIntervals, Cart, CartLine, Profile, Session};
 /// The union of carts. Of each item as many units as the id with the most holds, after what the
 /// other ids took out: an id's removal takes as many from each, a purchase takes them all.
 pub(crate) fn cart(carts: &[CartState]) -> Cart {
-    let mut lines: BTreeMap<&Arc<str>, Vec<Held<'_>>> = BTreeMap::new();
+    let mut lines: BTreeMap<&Text, Vec<Held<'_>>> = BTreeMap::new();
     for (place, cart) in carts.iter().enumerate() {
         let others = || carts.iter().enumerate().filter(move |(p, _)| *p != place);
         for line in &cart.lines {
@@ -77,7 +77,7 @@ fn left<'a>(line: &'a Line, takes: &[&Take], until: Option<Millis>) -> Option<He
 /// What the newest add says of the item counts.
 fn one(held: &[Held<'_>]) -> Option<CartLine> {
     let details = |line: &Line| {
-        let [_, currency, category, brand] = line.texts().map(Arc::clone);
+        let [_, currency, category, brand] = line.texts().map(Text::clone);
         (line.last_add(), line.price_minor, currency, category, brand)
     };
     let newest = held.iter().max_by_key(|one| details(one.line))?;

@@ -5,6 +5,9 @@
 
 use prost::Message;
 
+/// Number of the texts' field.
+pub(crate) const SYMBOLS: u32 = 2;
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Shopper {
     /// 1. First, so that a reader can tell before anything else.
@@ -133,36 +136,44 @@ pub(crate) struct Expected {
     pub(crate) at: i64,
 }
 
+/// Columns of numbers, packed: on the wire each is `repeated`, and here the bytes that it is, which are
+/// read where they lie ([`super::codec::packed`]).
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Tail {
-    /// Differences to the event before; the first one to 0.
-    #[prost(uint64, repeated, tag = "1")]
-    pub(crate) times: Vec<u64>,
+    /// `uint64`: differences to the event before; the first one to 0.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) times: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) kinds: Vec<u8>,
-    #[prost(fixed64, repeated, tag = "3")]
-    pub(crate) ids: Vec<u64>,
-    /// Positions in the columns of facts below.
-    #[prost(uint32, repeated, tag = "4")]
-    pub(crate) facts: Vec<u32>,
-    /// Empty when every quantity is 1.
-    #[prost(uint32, repeated, tag = "5")]
-    pub(crate) quantities: Vec<u32>,
-    /// Positions in `devices`, from 1; 0 = none. Empty when there is no device at all.
-    #[prost(uint32, repeated, tag = "6")]
-    pub(crate) device_of: Vec<u32>,
+    /// `fixed64`.
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) ids: Vec<u8>,
+    /// `uint32`: positions in the columns of facts below.
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) facts: Vec<u8>,
+    /// `uint32`; empty when every quantity is 1.
+    #[prost(bytes = "vec", tag = "5")]
+    pub(crate) quantities: Vec<u8>,
+    /// `uint32`: positions in `devices`, from 1; 0 = none. Empty when there is no device at all.
+    #[prost(bytes = "vec", tag = "6")]
+    pub(crate) device_of: Vec<u8>,
     #[prost(fixed64, repeated, tag = "7")]
     pub(crate) devices: Vec<u64>,
-    #[prost(uint32, repeated, tag = "8")]
-    pub(crate) items: Vec<u32>,
-    #[prost(uint32, repeated, tag = "9")]
-    pub(crate) categories: Vec<u32>,
-    #[prost(uint32, repeated, tag = "10")]
-    pub(crate) brands: Vec<u32>,
-    #[prost(uint32, repeated, tag = "11")]
-    pub(crate) currencies: Vec<u32>,
-    #[prost(int64, repeated, tag = "12")]
-    pub(crate) prices: Vec<i64>,
+    /// `uint32`.
+    #[prost(bytes = "vec", tag = "8")]
+    pub(crate) items: Vec<u8>,
+    /// `uint32`.
+    #[prost(bytes = "vec", tag = "9")]
+    pub(crate) categories: Vec<u8>,
+    /// `uint32`.
+    #[prost(bytes = "vec", tag = "10")]
+    pub(crate) brands: Vec<u8>,
+    /// `uint32`.
+    #[prost(bytes = "vec", tag = "11")]
+    pub(crate) currencies: Vec<u8>,
+    /// `int64`.
+    #[prost(bytes = "vec", tag = "12")]
+    pub(crate) prices: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -148,7 +148,7 @@ proptest! {
             .cart
             .lines
             .iter()
-            .map(|line| (line.item_id.clone(), line.quantity))
+            .map(|line| (line.item_id.to_string(), line.quantity))
             .collect();
         prop_assert_eq!(cart, reference(&arrivals));
         let mut other = shuffled(&arrivals, &keys);

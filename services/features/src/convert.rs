@@ -5,5 +5,6 @@ pub(crate) mod event;
 pub(crate) mod export;
 pub(crate) mod feature;
 pub(crate) mod item;
+pub(crate) mod row;
 pub(crate) mod shopper;
 pub(crate) mod time;

@@ -9,10 +9,10 @@ mod shoppers;
 use feature_store::{FeatureStore, Millis, Registry};
 use generations::{Identity, Keeper, Schema};
 use kit::{CancellationToken, Clock, MAX_MESSAGE_BYTES};
+use proto::encoded::feature_service_server::FeatureServiceServer;
 use proto::v1::{
     catalog_service_server::CatalogServiceServer, erasure_service_server::ErasureServiceServer,
-    event_service_server::EventServiceServer, feature_service_server::FeatureServiceServer,
-    shopper_service_server::ShopperServiceServer,
+    event_service_server::EventServiceServer, shopper_service_server::ShopperServiceServer,
 };
 use tonic::service::Routes;
 

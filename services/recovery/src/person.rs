@@ -73,7 +73,7 @@ impl Stand {
         for recent in self.standing.recent.iter().filter(of_kind) {
             if lines.iter().all(|line| line.item_id != recent.item_id) {
                 lines.push(CartLine {
-                    item_id: recent.item_id.clone(),
+                    item_id: recent.item_id.to_string(),
                     quantity: 1,
                     ..CartLine::default()
                 });
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_visit_stands_for_what_was_looked_at_last_each_item_once() {
         let recent = |item: &str, kind| Recent {
-            item_id: item.to_owned(),
+            item_id: item.into(),
             kind,
             occurred_at: Millis(0),
         };

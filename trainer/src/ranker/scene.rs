@@ -88,7 +88,7 @@ pub fn question(view: &ShopperView, exclude: Vec<String>, k: usize) -> Query {
     };
     let recent = view.recent.iter().filter_map(|one| {
         Some(Recent {
-            item_id: one.item_id.clone(),
+            item_id: one.item_id.to_string(),
             kind: kind(one.kind)?,
             age: age(one.occurred_at),
         })

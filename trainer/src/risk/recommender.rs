@@ -58,7 +58,7 @@ impl Recommender {
 
 /// What serving asks about a stored cart.
 fn asked(view: &ShopperView) -> Query {
-    let in_cart = sorted(view.cart.lines.iter().map(|line| line.item_id.clone()));
+    let in_cart = sorted(view.cart.lines.iter().map(|line| line.item_id.to_string()));
     let mut query = question(view, Vec::new(), CANDIDATES);
     let bought = query.recent.iter().filter(|one| one.kind == Kind::Purchase);
     query.exclude = sorted(

@@ -1,10 +1,9 @@
 //! The base, part by part.
 
-use std::sync::Arc;
-
 use super::{decode_kind, same_length, unless_default};
+use crate::Text;
 use crate::event::EventKind;
-use crate::state::affinity::{Affinity, DayWeight, Interest, Interests};
+use crate::state::affinity::{Affinity, DayWeight, Interest, Interests, Key};
 use crate::state::base::Base;
 use crate::state::cart::Line;
 use crate::state::codec::symbols::{Symbols, Texts};
@@ -15,19 +14,9 @@ use crate::time::Millis;
 use crate::view::{AddIntervals, LastTimes, MessageRecord, OrderGaps, Session};
 
 /// Every text of the base.
-pub(super) fn texts(base: &Base) -> impl Iterator<Item = &Arc<str>> {
-    let categories = base
-        .interests
-        .categories
-        .entries()
-        .iter()
-        .map(|entry| &entry.key);
-    let brands = base
-        .interests
-        .brands
-        .entries()
-        .iter()
-        .map(|entry| &entry.key);
+pub(super) fn texts(base: &Base) -> impl Iterator<Item = &Text> {
+    let interests = &base.interests;
+    let (categories, brands) = (interests.categories.keys(), interests.brands.keys());
     let lines = base.cart.lines.iter().flat_map(Line::texts);
     let takes = base.cart.takes.iter().map(|take| &take.item);
     let recent = base.history.recent.iter().map(|known| &known.item);
@@ -103,7 +92,7 @@ pub(super) fn encode_interests(
     })
 }
 
-fn encode_affinity<K: Ord + Clone>(
+fn encode_affinity<K: Key>(
     affinity: &Affinity<K>,
     number: impl Fn(&K) -> u32,
 ) -> Vec<wire::Interest> {
@@ -112,7 +101,7 @@ fn encode_affinity<K: Ord + Clone>(
         days: steps(entry.days.iter().map(|tile| tile.day)),
         weights: entry.days.iter().map(|tile| tile.weight).collect(),
     };
-    affinity.entries().iter().map(encode).collect()
+    affinity.sorted().into_iter().map(encode).collect()
 }
 
 pub(super) fn decode_interests(
@@ -130,7 +119,7 @@ pub(super) fn decode_interests(
     })
 }
 
-fn decode_affinity<K: Ord + Clone>(
+fn decode_affinity<K: Key>(
     wire: Vec<wire::Interest>,
     key: impl Fn(u32) -> Result<K, DecodeError>,
 ) -> Result<Affinity<K>, DecodeError> {

@@ -4,10 +4,12 @@ mod base;
 mod cart;
 mod erasing;
 mod identity;
+mod packed;
 mod symbols;
 mod tail;
 
 use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key};
 
 use crate::event::EventKind;
 use crate::state::base::Base;
@@ -65,7 +67,7 @@ impl Shopper {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut wire = wire::Shopper::decode(bytes)?;
+        let (texts, mut wire) = read(bytes)?;
         let links = identity::decode(&mut wire)?;
         if !(WITHOUT_RECOVERY..=FORMAT).contains(&wire.format) {
             return Err(DecodeError::Format {
@@ -73,7 +75,6 @@ impl Shopper {
                 known: FORMAT,
             });
         }
-        let texts = Texts::new(&wire.symbols);
         Ok(Self {
             base: Base {
                 tiles: base::decode_tiles(wire.tiles.unwrap_or_default())?,
@@ -81,7 +82,7 @@ impl Shopper {
                 cart: cart::decode(wire.cart.unwrap_or_default(), &texts)?,
                 history: base::decode_history(wire.history.unwrap_or_default(), &texts)?,
             },
-            tail: tail::decode(wire.tail.unwrap_or_default(), &texts)?,
+            tail: tail::decode(&wire.tail.unwrap_or_default(), &texts)?,
             profile: decode_profile(wire.profile.unwrap_or_default()),
             consents: decode_consents(wire.consents)?,
             recovery: wire.recovery,
@@ -106,6 +107,21 @@ impl Shopper {
             WITHOUT_LINKS
         }
     }
+}
+
+/// Splits a value into its texts and the rest. Most of a value is texts: they are read where they lie,
+/// and each once.
+fn read(mut bytes: &[u8]) -> Result<(Texts, wire::Shopper), DecodeError> {
+    let (mut texts, mut rest) = (Texts::new(), wire::Shopper::default());
+    while !bytes.is_empty() {
+        let (tag, wire_type) = decode_key(&mut bytes)?;
+        if tag == wire::SYMBOLS && wire_type == WireType::LengthDelimited {
+            texts.read(&mut bytes)?;
+        } else {
+            rest.merge_field(tag, wire_type, &mut bytes, DecodeContext::default())?;
+        }
+    }
+    Ok((texts, rest))
 }
 
 /// An empty part takes no bytes.

@@ -1,7 +1,8 @@
 //! Texts as numbers: a value holds each of its texts once.
 
-use std::sync::Arc;
+use prost::encoding::decode_varint;
 
+use crate::Text;
 use crate::state::DecodeError;
 
 /// The texts of a value to be encoded, sorted; the empty one is number 0 and is not stored.
@@ -9,9 +10,9 @@ use crate::state::DecodeError;
 pub(crate) struct Symbols<'a>(Vec<&'a str>);
 
 impl<'a> Symbols<'a> {
-    pub(crate) fn new(texts: impl Iterator<Item = &'a Arc<str>>) -> Self {
+    pub(crate) fn new(texts: impl Iterator<Item = &'a Text>) -> Self {
         let mut symbols: Vec<&str> = texts
-            .map(AsRef::as_ref)
+            .map(Text::as_str)
             .filter(|text: &&str| !text.is_empty())
             .collect();
         symbols.sort_unstable();
@@ -31,22 +32,35 @@ impl<'a> Symbols<'a> {
     }
 }
 
+/// Texts of a value that need no more room than was made for them.
+const USUAL: usize = 64;
+
 /// The texts of a decoded value, by number.
 #[derive(Debug)]
-pub(crate) struct Texts(Vec<Arc<str>>);
+pub(crate) struct Texts(Vec<Text>);
 
 impl Texts {
-    pub(crate) fn new(symbols: &[String]) -> Self {
-        let empty = std::iter::once("");
-        Self(
-            empty
-                .chain(symbols.iter().map(String::as_str))
-                .map(Arc::from)
-                .collect(),
-        )
+    pub(crate) fn new() -> Self {
+        let mut texts = Vec::with_capacity(USUAL);
+        texts.push(Text::default());
+        Self(texts)
     }
 
-    pub(crate) fn get(&self, number: u32) -> Result<Arc<str>, DecodeError> {
+    /// Takes the next symbol in, whose length comes first, and moves `bytes` behind it.
+    pub(crate) fn read(&mut self, bytes: &mut &[u8]) -> Result<(), DecodeError> {
+        let length = decode_varint(bytes)?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let (text, rest) = bytes
+            .split_at_checked(length)
+            .ok_or(DecodeError::Corrupt("a text is cut off"))?;
+        let text = std::str::from_utf8(text);
+        let text = text.map_err(|_| DecodeError::Corrupt("a text is not UTF-8"))?;
+        self.0.push(Text::new(text));
+        *bytes = rest;
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Result<Text, DecodeError> {
         let text = usize::try_from(number)
             .ok()
             .and_then(|number| self.0.get(number));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{decode_kind, same_length, unless_default};
+use super::packed::{Varints, end_together, fixed, next_fixed, varints};
+use super::{decode_kind, unless_default};
+use crate::Text;
 use crate::state::codec::symbols::{Symbols, Texts};
 use crate::state::tail::{Fact, Tail, TailEvent};
 use crate::state::{DecodeError, wire};
@@ -24,17 +26,15 @@ pub(super) fn encode(tail: &Tail, facts: &[&Fact], symbols: &Symbols<'_>) -> Opt
     let events = tail.events();
     let devices = distinct_devices(events);
     let place = |event: &TailEvent| facts.binary_search(&event.fact.as_ref()).unwrap_or(0);
-    let column = |text: fn(&Fact) -> &Arc<str>| -> Vec<u32> {
-        facts
-            .iter()
-            .map(|fact| symbols.number(text(fact)))
-            .collect()
+    let column = |text: fn(&Fact) -> &Text| {
+        let numbers = facts.iter().map(|fact| symbols.number(text(fact)));
+        varints(numbers.map(u64::from))
     };
     unless_default(wire::Tail {
-        times: differences(events),
+        times: varints(differences(events)),
         kinds: events.iter().map(|event| event.kind.code()).collect(),
-        ids: events.iter().map(|event| event.id).collect(),
-        facts: events.iter().map(|event| position(place(event))).collect(),
+        ids: fixed(events.iter().map(|event| event.id)),
+        facts: varints(events.iter().map(|event| place(event) as u64)),
         quantities: quantities(events),
         device_of: device_column(events, &devices),
         devices,
@@ -42,30 +42,25 @@ pub(super) fn encode(tail: &Tail, facts: &[&Fact], symbols: &Symbols<'_>) -> Opt
         categories: column(|fact| &fact.category),
         brands: column(|fact| &fact.brand),
         currencies: column(|fact| &fact.currency),
-        prices: facts.iter().map(|fact| fact.price_minor).collect(),
+        prices: varints(facts.iter().map(|fact| fact.price_minor.cast_unsigned())),
     })
 }
 
-fn position(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
-}
-
 /// Times never fall, since events are sorted, and the first one is after 1970.
-fn differences(events: &[TailEvent]) -> Vec<u64> {
+fn differences(events: &[TailEvent]) -> impl Iterator<Item = u64> {
     let mut before = Millis(0);
-    let step = |event: &TailEvent| {
+    events.iter().map(move |event| {
         let step = event.at.since(before);
         before = event.at;
         step.unsigned_abs()
-    };
-    events.iter().map(step).collect()
+    })
 }
 
-fn quantities(events: &[TailEvent]) -> Vec<u32> {
+fn quantities(events: &[TailEvent]) -> Vec<u8> {
     if events.iter().all(|event| event.quantity == 1) {
         return Vec::new();
     }
-    events.iter().map(|event| event.quantity).collect()
+    varints(events.iter().map(|event| u64::from(event.quantity)))
 }
 
 fn distinct_devices(events: &[TailEvent]) -> Vec<u64> {
@@ -79,78 +74,63 @@ fn distinct_devices(events: &[TailEvent]) -> Vec<u64> {
     devices
 }
 
-fn device_column(events: &[TailEvent], devices: &[u64]) -> Vec<u32> {
+fn device_column(events: &[TailEvent], devices: &[u64]) -> Vec<u8> {
     if devices.is_empty() {
         return Vec::new();
     }
     let place = |device| devices.binary_search(&device).map_or(0, |place| place + 1);
-    events
-        .iter()
-        .map(|event| position(place(event.device)))
-        .collect()
+    varints(events.iter().map(|event| place(event.device) as u64))
 }
 
-pub(super) fn decode(wire: wire::Tail, texts: &Texts) -> Result<Tail, DecodeError> {
-    let facts = decode_facts(&wire, texts)?;
-    let length = same_length(&[
-        wire.times.len(),
-        wire.kinds.len(),
-        wire.ids.len(),
-        wire.facts.len(),
-    ])?;
-    let quantities = column_or(wire.quantities, length, 1)?;
-    let device_of = column_or(wire.device_of, length, 0)?;
-    let columns = wire
-        .times
-        .into_iter()
-        .zip(wire.kinds)
-        .zip(wire.ids)
-        .zip(wire.facts);
+pub(super) fn decode(wire: &wire::Tail, texts: &Texts) -> Result<Tail, DecodeError> {
+    let facts = decode_facts(wire, texts)?;
+    let mut times = Varints::new(&wire.times);
+    let mut ids = wire.ids.as_slice();
+    let mut fact_of = Varints::new(&wire.facts);
+    let mut quantities = Varints::or(1, &wire.quantities);
+    let mut device_of = Varints::or(0, &wire.device_of);
     let mut at = Millis(0);
-    let mut events = Vec::with_capacity(length);
-    for ((((step, kind), id), fact), (quantity, device)) in
-        columns.zip(quantities.into_iter().zip(device_of))
-    {
-        at = later(at, step)?;
+    let mut events = Vec::with_capacity(wire.kinds.len());
+    for kind in &wire.kinds {
+        at = later(at, times.next_u64()?)?;
         events.push(TailEvent {
             at,
-            kind: decode_kind(kind)?,
-            id,
-            quantity,
-            device: device_at(&wire.devices, device)?,
-            fact: pick(&facts, fact)?,
+            kind: decode_kind(*kind)?,
+            id: next_fixed(&mut ids)?,
+            quantity: quantities.next_u32()?,
+            device: device_at(&wire.devices, device_of.next_u32()?)?,
+            fact: pick(&facts, fact_of.next_u32()?)?,
         });
     }
+    end_together(&[
+        &times,
+        &Varints::new(ids),
+        &fact_of,
+        &quantities,
+        &device_of,
+    ])?;
     Tail::from_sorted(events).ok_or(DecodeError::Corrupt("the tail is not sorted"))
 }
 
-/// Item, category, brand, currency, price.
-type FactRow<'a> = ((((&'a u32, &'a u32), &'a u32), &'a u32), &'a i64);
-
 fn decode_facts(wire: &wire::Tail, texts: &Texts) -> Result<Vec<Arc<Fact>>, DecodeError> {
-    same_length(&[
-        wire.items.len(),
-        wire.categories.len(),
-        wire.brands.len(),
-        wire.currencies.len(),
-        wire.prices.len(),
-    ])?;
-    let texts_of = wire
-        .items
-        .iter()
-        .zip(&wire.categories)
-        .zip(&wire.brands)
-        .zip(&wire.currencies);
-    let fact = |((((item, category), brand), currency), price): FactRow<'_>| {
-        Ok(Arc::new(Fact {
-            item: texts.get(*item)?,
-            category: texts.get(*category)?,
-            brand: texts.get(*brand)?,
-            currency: texts.get(*currency)?,
-            price_minor: *price,
-        }))
-    };
-    texts_of.zip(&wire.prices).map(fact).collect()
+    let mut items = Varints::new(&wire.items);
+    let mut categories = Varints::new(&wire.categories);
+    let mut brands = Varints::new(&wire.brands);
+    let mut currencies = Varints::new(&wire.currencies);
+    let mut prices = Varints::new(&wire.prices);
+    // A number takes a byte at least.
+    let mut facts = Vec::with_capacity(wire.items.len());
+    while !items.is_at_end() {
+        facts.push(Arc::new(Fact {
+            item: texts.get(items.next_u32()?)?,
+            category: texts.get(categories.next_u32()?)?,
+            brand: texts.get(brands.next_u32()?)?,
+            currency: texts.get(currencies.next_u32()?)?,
+            price_minor: prices.next_u64()?.cast_signed(),
+        }));
+    }
+    end_together(&[&categories, &brands, &currencies, &prices])?;
+    Ok(facts)
 }
 
 fn later(at: Millis, step: u64) -> Result<Millis, DecodeError> {
@@ -159,15 +139,6 @@ fn later(at: Millis, step: u64) -> Result<Millis, DecodeError> {
         .and_then(|step| at.0.checked_add(step));
     sum.map(Millis)
         .ok_or(DecodeError::Corrupt("a time is too late"))
-}
-
-/// A column that is left out when it holds nothing but `usual`.
-fn column_or(column: Vec<u32>, length: usize, usual: u32) -> Result<Vec<u32>, DecodeError> {
-    if column.is_empty() {
-        return Ok(vec![usual; length]);
-    }
-    same_length(&[column.len(), length])?;
-    Ok(column)
 }
 
 fn device_at(devices: &[u64], place: u32) -> Result<u64, DecodeError> {

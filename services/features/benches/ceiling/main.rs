@@ -5,7 +5,7 @@
 //! gRPC, pipelined reads alone: of the values that the role keeps, and of the features themselves
 //! from hashes, as other feature stores keep them. Each server is a process of its own.
 //!
-//! `make ceiling ARGS="--seconds 1 --rounds 8 --in-flight 32"`
+//! `make ceiling ARGS="--seconds 1 --rounds 8 --in-flight 32"`; `--entities 100` measures one size alone.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -51,6 +51,10 @@ fn main() {
             window: Duration::from_secs(u64::from(number("--seconds", 1))),
             rounds: number("--rounds", 8),
             in_flight: number("--in-flight", 32),
+            entities: match number("--entities", 0) {
+                0 => ENTITIES.to_vec(),
+                one => vec![usize::try_from(one).expect("is small")],
+            },
         }),
     }
 }
@@ -74,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) window: Duration,
     pub(crate) rounds: u32,
     pub(crate) in_flight: u32,
+    /// Shoppers in one request; each size is measured by itself.
+    pub(crate) entities: Vec<usize>,
 }
 
 /// A process of this program that ends with it.
@@ -116,7 +122,7 @@ fn measure(plan: &Plan) {
         "--upstream",
         &features.url,
     ]);
-    for entities in ENTITIES {
+    for &entities in &plan.entities {
         let driver = Driver::new(&shop, entities, plan);
         match runtime.block_on(driver.run([&features.url, &echo.url], &redis.url)) {
             Ok(windows) => println!("{}", table::render(entities, plan, &windows)),

@@ -33,9 +33,9 @@ pub(crate) enum EntityId {
 /// What shopper rows carry besides features.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Included {
-    cart: bool,
-    recent_items: bool,
-    profile: bool,
+    pub(crate) cart: bool,
+    pub(crate) recent_items: bool,
+    pub(crate) profile: bool,
 }
 
 pub(crate) fn decode_request(
@@ -138,48 +138,21 @@ impl Wanted {
     }
 }
 
-pub(crate) fn encode_shopper_row(
-    shopper_id: &str,
-    values: Vec<FeatureValue>,
-    view: Option<&ShopperView>,
-    include: Included,
-) -> pb::FeatureRow {
-    let included = |wanted: bool| view.filter(|_| wanted);
-    pb::FeatureRow {
-        entity: Some(pb::Entity {
-            id: Some(pb::entity::Id::ShopperId(shopper_id.to_owned())),
-        }),
-        values: values.into_iter().map(encode_value).collect(),
-        cart: include.cart.then(|| encode_cart(view)),
-        recent_items: included(include.recent_items)
-            .map(|view| view.recent.iter().map(encode_recent).collect())
-            .unwrap_or_default(),
-        profile: included(include.profile).map(encode_profile),
-    }
-}
-
-pub(crate) fn encode_item_row(item_id: &str, values: Vec<FeatureValue>) -> pb::FeatureRow {
-    pb::FeatureRow {
-        entity: Some(pb::Entity {
-            id: Some(pb::entity::Id::ItemId(item_id.to_owned())),
-        }),
-        values: values.into_iter().map(encode_value).collect(),
-        ..pb::FeatureRow::default()
-    }
-}
-
 pub(crate) fn encode_value(value: FeatureValue) -> pb::FeatureValue {
+    pb::FeatureValue {
+        status: encode_status(value.status).into(),
+        value: value.value.map(encode_typed),
+        event_time: value.event_time.map(time::encode),
+    }
+}
+
+pub(crate) fn encode_status(status: ValueStatus) -> pb::feature_value::Status {
     use pb::feature_value::Status;
-    let status = match value.status {
+    match status {
         ValueStatus::Present => Status::Present,
         ValueStatus::Null => Status::Null,
         ValueStatus::NotFound => Status::NotFound,
         ValueStatus::OutsideMaxAge => Status::OutsideMaxAge,
-    };
-    pb::FeatureValue {
-        status: status.into(),
-        value: value.value.map(encode_typed),
-        event_time: value.event_time.map(time::encode),
     }
 }
 
@@ -189,8 +162,10 @@ fn encode_typed(value: Value) -> pb::feature_value::Value {
         Value::Bool(value) => Wire::BoolValue(value),
         Value::Int(value) => Wire::Int64Value(value),
         Value::Double(value) => Wire::DoubleValue(value),
-        Value::Text(value) => Wire::StringValue(value),
-        Value::Texts(values) => Wire::StringList(pb::StringList { values }),
+        Value::Text(value) => Wire::StringValue(value.into()),
+        Value::Texts(values) => Wire::StringList(pb::StringList {
+            values: values.into_iter().map(Into::into).collect(),
+        }),
         Value::Doubles(values) => Wire::DoubleList(pb::DoubleList { values }),
     }
 }
@@ -213,25 +188,25 @@ pub(crate) fn encode_cart(view: Option<&ShopperView>) -> pb::Cart {
 
 fn encode_line(line: &CartLine) -> pb::CartLine {
     pb::CartLine {
-        item_id: line.item_id.clone(),
+        item_id: line.item_id.to_string(),
         quantity: line.quantity,
         price_minor: line.price_minor,
-        currency: line.currency.clone(),
+        currency: line.currency.to_string(),
         added_at: Some(time::encode(line.added_at)),
-        category: line.category.clone(),
-        brand: line.brand.clone(),
+        category: line.category.to_string(),
+        brand: line.brand.to_string(),
     }
 }
 
-fn encode_recent(recent: &Recent) -> pb::RecentItem {
+pub(crate) fn encode_recent(recent: &Recent) -> pb::RecentItem {
     pb::RecentItem {
-        item_id: recent.item_id.clone(),
+        item_id: recent.item_id.to_string(),
         event_type: u32::from(recent.kind.code()),
         occurred_at: Some(time::encode(recent.occurred_at)),
     }
 }
 
-fn encode_profile(view: &ShopperView) -> pb::ProfileSummary {
+pub(crate) fn encode_profile(view: &ShopperView) -> pb::ProfileSummary {
     pb::ProfileSummary {
         time_zone: view.profile.time_zone.clone(),
         channels: view.profile.channels.clone(),

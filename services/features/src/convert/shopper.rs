@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use feature_store::{
-    ConsentRecord, LinkRefusal, Millis, Portrait, ProfileUpdate, Rejection, ShopperView,
+    ConsentRecord, LinkRefusal, Millis, Portrait, ProfileUpdate, Rejection, ShopperView, Text,
 };
 use kit::status::bad_request;
 use kit::{Clock, Problem, Violations};
@@ -151,12 +151,12 @@ fn encode_portrait(
 }
 
 /// The contract promises at most 10.
-fn encode_affinities(affinities: &[(String, f64)]) -> Vec<pb::Affinity> {
+fn encode_affinities(affinities: &[(Text, f64)]) -> Vec<pb::Affinity> {
     affinities
         .iter()
         .take(10)
         .map(|(name, share)| pb::Affinity {
-            name: name.clone(),
+            name: name.to_string(),
             share: *share,
         })
         .collect()

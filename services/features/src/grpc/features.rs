@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use feature_store::{Registry, ShopperView};
 use kit::{Deadline, Problem, Violations, trace};
+use proto::EncodedFeaturesResponse;
+use proto::encoded::feature_service_server::FeatureService;
 use proto::v1 as pb;
-use proto::v1::feature_service_server::FeatureService;
 use tonic::{Request, Response, Status};
 
 use super::Context;
-use crate::convert::feature::{self, EntityId, Wanted};
-use crate::convert::time;
+use crate::convert::feature::{self, EntityId, Included, Wanted};
+use crate::convert::{row, time};
 use crate::error::status;
 use crate::plans::Plans;
 
@@ -37,13 +38,13 @@ impl FeatureService for Features {
     async fn get_features(
         &self,
         request: Request<pb::GetFeaturesRequest>,
-    ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
+    ) -> Result<Response<EncodedFeaturesResponse>, Status> {
         let deadline = deadline(&request);
         let clock = &self.context.clock;
         let resolve = |names: &[String]| self.plans.resolve(names);
         let wanted = feature::decode_request(request.into_inner(), clock, resolve)?;
         let views = self.views(&wanted.shoppers(), wanted.now, deadline).await?;
-        Ok(Response::new(pb::GetFeaturesResponse {
+        Ok(Response::new(EncodedFeaturesResponse {
             rows: self.rows(&wanted, views),
             schema_fingerprint: Registry::standard().fingerprint().to_owned(),
             now: Some(time::encode(wanted.now)),
@@ -96,7 +97,7 @@ impl Features {
     }
 
     /// One row per entity; `views` are those of the shoppers among them.
-    fn rows(&self, wanted: &Wanted, views: Vec<Option<ShopperView>>) -> Vec<pb::FeatureRow> {
+    fn rows(&self, wanted: &Wanted, views: Vec<Option<ShopperView>>) -> Vec<Vec<u8>> {
         let stage = tracing::info_span!(
             target: trace::STAGE, "compute", entities = wanted.entities.len());
         let _compute = stage.entered();
@@ -106,14 +107,15 @@ impl Features {
             .entities
             .iter()
             .map(|entity| match entity {
-                EntityId::Shopper(id) => {
+                EntityId::Shopper(_) => {
                     let view = views.next().flatten();
                     let values = wanted.plan.shopper(view.as_ref());
-                    feature::encode_shopper_row(id, values, view.as_ref(), wanted.include)
+                    row::encode(entity, values, view.as_ref(), wanted.include)
                 }
                 EntityId::Item(id) => {
-                    let row = items.get(id);
-                    feature::encode_item_row(id, wanted.plan.item(row.as_deref(), wanted.now))
+                    let item = items.get(id);
+                    let values = wanted.plan.item(item.as_deref(), wanted.now);
+                    row::encode(entity, values, None, Included::default())
                 }
             })
             .collect()

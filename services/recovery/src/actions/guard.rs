@@ -76,7 +76,7 @@ fn handout(waiting: Waiting<'_>, standing: &Standing) -> Handout {
         shopper_id,
     } = waiting;
     let promised = |line: &Line| Promised {
-        item_id: line.item_id.clone(),
+        item_id: line.item_id.to_string(),
         price_minor: line.price_minor,
     };
     Handout {
@@ -147,13 +147,13 @@ fn margin(
         return generation.policy.margin_minor(&waiting.inputs.lines);
     }
     let line = |line: &feature_store::CartLine| CartLine {
-        item_id: line.item_id.clone(),
+        item_id: line.item_id.to_string(),
         quantity: line.quantity,
         price_minor: line.price_minor,
-        currency: line.currency.clone(),
+        currency: line.currency.to_string(),
         added_at_ms: Some(line.added_at.0),
-        category: line.category.clone(),
-        brand: line.brand.clone(),
+        category: line.category.to_string(),
+        brand: line.brand.to_string(),
     };
     let lines: Vec<CartLine> = standing.cart.lines.iter().map(line).collect();
     let priced = cart::price(&lines, generation, items);

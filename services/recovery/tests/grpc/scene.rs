@@ -83,10 +83,10 @@ async fn rows(store: &FeatureStore, request: &pb::GetFeaturesRequest) -> pb::Get
         let view = store.shoppers(&[id], now).await.unwrap().remove(0);
         let view = view.unwrap_or_default();
         let line = |line: &feature_store::CartLine| pb::CartLine {
-            item_id: line.item_id.clone(),
+            item_id: line.item_id.to_string(),
             quantity: line.quantity,
             price_minor: line.price_minor,
-            currency: line.currency.clone(),
+            currency: line.currency.to_string(),
             ..pb::CartLine::default()
         };
         rows.push(pb::FeatureRow {

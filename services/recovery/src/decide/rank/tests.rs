@@ -129,13 +129,13 @@ fn received(
     names: &[String],
 ) -> (Vec<CartLine>, Vec<Recent>, Vec<Option<f64>>) {
     let line = |line: &feature_store::CartLine| CartLine {
-        item_id: line.item_id.clone(),
+        item_id: line.item_id.to_string(),
         quantity: line.quantity,
         price_minor: line.price_minor,
-        currency: line.currency.clone(),
+        currency: line.currency.to_string(),
         added_at_ms: Some(line.added_at.0),
-        category: line.category.clone(),
-        brand: line.brand.clone(),
+        category: line.category.to_string(),
+        brand: line.brand.to_string(),
     };
     let kinds = BTreeMap::from([
         (EventKind::View, Kind::View),
@@ -144,7 +144,7 @@ fn received(
         (EventKind::Purchase, Kind::Purchase),
     ]);
     let recent = |one: &feature_store::Recent| Recent {
-        item_id: one.item_id.clone(),
+        item_id: one.item_id.to_string(),
         kind: kinds[&one.kind],
         at_ms: one.occurred_at.0,
     };
