@@ -92,6 +92,9 @@ impl Gate<'_> {
     }
 
     fn caps(&self) -> Result<(), String> {
+        if self.inputs.capped {
+            return Err("the shopper has enough messages for now".to_owned());
+        }
         let (sent, most) = (self.inputs.messages_7d, self.settings.max_messages_7d);
         if sent < most {
             return Ok(());

@@ -11,7 +11,9 @@ use crate::{Inputs, Line};
 use crate::sequence::Kind;
 
 /// Raised with every change that an older reader would misread.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// Before caps. Inputs without any are still written so.
+const WITHOUT_CAPS: u32 = 2;
 /// Before budgets, holdouts and kinds. Inputs without any of them are still written so.
 const WITHOUT_LOOP: u32 = 1;
 
@@ -62,6 +64,8 @@ struct InputsMessage {
     held_out: bool,
     #[prost(uint32, tag = "18")]
     left: u32,
+    #[prost(bool, tag = "19")]
+    capped: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -109,6 +113,7 @@ impl Inputs {
             budget_free_minor: self.budget_free_minor,
             held_out: self.held_out,
             left: self.left.code(),
+            capped: self.capped,
         }
         .encode_to_vec()
     }
@@ -119,7 +124,11 @@ impl Inputs {
             && self.budget_free_minor.is_none()
             && !self.held_out
             && self.left == Kind::default();
-        if plain { WITHOUT_LOOP } else { VERSION }
+        match (self.capped, plain) {
+            (true, _) => VERSION,
+            (false, true) => WITHOUT_LOOP,
+            (false, false) => WITHOUT_CAPS,
+        }
     }
 
     /// Reads what [`Inputs::encode`] wrote, bit for bit.
@@ -154,6 +163,7 @@ impl Inputs {
             lambda: f64::from_bits(message.lambda_bits),
             budget_free_minor: message.budget_free_minor,
             held_out: message.held_out,
+            capped: message.capped,
             left: Kind::from_code(message.left).ok_or_else(|| {
                 DecodeError::Malformed(format!(
                     "what was left is {}, 0 to 3 is known",

@@ -40,6 +40,8 @@ pub struct Inputs {
     pub budget_free_minor: Option<i64>,
     /// The person is left alone, to measure against.
     pub held_out: bool,
+    /// A cap leaves no room for a message on the channel now.
+    pub capped: bool,
     /// What was left: arms may be for some of these only.
     pub left: Kind,
 }

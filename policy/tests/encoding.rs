@@ -135,6 +135,19 @@ fn the_second_version_of_the_log_is_readable_for_ever() {
 }
 
 #[test]
+fn an_older_reader_refuses_what_a_cap_decided() {
+    for inputs in [usual_cart(), in_the_loop()] {
+        let capped = Inputs {
+            capped: true,
+            ..inputs
+        };
+        let bytes = capped.encode();
+        assert_eq!(bytes[..2], [8, 3]);
+        assert_eq!(Inputs::decode(&bytes), Ok(capped));
+    }
+}
+
+#[test]
 fn the_first_version_of_the_log_is_readable_for_ever() {
     let golden = include_str!("goldens/inputs-v1.hex").trim();
     let now: String = usual_cart()

@@ -102,6 +102,9 @@ impl Books {
                 is_promised = true;
             }
             let step = self.step(request, &decided, &mut stand, policy)?;
+            if step.is_none() && is_capped(&decided, &stand, policy, self.clock.now_ms()) {
+                decided.decide_again(policy, |inputs| inputs.capped = true);
+            }
             let period = self.hold(&mut decided, policy, step.is_some()).await?;
             let (change, answer) =
                 self.change(request, &decided, stand, (step, &period), policy)?;
@@ -262,6 +265,12 @@ impl Books {
                 handed_out_at_ms: None,
             });
         }
+        // The answer is the hand-out: the message counts as any other, for whoever is known.
+        let counts = sends && step.is_none() && stand.read.version > 0;
+        if counts {
+            let (id, channel) = (&decided.decision_id, &decided.decision.channel);
+            stand.person.sends.record(id, channel, now_ms);
+        }
         stand.person.forget(now_ms, longest_window_ms(policy));
         let mut answer = convert::decision(decided, message);
         if sends && answer.idempotency_key.is_empty() {
@@ -272,7 +281,7 @@ impl Books {
         let change = ShopperChange {
             at: feature_store::Millis(now_ms),
             // Somebody of whom nothing is known, and about whom nothing is pursued, gets no section.
-            recovery: step.map(|_| stand.person.encode()),
+            recovery: (step.is_some() || counts).then(|| stand.person.encode()),
             decision: Some((decided.decision_id.clone(), record.encode_to_vec().into())),
             outbox,
             look: match step {
@@ -283,6 +292,14 @@ impl Books {
         };
         Ok(((stand.read, change), answer))
     }
+}
+
+/// Whether a cap stands against a message that the answer itself would hand out.
+fn is_capped(decided: &Decided, stand: &Stand, policy: &Policy, now_ms: i64) -> bool {
+    let (decision, caps) = (&decided.decision, &policy.limits().caps);
+    let sends = &stand.person.sends;
+    let free = sends.next_free(caps, &decision.channel, &decided.decision_id, now_ms);
+    decision.action.sends_message() && free != Some(now_ms)
 }
 
 /// The longest window that any cap counts over.

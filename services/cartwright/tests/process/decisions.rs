@@ -12,7 +12,8 @@ use super::support::{Server, run, snapshot, succeed, text};
 
 const DECISIONS: usize = 10_000;
 const BATCH: usize = 250;
-const SHOPPERS: usize = 125;
+/// So many that few of them come up against the cap.
+const SHOPPERS: usize = 2_499;
 
 const POLICY: &str = r#"
 version = "replayed"

@@ -37,6 +37,8 @@ pub(crate) fn assemble(
         lambda,
         budget_free_minor,
         held_out: holdout.is_some_and(|holdout| holdout.holds(&request.shopper_id)),
+        // Told by the commit, which reads what was sent.
+        capped: false,
         left: match request.occasion {
             Occasion::Asked => Kind::default(),
             Occasion::Due { left, .. } => left,

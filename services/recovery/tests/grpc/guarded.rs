@@ -641,3 +641,33 @@ async fn what_leaves_late_for_a_slow_reader_is_theirs_for_a_while() {
 fn id(action: &pb::Action) -> &str {
     &action.decision_id
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_caller_hands_out_counts_as_any_other() {
+    for kept in stores().await {
+        let mut scene = Scene::open(&kept, POLICY).await;
+        let mut actions = scene.actions("mail").await;
+        scene.fills_a_cart("ann").await;
+        let own_cart = |request_id: &str| pb::DecideRequest {
+            request_id: request_id.to_owned(),
+            cart: vec![line("2", 3, 2_000)],
+            ..commit("ann")
+        };
+        let first = scene.world.decide(own_cart("one")).await;
+        assert_ne!(first.action(), pb::decision::Action::Nothing);
+        let second = scene.world.decide(own_cart("two")).await;
+        assert_eq!(second.action(), pb::decision::Action::Nothing);
+        let why = second.reasons.join("; ");
+        assert!(
+            why.contains("the shopper has enough messages for now"),
+            "{why}"
+        );
+        // What was answered stands, and counts once.
+        assert_eq!(scene.world.decide(own_cart("one")).await, first);
+        scene.later(31 * MINUTE);
+        nothing(&mut actions).await;
+        scene.later(24 * HOUR - 31 * MINUTE);
+        let action = next(&mut actions).await;
+        assert_eq!(action.idempotency_key, "ann/1/0");
+    }
+}
