@@ -3,6 +3,8 @@
 //! Interest is kept in whole weights per day and decayed only when it is read, in integers, so that
 //! the same events always give the same shares.
 
+mod bands;
+
 use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,29 +24,6 @@ const DECAY_Q16: [u64; 31] = [
     65536, 59358, 53761, 48693, 44102, 39945, 36179, 32768, 29679, 26881, 24347, 22051, 19972,
     18089, 16384, 14839, 13440, 12173, 11026, 9986, 9045, 8192, 7420, 6720, 6087, 5513, 4993, 4522,
     4096, 3710, 3360,
-];
-
-/// Lower ends of the price bands in whole currency units.
-const BANDS: [i64; 19] = [
-    0,
-    10,
-    20,
-    50,
-    100,
-    200,
-    500,
-    1_000,
-    2_000,
-    5_000,
-    10_000,
-    20_000,
-    50_000,
-    100_000,
-    200_000,
-    500_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
 ];
 
 /// Weight of one day's interest in one key.
@@ -153,10 +132,8 @@ impl<K: Key> Affinity<K> {
     /// Where a key is, and its tag.
     fn find(&self, key: &K) -> (Option<usize>, u32) {
         let tag = key.tag();
-        let tagged = self.tags.iter().zip(&self.entries);
-        let place = tagged
-            .into_iter()
-            .position(|(known, entry)| *known == tag && entry.key == *key);
+        let mut tagged = self.tags.iter().zip(&self.entries);
+        let place = tagged.position(|(known, entry)| *known == tag && entry.key == *key);
         (place, tag)
     }
 
@@ -268,7 +245,8 @@ impl Interests {
             self.brands.fold(&event.fact.brand, day, weight);
         }
         if event.fact.price_minor > 0 {
-            self.bands.fold(&band(event.fact.price_minor), day, weight);
+            self.bands
+                .fold(&bands::of(event.fact.price_minor), day, weight);
         }
     }
 
@@ -308,7 +286,7 @@ impl Interests {
 
     pub(crate) fn band_shares(&self, now: Millis) -> Shares {
         shares(self.bands.strengths(now.day()), |band| {
-            Text::from(band_name(*band))
+            Text::from(bands::name(*band))
         })
     }
 }
@@ -351,22 +329,6 @@ fn weight(kind: EventKind) -> Option<u32> {
     }
 }
 
-/// Number of the band that holds a price; minor units are taken as hundredths.
-fn band(price_minor: i64) -> u8 {
-    let above = BANDS.partition_point(|low| low.saturating_mul(100) <= price_minor);
-    u8::try_from(above.saturating_sub(1)).unwrap_or(0)
-}
-
-/// `20-50`; the last band is `100000000+`.
-fn band_name(band: u8) -> String {
-    let index = usize::from(band);
-    match (BANDS.get(index), BANDS.get(index + 1)) {
-        (Some(low), Some(high)) => format!("{low}-{high}"),
-        (Some(low), None) => format!("{low}+"),
-        (None, _) => "unknown".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,15 +339,6 @@ mod tests {
             let exact = 65_536.0 * 2f64.powf(-(days as f64) / 7.0);
             assert!((exact - *factor as f64).abs() <= 0.5, "day {days}");
         }
-    }
-
-    #[test]
-    fn a_price_falls_into_the_band_that_begins_at_or_below_it() {
-        let name = |price| band_name(band(price));
-        assert_eq!(name(1), "0-10");
-        assert_eq!(name(999), "0-10");
-        assert_eq!(name(1_000), "10-20");
-        assert_eq!(name(1_000_000_000_000), "100000000+");
     }
 
     #[test]

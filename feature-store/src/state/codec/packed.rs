@@ -31,10 +31,9 @@ pub(super) struct Varints<'a> {
 
 impl<'a> Varints<'a> {
     pub(super) fn new(column: &'a [u8]) -> Self {
-        let usual = None;
         Self {
             left: column,
-            usual,
+            usual: None,
         }
     }
 
@@ -63,12 +62,9 @@ impl<'a> Varints<'a> {
     }
 }
 
-/// The columns of a table end together.
-pub(super) fn end_together(columns: &[&Varints<'_>]) -> Result<(), DecodeError> {
-    if columns.iter().all(|column| column.is_at_end()) {
-        return Ok(());
-    }
-    Err(UNEQUAL)
+/// The columns of a table end together, when each of them has.
+pub(super) fn end_together(at_end: &[bool]) -> Result<(), DecodeError> {
+    at_end.iter().all(|end| *end).then_some(()).ok_or(UNEQUAL)
 }
 
 /// The rest of a column of [`fixed`] numbers.

@@ -103,11 +103,11 @@ pub(super) fn decode(wire: &wire::Tail, texts: &Texts) -> Result<Tail, DecodeErr
         });
     }
     end_together(&[
-        &times,
-        &Varints::new(ids),
-        &fact_of,
-        &quantities,
-        &device_of,
+        times.is_at_end(),
+        ids.is_empty(),
+        fact_of.is_at_end(),
+        quantities.is_at_end(),
+        device_of.is_at_end(),
     ])?;
     Tail::from_sorted(events).ok_or(DecodeError::Corrupt("the tail is not sorted"))
 }
@@ -129,7 +129,8 @@ fn decode_facts(wire: &wire::Tail, texts: &Texts) -> Result<Vec<Arc<Fact>>, Deco
             price_minor: prices.next_u64()?.cast_signed(),
         }));
     }
-    end_together(&[&categories, &brands, &currencies, &prices])?;
+    let columns = [categories, brands, currencies, prices];
+    end_together(&columns.map(|column| column.is_at_end()))?;
     Ok(facts)
 }
 
