@@ -1,26 +1,27 @@
 //! How many calls may be under way: the formula.
 //!
-//! A window of calls has a median time `now` for each method; `base` is what the method takes when
-//! nobody is in its way. The gradient is that of Gradient2 in Netflix' concurrency-limits
+//! A window of calls has a median time `now` for each method; `alone` is what the method takes when
+//! nobody is in its way. The limit moves by the gradient of Netflix' concurrency-limits
 //! (`Gradient2Limit`), weighted over the methods by their calls:
 //!
 //! ```text
-//! gradient = clamp((TOLERANCE · base + SLACK) / now, 1/2, 1)
+//! gradient = clamp((TOLERANCE · alone + SLACK) / now, 1/2, 1)
 //! limit'   = limit + SMOOTHING · (gradient · limit + √limit − limit)
 //! ```
 //!
 //! Four things differ from it.
 //!
-//! - Some milliseconds are no overload, however short a call is on a quiet machine: nobody is turned
-//!   away for a wait that no caller would notice.
 //! - The limit holds, and gives way to slowness, only while calls wait for a thread of ours, or our
 //!   threads for a core. The time to the first poll of a call's task is queueing in this process and
 //!   nothing else; where both are short, the calls are slow because they wait for something else,
 //!   which costs nothing here.
 //!   WeChat's DAGOR takes the same signal for the same reason ("Overload Control for Scaling WeChat
 //!   Microservices", SoCC 2018, section 4.1).
-//! - `base` falls fast and rises slowly, sixty times more slowly while the limit holds calls back: a
-//!   long overload does not become what is normal.
+//! - `alone` is no average of what calls took. It falls fast, rises over minutes, and never while the
+//!   slowness is ours: an hour of overload, or just below one, is not taken for normal. Nor are a
+//!   role's first calls, which make its connections.
+//! - Some milliseconds are no overload, however short a call is on a quiet machine: nobody is turned
+//!   away for a wait that no caller would notice.
 //! - A role behind this one that refuses is overloaded by what we hand on: the limit is cut by the
 //!   share of calls that it refused, at least by [`LEAST_CUT`], as in AIMD.
 
@@ -29,8 +30,8 @@ use std::time::Duration;
 /// Calls may take this many times what they take on a quiet machine. A machine at 70 % of what it
 /// can do takes about twice as long (M/M/1: 1 / (1 − 0.7) = 3.3 in the mean, less in the median).
 const TOLERANCE: f64 = 2.0;
-/// Seconds on top: a fifth of the 25 ms in which a decision has to be made.
-const SLACK: f64 = 0.005;
+/// Seconds on top: a third of the 25 ms in which a decision has to be made.
+const SLACK: f64 = 0.008;
 const STEEPEST: f64 = 0.5;
 const SMOOTHING: f64 = 0.2;
 /// Calls that wait this long for a thread have a busy process around them.
@@ -39,11 +40,14 @@ const LEAST_CUT: f64 = 0.05;
 /// Where the limit starts, within its bounds.
 const START: f64 = 64.0;
 
-/// Share of the distance by which `base` follows a faster window.
+/// Share of the distance by which `alone` follows a faster window.
 const FALL: f64 = 0.1;
-/// In how long it follows a slower one, e-fold.
-const RISE: Duration = Duration::from_secs(60);
-const RISE_WHILE_LIMITED: Duration = Duration::from_secs(3_600);
+/// In how many windows without such waits it follows a slower one, e-fold: ten minutes of them.
+const RISE: f64 = 6_000.0;
+/// How many of these it takes to know it.
+const WARM: u32 = 10;
+/// Seconds that a call is thought to take before: a tenth of those 25 ms.
+const UNKNOWN: f64 = 0.0025;
 
 /// The calls of a window.
 #[derive(Clone, Debug)]
@@ -54,12 +58,46 @@ pub(super) struct Seen {
     pub(super) lag: Duration,
     /// Share of the calls for which a role behind this one said that it is overloaded, 0 to 1.
     pub(super) pressed: f64,
-    /// Our threads waited for cores that others had.
+    /// Our threads waited for cores that others had, in this window or shortly before.
     pub(super) starved: bool,
     /// Most calls under way at a time.
     pub(super) peak: usize,
-    /// How long the window was.
-    pub(super) length: Duration,
+}
+
+impl Seen {
+    /// Calls waited for our threads, or these for a core.
+    fn is_ours(&self) -> bool {
+        self.lag >= BUSY || self.starved
+    }
+}
+
+/// What a method takes when nobody is in its way.
+#[derive(Clone, Debug, Default)]
+struct Alone {
+    seconds: f64,
+    /// How many windows without waits have been seen, up to [`WARM`].
+    windows: u32,
+}
+
+impl Alone {
+    fn follow(&mut self, now: f64, ours: bool) {
+        if !ours && self.windows < WARM {
+            self.windows += 1;
+            self.seconds = now;
+        } else if now < self.seconds {
+            self.seconds += (now - self.seconds) * FALL;
+        } else if !ours {
+            self.seconds += (now - self.seconds) / RISE;
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        if self.windows < WARM {
+            UNKNOWN
+        } else {
+            self.seconds
+        }
+    }
 }
 
 /// The limit and what it goes by.
@@ -68,8 +106,8 @@ pub(super) struct Limit {
     value: f64,
     least: f64,
     most: f64,
-    /// Seconds, by method; `None` before the first window with calls of it.
-    bases: Vec<Option<f64>>,
+    /// By method.
+    alone: Vec<Alone>,
 }
 
 impl Limit {
@@ -79,7 +117,7 @@ impl Limit {
             value: START.clamp(least, most),
             least,
             most,
-            bases: vec![None; methods],
+            alone: vec![Alone::default(); methods],
         }
     }
 
@@ -95,15 +133,12 @@ impl Limit {
     /// Takes a window into account.
     pub(super) fn update(&mut self, seen: &Seen) {
         let peak = f64::from(u32::try_from(seen.peak).unwrap_or(u32::MAX));
-        let limited = peak >= self.value.floor();
-        let gradient = self.gradient(seen, limited);
+        let gradient = self.gradient(seen);
         let used = 2.0 * peak >= self.value;
         let value = if seen.pressed > 0.0 {
             let cut = seen.pressed.clamp(LEAST_CUT, STEEPEST);
             self.value.min(2.0 * peak) * (1.0 - cut)
         } else if used {
-            let ours = seen.lag >= BUSY || seen.starved;
-            let gradient = if ours { gradient } else { 1.0 };
             let wanted = gradient * self.value + self.value.sqrt();
             self.value + SMOOTHING * (wanted - self.value)
         } else {
@@ -112,29 +147,26 @@ impl Limit {
         self.value = value.clamp(self.least, self.most);
     }
 
-    fn gradient(&mut self, seen: &Seen, limited: bool) -> f64 {
+    /// 1 when calls are as quick as they should be, or slow for others; down to 1/2.
+    fn gradient(&mut self, seen: &Seen) -> f64 {
+        let ours = seen.is_ours();
         let (mut weighted, mut calls) = (0.0, 0.0);
-        for (base, (now, count)) in self.bases.iter_mut().zip(&seen.methods) {
+        for (alone, (now, count)) in self.alone.iter_mut().zip(&seen.methods) {
             let now = now.as_secs_f64();
             if *count == 0 || now <= 0.0 {
                 continue;
             }
-            let base = base.get_or_insert(now);
-            *base += (now - *base) * follow(*base, now, seen.length, limited);
-            weighted +=
-                f64::from(*count) * ((TOLERANCE * *base + SLACK) / now).clamp(STEEPEST, 1.0);
+            alone.follow(now, ours);
+            let wanted = TOLERANCE * alone.seconds() + SLACK;
+            weighted += f64::from(*count) * (wanted / now).clamp(STEEPEST, 1.0);
             calls += f64::from(*count);
         }
-        if calls > 0.0 { weighted / calls } else { 1.0 }
+        if ours && calls > 0.0 {
+            weighted / calls
+        } else {
+            1.0
+        }
     }
-}
-
-fn follow(base: f64, now: f64, length: Duration, limited: bool) -> f64 {
-    if now < base {
-        return FALL;
-    }
-    let rise = if limited { RISE_WHILE_LIMITED } else { RISE };
-    (length.as_secs_f64() / rise.as_secs_f64()).min(1.0)
 }
 
 #[cfg(test)]
@@ -143,8 +175,6 @@ mod tests {
 
     use super::*;
 
-    const WINDOW: Duration = Duration::from_millis(100);
-
     fn window(limit: &Limit, ms: f64, lag_ms: u64) -> Seen {
         Seen {
             methods: vec![(Duration::from_secs_f64(ms / 1e3), 100)],
@@ -152,56 +182,82 @@ mod tests {
             pressed: 0.0,
             starved: false,
             peak: limit.get(),
-            length: WINDOW,
         }
     }
 
     /// A server that answers `per_second` calls, each in `quiet_ms` when alone: calls beyond that
-    /// queue for its threads.
-    fn serve(limit: &mut Limit, per_second: f64, quiet_ms: f64, windows: usize) {
+    /// queue for its threads. Gives what a call takes in the end, in ms.
+    fn serve(limit: &mut Limit, per_second: f64, quiet_ms: f64, windows: usize) -> f64 {
         for _ in 0..windows {
-            let full = limit.value / per_second * 1e3;
-            let ms = full.max(quiet_ms);
-            let waits = ms - quiet_ms;
+            let ms = (limit.value / per_second * 1e3).max(quiet_ms);
             let mut seen = window(limit, ms, 0);
-            seen.lag = Duration::from_secs_f64(waits / 1e3);
+            seen.lag = Duration::from_secs_f64((ms - quiet_ms) / 1e3);
             limit.update(&seen);
+        }
+        (limit.value / per_second * 1e3).max(quiet_ms)
+    }
+
+    /// A second of calls that take `ms`, and nobody is in their way.
+    fn warm_up(limit: &mut Limit, ms: f64) {
+        for _ in 0..WARM {
+            let quiet = window(limit, ms, 0);
+            limit.update(&Seen { peak: 1, ..quiet });
         }
     }
 
     #[test]
-    fn settles_where_calls_take_about_twice_what_they_take_alone() {
+    fn in_an_overload_calls_take_about_twice_what_they_take_alone_and_some_milliseconds() {
+        for per_second in [3_000.0, 50_000.0] {
+            for (alone, least, most) in [(2.0, 12.0, 15.0), (10.0, 28.0, 32.0)] {
+                let mut limit = Limit::new(4, 10_000, 1);
+                warm_up(&mut limit, alone);
+                let ms = serve(&mut limit, per_second, alone, 300);
+                assert!((least..most).contains(&ms), "{per_second}/s: {ms:.1} ms");
+                let later = serve(&mut limit, per_second, alone, 10_000);
+                assert!((ms - later).abs() < 0.5, "{per_second}/s: {later:.1} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn an_overload_from_the_start_is_not_taken_for_normal() {
         let mut limit = Limit::new(4, 1_000, 1);
-        // Alone a call takes 10 ms, and 10,000 a second are possible: 100 under way suffice.
-        limit.update(&Seen {
-            peak: 1,
-            ..window(&limit, 10.0, 0)
-        });
-        serve(&mut limit, 10_000.0, 10.0, 600);
-        let settled = limit.get();
-        assert!((150..=320).contains(&settled), "{settled}");
-        serve(&mut limit, 10_000.0, 10.0, 6_000);
-        let later = limit.get();
-        assert!(
-            later <= settled + settled / 4,
-            "{settled}, ten minutes later {later}"
-        );
-        serve(&mut limit, 2_000.0, 10.0, 300);
-        let slower = limit.get();
-        assert!(
-            slower < settled / 2,
-            "{settled}, then with a fifth of the machine {slower}"
-        );
+        // The first calls make their connections, and wait for nobody of ours.
+        limit.update(&window(&limit, 90.0, 0));
+        let ms = serve(&mut limit, 3_000.0, 2.0, 600);
+        assert!((13.0..16.0).contains(&ms), "{ms:.1} ms");
+    }
+
+    #[test]
+    fn a_rate_just_below_an_overload_is_not_taken_for_normal() {
+        let mut limit = Limit::new(4, 1_000, 1);
+        warm_up(&mut limit, 2.0);
+        let settled = serve(&mut limit.clone(), 3_000.0, 2.0, 600);
+        // Five minutes in which calls wait for threads, and the limit is not reached.
+        for _ in 0..3_000 {
+            limit.update(&Seen {
+                peak: limit.get() / 3,
+                ..window(&limit, 12.0, 2)
+            });
+        }
+        let ms = serve(&mut limit, 3_000.0, 2.0, 600);
+        assert!((ms - settled).abs() < 0.5, "{settled:.1}, then {ms:.1} ms");
+    }
+
+    #[test]
+    fn what_calls_take_for_a_quarter_of_an_hour_becomes_normal() {
+        let mut limit = Limit::new(16, 1_000, 1);
+        warm_up(&mut limit, 1.0);
+        for _ in 0..9_000 {
+            limit.update(&window(&limit, 40.0, 0));
+        }
+        let ms = serve(&mut limit, 3_000.0, 40.0, 600);
+        assert!(ms > 60.0, "{ms:.1} ms");
     }
 
     #[test]
     fn slowness_that_is_not_ours_does_not_shrink_it() {
         let mut limit = Limit::new(16, 1_000, 1);
-        let quiet = Seen {
-            peak: 1,
-            ..window(&limit, 1.0, 0)
-        };
-        limit.update(&quiet);
         let before = limit.get();
         for _ in 0..100 {
             limit.update(&window(&limit, 200.0, 0));
@@ -212,11 +268,6 @@ mod tests {
     #[test]
     fn slowness_for_want_of_cores_shrinks_it() {
         let mut limit = Limit::new(16, 1_000, 1);
-        let quiet = Seen {
-            peak: 1,
-            ..window(&limit, 1.0, 0)
-        };
-        limit.update(&quiet);
         for _ in 0..100 {
             limit.update(&Seen {
                 starved: true,
@@ -274,7 +325,6 @@ mod tests {
                     pressed,
                     starved,
                     peak,
-                    length: WINDOW,
                 });
                 let now = u32::try_from(limit.get()).expect("a small number");
                 prop_assert!((least..=most).contains(&now), "{now} is not in {least} to {most}");

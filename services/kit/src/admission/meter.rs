@@ -24,8 +24,8 @@ const LAG_WEIGHT: u64 = 16;
 const LAG_LASTS: Duration = Duration::from_millis(50);
 /// How long after a role behind this one refused the limit holds.
 const PRESSED_LASTS: Duration = Duration::from_secs(1);
-/// How long after a window in which this process was starved the limit holds: while it holds, there is
-/// less to do, and the next windows may look better than the load is.
+/// How long after a window in which this process was starved it counts as starved: while the limit
+/// holds, there is less to do, and the next windows may look better than the load is.
 const STARVED_LASTS: Duration = Duration::from_secs(1);
 /// How long after its window a need is believed. Without that, a method whose every call is
 /// refused would never be tried again.
@@ -163,13 +163,13 @@ impl Meter {
         }
         window.opened = now;
         self.came.store(0, Ordering::Relaxed);
-        let seen = self.close(length, now);
-        if seen.starved {
+        if starvation::is_starved(now) {
             let until = since_start + nanos(STARVED_LASTS);
             self.starved_until.store(until, Ordering::Relaxed);
         }
         let starved = since_start < self.starved_until.load(Ordering::Relaxed);
         self.pressure.set_starved(starved);
+        let seen = self.close(starved);
         if seen.pressed > 0.0 {
             let until = since_start + nanos(PRESSED_LASTS);
             self.pressed_until.store(until, Ordering::Relaxed);
@@ -183,7 +183,7 @@ impl Meter {
     }
 
     /// Reads the window and empties it.
-    fn close(&self, length: Duration, now: Instant) -> Seen {
+    fn close(&self, starved: bool) -> Seen {
         let done = self.done.swap(0, Ordering::Relaxed).max(1);
         let pressed = f64::from(self.pressure.take()) / f64::from(done);
         let methods = self.methods.iter().map(|method| {
@@ -195,9 +195,8 @@ impl Meter {
             methods: methods.collect(),
             lag: self.lag.take().percentile(50),
             pressed: pressed.min(1.0),
-            starved: starvation::is_starved(now),
+            starved,
             peak: self.peak.swap(0, Ordering::Relaxed),
-            length,
         }
     }
 
