@@ -3,16 +3,21 @@
 # steady rate, in turns.
 # usage: scripts/compare-h2load.sh [RATE] [SECONDS]
 #
+# The call is a decision (PREVIEW) for one shopper, of a millisecond or more. A call of some ten
+# microseconds would measure the clients: h2load's connections all send at the ticks of one millisecond
+# clock, the tester's one after the other, and a gRPC client costs some ten microseconds more than
+# bare frames.
+#
 # What can be compared: at a steady rate far below what the server holds, nobody waits in a queue of
 # the generator's making. h2load counts from the actual send, so the tester's figures from the actual
 # send (from_send_ms) stand beside it; those that objectives are judged by count from the intended
-# start and are greater by the generator's lag, which is printed too. The mean and the median are compared. h2load
-# prints no percentile, only a mean and its spread; the median comes from its --log-file. At a higher rate, or with a server that stalls, the two measure different things, and
-# h2load leaves out the wait of whoever could not be sent.
+# start and are greater by the generator's lag, which is printed too. h2load prints no percentile; the
+# median and the mean come from its --log-file. At a higher rate, or with a server that stalls, the two
+# measure different things, and h2load leaves out the wait of whoever could not be sent.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/say.sh
-rate=${1:-200} seconds=${2:-5} rounds=5 connections=4
+rate=${1:-50} seconds=${2:-5} rounds=5 connections=1
 
 command -v h2load >/dev/null || die "no h2load on PATH" "apt-get install -y nghttp2-client"
 . scripts/processes.sh
@@ -22,30 +27,31 @@ trap 'stop_all; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+train_snapshot "$work/snapshot"
 start_redis
-features=$(free_port)
-start features "$cartwright" serve features --addr "127.0.0.1:$features" --admin 127.0.0.1:0 --redis "$redis"
-await "port $features" 30 "$cartwright" doctor --to "http://127.0.0.1:$features"
-
-url=http://127.0.0.1:$features
-# One gRPC message, not compressed, of no bytes: the request of grpc.health.v1.Health/Check.
-printf '\0\0\0\0\0' >"$work/body"
+start_roles "$work/snapshot"
+url=http://127.0.0.1:$recovery
+# One gRPC message of ten bytes, not compressed: DecideRequest with field 2, the shopper_id of the tester's
+# first shopper.
+printf '\0\0\0\0\12\22\10load-1-0' >"$work/body"
 
 for round in $(seq "$rounds"); do
-    "$loadtest" health --features "$url" --rate "$rate" --duration "${seconds}s" --warmup 1s \
-        --connections "$connections" \
-        --json "$work/tester-$round.json" >/dev/null 2>&1 || true
+    "$loadtest" decide --features "http://127.0.0.1:$features" --candidates "http://127.0.0.1:$candidates" \
+        --recovery "$url" "${items[@]}" --shoppers 1 --seed 1 --no-timing --rate "$rate" \
+        --duration "${seconds}s" --warmup 1s --connections "$connections" \
+        --json "$work/tester-$round.json" >/dev/null 2>"$work/tester-$round.log" || true
+    [ -s "$work/tester-$round.json" ] || die "the tester did not run" "$(cat "$work/tester-$round.log")"
     h2load --rps $((rate / connections)) --duration "$seconds" --warm-up-time 1 --clients "$connections" \
         --max-concurrent-streams 1 --threads 1 --data "$work/body" --header 'content-type: application/grpc' \
         --header 'te: trailers' --log-file "$work/h2load-$round.log" \
-        "$url/grpc.health.v1.Health/Check" >"$work/h2load-$round.txt"
+        "$url/cartwright.v1.RecoveryService/Decide" >"$work/h2load-$round.txt"
 done
 
 python3 - "$work" "$rounds" "$rate" <<'PYTHON'
 import json, statistics, sys
 
 work, rounds, rate = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-print(f"grpc health check at {rate}/s, {rounds} rounds in turns; milliseconds")
+print(f"Decide at {rate}/s, {rounds} rounds in turns; milliseconds")
 print(f"{'round':>5} {'tester p50':>11} {'h2load p50':>11} {'tester mean':>12} {'h2load mean':>12}")
 ratios, lags = {"p50": [], "mean": []}, []
 for n in range(1, rounds + 1):
