@@ -12,6 +12,7 @@ mod identity;
 mod ingest;
 mod issued;
 mod items;
+mod lanes;
 mod letters;
 mod opening;
 mod outbox;
@@ -24,12 +25,13 @@ mod tombstones;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::{MutexGuard, OnceCell};
 use tracing::Span;
 
+use self::lanes::Lanes;
 use crate::MacKey;
 use crate::items::ItemTable;
-use crate::store::{Key, Observed, Observer, PARTITIONS, Partition, Store};
+use crate::store::{Key, Observed, Observer, Store};
 
 pub use budgets::Swapped;
 pub use deadlines::Wake;
@@ -71,9 +73,7 @@ struct Inner {
     store: Arc<dyn Store>,
     settings: Settings,
     items: Arc<ItemTable>,
-    /// One lane a partition: writers of this process take turns, so that a conflict always means
-    /// another process, and retries stay rare.
-    lanes: Arc<[Mutex<()>]>,
+    lanes: Arc<Lanes>,
     /// Read once.
     mac_key: Arc<OnceCell<MacKey>>,
 }
@@ -82,13 +82,12 @@ impl FeatureStore {
     /// A feature store over `store`. Its item table is empty until
     /// [`FeatureStore::follow_items`] runs.
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
-        let lanes = (0..PARTITIONS).map(|_| Mutex::new(())).collect();
         Self {
             inner: Arc::new(Inner {
                 store,
                 settings,
                 items: Arc::new(ItemTable::new()),
-                lanes,
+                lanes: Arc::new(Lanes::new()),
                 mac_key: Arc::default(),
             }),
         }
@@ -132,15 +131,8 @@ impl FeatureStore {
         tracing::info_span!(target: crate::STAGE, "write", store, partitions)
     }
 
-    /// Holds the lanes of these partitions. `partitions` is sorted and without repetition: a
-    /// fixed order is what keeps two writers from waiting for each other.
-    async fn lanes(&self, partitions: impl Iterator<Item = Partition>) -> Vec<MutexGuard<'_, ()>> {
-        let mut held = Vec::new();
-        for partition in partitions {
-            if let Some(lane) = self.inner.lanes.get(partition.index()) {
-                held.push(lane.lock().await);
-            }
-        }
-        held
+    /// Lets nobody else of this process write the values of these ids.
+    async fn lanes(&self, ids: impl Iterator<Item = &str>) -> Vec<MutexGuard<'_, ()>> {
+        self.inner.lanes.hold(ids).await
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use feature_store::store::{Durability, Kind, Log, Partition};
+use feature_store::store::{Durability, Key, Kind, Log, Partition};
 use feature_store::{
     Event, EventKind, FeatureStore, Item, ItemStats, LoggedEvent, Millis, Outcome, Settings, Tally,
 };
@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 
 on_both_stores!(
     counts_what_was_accepted_before_the_last_closed_minute,
+    a_minute_is_written_once_however_many_reads_it_takes,
     a_new_process_goes_on_where_the_last_one_was,
     old_tiles_are_folded_and_dropped_without_losing_a_count,
     follows_items_that_another_process_changes,
@@ -216,6 +217,40 @@ async fn counts_what_was_accepted_before_the_last_closed_minute(fixture: &Fixtur
     follower.reach(after(25 * 60)).await;
     let stats = follower.stats("x");
     assert_eq!((stats.views_24h, stats.views_30d), (0, 2));
+    follower.stop().await;
+}
+
+async fn a_minute_is_written_once_however_many_reads_it_takes(fixture: &Fixture) {
+    let follower = Follower::start(open(fixture).await, after(0));
+    let features = &follower.features;
+    // Of one partition, and many times as many as are read at once.
+    let views: Vec<_> = (0..1_000)
+        .map(|n| {
+            let (id, item) = (n.to_string(), (n % 3).to_string());
+            event("anna", &id, EventKind::View, &item, after(0))
+        })
+        .collect();
+    push(features, &views, after(0)).await;
+    follower.reach(after(1)).await;
+    assert_eq!(follower.stats("0").views_24h, 334);
+    assert_equals_a_recount(&follower).await;
+    let partition = Partition::of("anna");
+    let store = features.store();
+    let tiles = store
+        .list(partition, Kind::ItemTiles)
+        .await
+        .expect("answers");
+    let keys: Vec<_> = tiles
+        .iter()
+        .map(|id| Key {
+            partition,
+            kind: Kind::ItemTiles,
+            id: id.clone(),
+        })
+        .collect();
+    let written = store.get_many(&keys).await.expect("answers");
+    let versions: Vec<_> = written.iter().flatten().map(|tile| tile.version).collect();
+    assert_eq!(versions, [1]);
     follower.stop().await;
 }
 

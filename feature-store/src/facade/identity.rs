@@ -256,7 +256,7 @@ impl FeatureStore {
     }
 
     pub(super) async fn commit_step(&self, key: &Key, ops: Vec<Op>) -> Result<bool, Error> {
-        let _lane = self.lanes(std::iter::once(key.partition)).await;
+        let _lane = self.lanes(std::iter::once(key.id.as_str())).await;
         Ok(commit_one(self, key.partition, ops).await? == CommitOutcome::Done)
     }
 }

@@ -80,7 +80,8 @@ impl FeatureStore {
         now: Millis,
         outcomes: &mut [Outcome],
     ) -> Result<Elsewhere, Error> {
-        let _lanes = self.lanes(batch.keys().copied()).await;
+        let ids = batch.values().flat_map(BTreeMap::keys);
+        let _lanes = self.lanes(ids.map(Cow::as_ref)).await;
         let mut attempts = Attempts::default();
         let mut elsewhere = Elsewhere::new();
         loop {

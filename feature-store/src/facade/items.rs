@@ -80,7 +80,8 @@ impl FeatureStore {
                     .push(position);
             }
         }
-        let _lanes = self.lanes(batch.keys().copied()).await;
+        let ids = batch.values().flat_map(BTreeMap::keys);
+        let _lanes = self.lanes(ids.map(String::as_str)).await;
         let mut attempts = Attempts::default();
         while !batch.is_empty() {
             let changed = self.apply_changes(&changes, &batch, &mut results).await?;

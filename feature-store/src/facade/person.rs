@@ -228,7 +228,7 @@ impl FeatureStore {
         let decision = change.decision.as_ref().map(|(id, _)| id.clone());
         let known = Opener::knowing(read.shopper.row_keys());
         let ops = ops(&key, read, change)?;
-        let _lane = self.lanes(std::iter::once(key.partition)).await;
+        let _lane = self.lanes(std::iter::once(key.id.as_str())).await;
         let conflict = match commit_one(self, key.partition, ops).await? {
             CommitOutcome::Done => return Ok(Changed::Done),
             CommitOutcome::Conflict { key } => key,

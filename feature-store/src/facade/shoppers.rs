@@ -106,7 +106,7 @@ impl FeatureStore {
             let put = read
                 .begins
                 .put(&key, read.version, Bytes::from(state.encode()));
-            let _lane = self.lanes(std::iter::once(key.partition)).await;
+            let _lane = self.lanes(std::iter::once(key.id.as_str())).await;
             if commit_one(self, key.partition, put).await? == CommitOutcome::Done {
                 return Ok(());
             }

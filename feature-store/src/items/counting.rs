@@ -3,8 +3,12 @@
 //! Each partition's counters change together with the number of the last event counted, under the
 //! version of that number: of several processes one stores an event's count, once. Each process
 //! counts for itself in memory, from the tiles it loaded at its start on.
+//!
+//! A minute's events come all at once when it closes, half a million of them where much goes on. They
+//! are counted a few at a time with rests between, so that requests wait for no more than a few.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -16,8 +20,10 @@ use crate::Millis;
 use crate::seal::Opener;
 use crate::store::{Commit, Error, Key, Op, PARTITIONS, Partition, Store, Versioned};
 
-/// Partitions whose events are read at once: some 5 MB.
-const PARTITIONS_AT_ONCE: usize = 64;
+/// Partitions whose events are read at once: some 2,000 events, half a megabyte.
+const PARTITIONS_AT_ONCE: usize = 16;
+/// How long a rest is, in times of the work before it: at most a quarter of a thread is taken.
+const REST: u32 = 3;
 /// Partitions loaded at the same time.
 const LOADS: usize = 16;
 
@@ -70,7 +76,7 @@ impl Counting {
         for positions in all.chunks(PARTITIONS_AT_ONCE) {
             let mut behind = positions.to_vec();
             while !behind.is_empty() {
-                behind = self.count_more(store, &behind, &mut opener).await?;
+                behind = self.count_some(store, &behind, &mut opener).await?;
             }
         }
         for progress in &mut self.partitions {
@@ -80,35 +86,53 @@ impl Counting {
         Ok(Some(self.tally.take_touched()))
     }
 
-    /// Counts the next events of these partitions; returns those that have more.
-    async fn count_more(
+    /// Counts the events of these partitions, and stores what each adds at once; returns those that
+    /// another process stored meanwhile.
+    async fn count_some(
         &mut self,
         store: &dyn Store,
         positions: &[usize],
         opener: &mut Opener,
     ) -> Result<Vec<usize>, Error> {
-        let from: Vec<_> = positions
+        let mut additions: Vec<_> = positions
             .iter()
-            .filter_map(|position| self.partitions.get(*position))
-            .map(Progress::from)
+            .filter_map(|position| Some(self.partitions.get(*position)?.addition(*position)))
             .collect();
+        while additions.iter().any(|addition| addition.more) {
+            let worked = Instant::now();
+            self.count_more(store, &mut additions, opener).await?;
+            tokio::time::sleep(worked.elapsed() * REST).await;
+        }
+        let worked = Instant::now();
+        self.store_additions(store, &additions).await?;
+        tokio::time::sleep(worked.elapsed() * REST).await;
+        let behind = additions.iter().filter(|addition| {
+            let progress = self.partitions.get(addition.position);
+            progress.is_some_and(|progress| progress.stored < addition.last)
+        });
+        Ok(behind.map(|addition| addition.position).collect())
+    }
+
+    /// Counts the next events of those that have more.
+    async fn count_more(
+        &mut self,
+        store: &dyn Store,
+        additions: &mut [Addition],
+        opener: &mut Opener,
+    ) -> Result<(), Error> {
+        let unread = |addition: &&mut Addition| addition.more;
+        let mut unread: Vec<_> = additions.iter_mut().filter(unread).collect();
+        let from: Vec<_> = unread.iter().map(|addition| addition.from()).collect();
         let logs = store.read_logs(&from, EVENTS).await?;
         let rows: Vec<_> = logs.iter().flatten().map(|entry| &entry.value).collect();
         opener.learn(store, rows).await?;
-        let additions: Vec<_> = positions
-            .iter()
-            .zip(&logs)
-            .filter_map(|(position, entries)| {
-                let progress = self.partitions.get_mut(*position)?;
-                Some(progress.count(*position, entries, opener, &mut self.tally))
-            })
-            .collect();
-        self.store_additions(store, &additions).await?;
-        let behind = additions.iter().filter(|addition| {
-            let progress = self.partitions.get(addition.position);
-            addition.more || progress.is_some_and(|progress| progress.stored < addition.last)
-        });
-        Ok(behind.map(|addition| addition.position).collect())
+        for (addition, entries) in unread.iter_mut().zip(&logs) {
+            if let Some(progress) = self.partitions.get_mut(addition.position) {
+                progress.count(addition, entries, opener, &mut self.tally);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     async fn store_additions(

@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 /// Events read at once from each partition.
-pub(super) const EVENTS: usize = 512;
+pub(super) const EVENTS: usize = 128;
 
 /// How far one partition's event log is counted.
 #[derive(Debug)]
@@ -32,9 +32,19 @@ pub(super) struct Progress {
 /// What a run of events adds to a partition.
 pub(super) struct Addition {
     pub(super) position: usize,
+    pub(super) partition: Partition,
+    /// The last event of the run.
     pub(super) last: u64,
     pub(super) tiles: BTreeMap<TileId, Tile>,
+    /// Whether the log may hold more of the closed minutes.
     pub(super) more: bool,
+}
+
+impl Addition {
+    /// The log from where the run goes on.
+    pub(super) fn from(&self) -> (Partition, Log, u64) {
+        (self.partition, Log::Events, self.last)
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -44,26 +54,27 @@ struct OffsetRecord {
 }
 
 impl Progress {
-    /// The log from where it is not counted yet.
-    pub(super) fn from(&self) -> (Partition, Log, u64) {
-        (self.partition, Log::Events, self.seen.min(self.stored))
+    /// What is to be added, from where events are not counted yet.
+    pub(super) fn addition(&self, position: usize) -> Addition {
+        Addition {
+            position,
+            partition: self.partition,
+            last: self.seen.min(self.stored),
+            tiles: BTreeMap::new(),
+            more: true,
+        }
     }
 
-    /// Counts entries in memory, and gathers those that the store has not counted.
+    /// Counts the next entries in memory, and gathers those that the store has not counted.
     pub(super) fn count(
         &mut self,
-        position: usize,
+        addition: &mut Addition,
         entries: &[LogEntry],
         opener: &Opener,
         tally: &mut Tally,
-    ) -> Addition {
+    ) {
         let as_of = tally.as_of();
-        let mut addition = Addition {
-            position,
-            last: self.seen.min(self.stored),
-            tiles: BTreeMap::new(),
-            more: entries.len() == EVENTS,
-        };
+        addition.more = entries.len() == EVENTS;
         for entry in entries {
             match read(opener, entry) {
                 // The minute is not closed yet: this entry and those behind it wait.
@@ -72,7 +83,7 @@ impl Progress {
                     break;
                 }
                 Ok(Some(logged)) => {
-                    self.count_one(entry.sequence, &logged, tally, &mut addition);
+                    self.count_one(entry.sequence, &logged, tally, addition);
                 }
                 // Whoever was erased before their events were counted leaves no count.
                 Ok(None) => {}
@@ -84,7 +95,6 @@ impl Progress {
             addition.last = entry.sequence;
             self.seen = self.seen.max(entry.sequence);
         }
-        addition
     }
 
     fn count_one(

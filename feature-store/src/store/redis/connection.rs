@@ -1,5 +1,5 @@
-//! Two connections, shared by all callers and made again when they break: one for requests, and
-//! one for much data in the background, so that nobody waits behind it.
+//! The connections, shared by all callers and made again when they break: one for requests, some
+//! that writes take in turns, and one for much data in the background, so that nobody waits behind it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use redis::{Client, Pipeline, RedisError, RedisResult, Value};
 use tracing::{Instrument as _, Span};
 
 use super::breaker::{Breaker, UnderWay};
+use super::writers::{self, WRITERS, Writers};
 use super::{RedisSettings, unavailable};
 use crate::store::Error;
 
@@ -42,6 +43,7 @@ pub(super) enum Patience {
 #[derive(Clone)]
 pub(super) struct Connection {
     requests: ConnectionManager,
+    writers: Arc<Writers>,
     bulk: ConnectionManager,
     /// Of requests and writes. What runs in the background waits for as long as it takes.
     breaker: Arc<Breaker>,
@@ -61,10 +63,9 @@ impl Connection {
     /// Connects.
     pub(super) async fn open(settings: &RedisSettings) -> Result<Self, Error> {
         let connection = Self::open_lazily(settings)?;
-        let mut ping = Pipeline::new();
-        ping.cmd("PING");
-        for mut manager in [connection.requests.clone(), connection.bulk.clone()] {
-            let answered = ping.exec_async(&mut manager).await;
+        let others = [&connection.requests, &connection.bulk];
+        for manager in connection.writers.all().iter().chain(others) {
+            let answered = writers::ping().exec_async(&mut manager.clone()).await;
             answered.map_err(|error| unreachable_at(&connection.address, &error))?;
         }
         Ok(connection)
@@ -84,8 +85,10 @@ impl Connection {
             .set_response_timeout(None)
             .set_pipeline_buffer_size(REQUESTS);
         let connect = || ConnectionManager::new_lazy_with_config(client.clone(), config.clone());
+        let writers: RedisResult<_> = (0..WRITERS).map(|_| connect()).collect();
         Ok(Self {
             requests: connect().map_err(failed)?,
+            writers: Arc::new(Writers::new(writers.map_err(failed)?)),
             bulk: connect().map_err(failed)?,
             breaker: Arc::default(),
             address,
@@ -104,7 +107,7 @@ impl Connection {
         }
         let (mut manager, timeout) = match patience {
             Patience::Request => (self.requests.clone(), self.timeout),
-            Patience::Write => (self.requests.clone(), self.timeout * LONGER),
+            Patience::Write => (self.writer(), self.timeout * LONGER),
             Patience::Bulk => (self.bulk.clone(), self.timeout * LONGER),
         };
         let under_way = self.enter(patience)?;
@@ -128,11 +131,16 @@ impl Connection {
 
     /// Sends a pipeline as a transaction and waits for its end.
     pub(super) async fn transact(&self, pipeline: &Pipeline) -> Result<(), Error> {
-        let mut manager = self.requests.clone();
+        let mut manager = self.writer();
         let under_way = self.enter(Patience::Write)?;
         let sent = pipeline.exec_async(&mut manager);
         let sent = sent.instrument(self.round_trip(pipeline));
         self.within(self.timeout * LONGER, under_way, sent).await
+    }
+
+    fn writer(&self) -> ConnectionManager {
+        let next = self.writers.next();
+        next.unwrap_or_else(|| self.requests.clone())
     }
 
     /// Whether requests fail at once because Redis does not answer.
@@ -169,6 +177,11 @@ impl Connection {
             Ok(Err(error)) => error.code().is_some(),
             Err(_) => false,
         };
+        if let Ok(Err(_)) = &answer
+            && !answered
+        {
+            self.writers.broke(self.timeout);
+        }
         match under_way {
             Some(under_way) if answered => under_way.answered(),
             Some(under_way) => under_way.unanswered(Instant::now()),

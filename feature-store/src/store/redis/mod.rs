@@ -2,7 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `settings.rs`, `connection.rs` | reach Redis, and reach it again |
+//! | `settings.rs`, `connection.rs`, `writers.rs` | reach Redis, and reach it again |
 //! | `breaker.rs` | wait for it no longer once it does not answer |
 //! | `names.rs` | key names, one hash tag for each partition |
 //! | `scripts.rs`, `*.lua` | what must happen atomically runs as a script on the server |
@@ -23,6 +23,7 @@ mod names;
 mod scripts;
 mod settings;
 mod walking;
+mod writers;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -43,7 +44,7 @@ const NAME: &str = "redis";
 /// Values that one request may ask for before it counts as bulk.
 const MANY: usize = 2_048;
 
-/// The Redis store; all callers share its two connections.
+/// The Redis store; all callers share its connections.
 #[derive(Debug)]
 pub struct Redis {
     connection: Connection,
