@@ -41,7 +41,7 @@ if [ "$quick" = yes ]; then
     times=(--duration 4s --warmup 1s --find-max=decide --find-max-step 1s --ceiling-window 250ms)
     times+=(--fault-after 1s --fault-for 1s)
 else
-    times=(--duration 15s --warmup 3s --find-max-step 3s --ceiling-window 1s)
+    times=(--duration 15s --warmup 3s --find-max-step 3s --ceiling-window 500ms)
     times+=(--find-max=features,features-100,retrieve,rank,decide,decide-commit,events,mixed)
 fi
 echo "load 4 of 4: the suite" >&2

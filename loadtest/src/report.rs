@@ -233,7 +233,7 @@ impl From<&Found> for FindMax {
     fn from(found: &Found) -> Self {
         Self {
             rate: round(found.rate),
-            p99_ms_at_70_percent: found.relaxed.as_ref().and_then(|s| s.p99_ms),
+            p99_ms_at_70_percent: found.relaxed().and_then(|step| step.p99_ms),
             p99_bound_ms: round(found.bar.p99_ms),
             steps: found.steps.iter().map(StepResult::from).collect(),
         }

@@ -105,8 +105,8 @@ impl Session {
         ceiling::measure(runtime, &self.scenario, pool, &mut self.next, window)
     }
 
-    /// Searches the highest rate that holds; the outcome is that of the run at 70 % of it, or of
-    /// the last run when none holds.
+    /// Searches the highest rate that holds; the outcome is that of the run that stands for
+    /// 70 % of it, or of the last one when none holds.
     pub(crate) fn find_max(
         &mut self,
         runtime: &Runtime,
@@ -116,7 +116,7 @@ impl Session {
         let bar = Bar {
             p99_ms: search.p99.as_secs_f64() * 1_000.0,
         };
-        let mut last = None;
+        let mut outcomes = Vec::new();
         let found = find_max::search(search.start, bar, |rate| {
             let outcome = self.run(runtime, &Schedule::new(&constant(rate, search)));
             let step = Step::judge(&outcome.measured, outcome.invalid_because.clone(), bar);
@@ -125,10 +125,12 @@ impl Session {
                 // The timer has to be made inside the runtime.
                 runtime.block_on(async { tokio::time::sleep(REST).await });
             }
-            last = Some(outcome);
+            outcomes.push(outcome);
             step
         });
-        (found, last)
+        let shown = found.relaxed.unwrap_or(outcomes.len().saturating_sub(1));
+        let outcome = outcomes.into_iter().nth(shown);
+        (found, outcome)
     }
 }
 

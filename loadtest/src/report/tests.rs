@@ -43,12 +43,16 @@ pub(crate) fn entry() -> Entry {
         p99_ms: Some(wanted / 100.0),
         why_not: why_not.map(str::to_owned),
     };
-    let steps = vec![step(200.0, None), step(400.0, Some("p99 was 30.0 ms"))];
+    let steps = vec![
+        step(200.0, None),
+        step(400.0, Some("p99 was 30.0 ms")),
+        step(140.0, None),
+    ];
     entry.find_max = Some(FindMax::from(&Found {
         rate: 200.0,
         bar: crate::find_max::Bar { p99_ms: 25.0 },
-        relaxed: Some(step(140.0, None)),
         steps,
+        relaxed: Some(2),
     }));
     entry.ceiling = Some(Ceiling::from(&crate::ceiling::Ceiling {
         what: crate::ceiling::WHAT,

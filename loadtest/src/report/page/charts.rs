@@ -91,7 +91,7 @@ pub(super) fn find_max(found: &FindMax) -> String {
     ];
     let mut html = format!(
         "<h3>Highest rate</h3>\n<p>{:.0} requests a second were held with p99 below {bound} ms. At \
-         70 % of it p99 is {} ms.</p>\n{}<div class=\"wide\"><table><tr><th class=\"n\">wanted/s</th>\
+         70 % of it p99 is {} ms, the middle of three runs.</p>\n{}<div class=\"wide\"><table><tr><th class=\"n\">wanted/s</th>\
          <th class=\"n\">got/s</th><th class=\"n\">p50 ms</th><th class=\"n\">p99 ms</th><th></th></tr>\n",
         found.rate,
         millis(found.p99_ms_at_70_percent),
