@@ -8,7 +8,7 @@
 //! are counted a few at a time with rests between, so that requests wait for no more than a few.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -24,6 +24,8 @@ use crate::store::{Commit, Error, Key, Op, PARTITIONS, Partition, Store, Version
 const PARTITIONS_AT_ONCE: usize = 16;
 /// How long a rest is, in times of the work before it: at most a quarter of a thread is taken.
 const REST: u32 = 3;
+/// A store that stood still needs no rest as long.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Partitions loaded at the same time.
 const LOADS: usize = 16;
 
@@ -101,11 +103,11 @@ impl Counting {
         while additions.iter().any(|addition| addition.more) {
             let worked = Instant::now();
             self.count_more(store, &mut additions, opener).await?;
-            tokio::time::sleep(worked.elapsed() * REST).await;
+            rest(worked).await;
         }
         let worked = Instant::now();
         self.store_additions(store, &additions).await?;
-        tokio::time::sleep(worked.elapsed() * REST).await;
+        rest(worked).await;
         let behind = additions.iter().filter(|addition| {
             let progress = self.partitions.get(addition.position);
             progress.is_some_and(|progress| progress.stored < addition.last)
@@ -179,6 +181,11 @@ impl Counting {
         }
         Ok(())
     }
+}
+
+async fn rest(worked: Instant) {
+    let rest = worked.elapsed() * REST;
+    tokio::time::sleep(rest.min(LONGEST_REST)).await;
 }
 
 fn put_merged(key: &Key, stored: Option<&Versioned>, addition: &Tile) -> Result<Op, Error> {
