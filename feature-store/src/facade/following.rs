@@ -30,17 +30,9 @@ impl FeatureStore {
         stop: impl Future<Output = ()> + Send,
     ) {
         let following = async {
-            let mut follower = Follower::new(self.clone());
-            loop {
-                let pause = match follower.step(now()).await {
-                    Ok(()) => PERIOD,
-                    Err(error) => {
-                        tracing::warn!(%error, "the item table stays as it is");
-                        PAUSE_AFTER_ERROR
-                    }
-                };
-                tokio::time::sleep(pause).await;
-            }
+            let catalog = load_catalog(self).await;
+            // Counting a busy minute takes a while, which no price is to wait for.
+            tokio::join!(follow_catalog(self, catalog), count_events(self, now));
         };
         tokio::select! {
             () = stop => {}
@@ -49,48 +41,65 @@ impl FeatureStore {
     }
 }
 
-struct Follower {
-    features: FeatureStore,
-    /// The last catalogue entry seen, by partition; `None` until the items are loaded.
-    catalog: Option<Vec<(Partition, Log, u64)>>,
-    counting: Option<Counting>,
+/// The last catalogue entry seen, by partition.
+type Catalog = Vec<(Partition, Log, u64)>;
+
+/// Loads the items, as soon as the store allows it.
+async fn load_catalog(features: &FeatureStore) -> Catalog {
+    loop {
+        match load_items(features).await {
+            Ok(catalog) => return catalog,
+            Err(error) => pause_after(&error).await,
+        }
+    }
 }
 
-impl Follower {
-    fn new(features: FeatureStore) -> Self {
-        Self {
-            features,
-            catalog: None,
-            counting: None,
+async fn follow_catalog(features: &FeatureStore, mut catalog: Catalog) {
+    loop {
+        match catch_up(features, &mut catalog).await {
+            Ok(()) => tokio::time::sleep(PERIOD).await,
+            Err(error) => pause_after(&error).await,
         }
     }
+}
 
-    async fn step(&mut self, now: Millis) -> Result<(), Error> {
-        let catalog = match &mut self.catalog {
-            Some(catalog) => catalog,
-            None => self.catalog.insert(load_items(&self.features).await?),
-        };
-        follow_catalog(&self.features, catalog).await?;
-        let closed = now.floor(MINUTE);
-        let store = self.features.store();
-        let counting = match &mut self.counting {
-            Some(counting) => counting,
-            None => self
-                .counting
-                .insert(Counting::load(store.as_ref(), closed).await?),
-        };
-        if let Some(changed) = counting.catch_up(store.as_ref(), closed).await? {
-            let rows = changed
-                .into_iter()
-                .map(|(item_id, stats)| Change::Stats { item_id, stats });
-            self.features.items().change(rows.collect(), Some(closed));
+async fn count_events(features: &FeatureStore, now: impl Fn() -> Millis) {
+    let mut counting = None;
+    loop {
+        match count_closed(features, &mut counting, now().floor(MINUTE)).await {
+            Ok(()) => tokio::time::sleep(PERIOD).await,
+            Err(error) => pause_after(&error).await,
         }
-        Ok(())
     }
+}
+
+async fn pause_after(error: &Error) {
+    tracing::warn!(%error, "the item table stays as it is");
+    tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+}
+
+/// Counts the events of the minutes closed, and shows the items' statistics up to then.
+async fn count_closed(
+    features: &FeatureStore,
+    counting: &mut Option<Counting>,
+    closed: Millis,
+) -> Result<(), Error> {
+    let store = features.store();
+    let counting = match counting {
+        Some(counting) => counting,
+        None => counting.insert(Counting::load(store.as_ref(), closed).await?),
+    };
+    if let Some(changed) = counting.catch_up(store.as_ref(), closed).await? {
+        let rows = changed
+            .into_iter()
+            .map(|(item_id, stats)| Change::Stats { item_id, stats });
+        features.items().change(rows.collect(), Some(closed));
+    }
+    Ok(())
 }
 
 /// Loads all items; returns from where to follow the log, which repeats a few of them.
-async fn load_items(features: &FeatureStore) -> Result<Vec<(Partition, Log, u64)>, Error> {
+async fn load_items(features: &FeatureStore) -> Result<Catalog, Error> {
     let store = features.store();
     let logs: Vec<_> = Partition::all()
         .map(|partition| (partition, Log::Catalog))
@@ -143,10 +152,7 @@ impl FeatureStore {
 }
 
 /// Applies all catalogue entries that came since the last time.
-async fn follow_catalog(
-    features: &FeatureStore,
-    from: &mut [(Partition, Log, u64)],
-) -> Result<(), Error> {
+async fn catch_up(features: &FeatureStore, from: &mut Catalog) -> Result<(), Error> {
     loop {
         let logs = features.store().read_logs(from, ENTRIES).await?;
         let mut rows = Vec::new();

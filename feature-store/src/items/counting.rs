@@ -5,7 +5,8 @@
 //! counts for itself in memory, from the tiles it loaded at its start on.
 //!
 //! A minute's events come all at once when it closes, half a million of them where much goes on. They
-//! are counted a few at a time with rests between, so that requests wait for no more than a few.
+//! are counted a few at a time with rests between, so that requests wait for no more than a few. Who
+//! is behind, at the start or because a minute took more than one, does not rest.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ use crate::store::{Commit, Error, Key, Op, PARTITIONS, Partition, Store, Version
 
 /// Partitions whose events are read at once: some 2,000 events, half a megabyte.
 const PARTITIONS_AT_ONCE: usize = 16;
+/// Reads after which the counts are stored, though there is more: what fails is read again.
+const READS_A_WRITE: usize = 64;
 /// How long a rest is, in times of the work before it: at most a quarter of a thread is taken.
 const REST: u32 = 3;
 /// A store that stood still needs no rest as long.
@@ -39,6 +42,7 @@ pub(crate) struct Counting {
     partitions: Vec<Progress>,
     /// The minute up to which everything is counted.
     done: Option<Millis>,
+    rests: bool,
 }
 
 impl Counting {
@@ -59,6 +63,7 @@ impl Counting {
             tally,
             partitions,
             done: None,
+            rests: false,
         })
     }
 
@@ -71,6 +76,9 @@ impl Counting {
         if self.done.is_some_and(|done| done >= as_of) {
             return Ok(None);
         }
+        self.rests = self
+            .done
+            .is_some_and(|done| as_of.0 - done.0 <= Millis::MINUTE);
         self.tally.advance(as_of);
         // It lives for one minute's events: a key that is destroyed is forgotten here as well.
         let mut opener = Opener::default();
@@ -89,7 +97,7 @@ impl Counting {
     }
 
     /// Counts the events of these partitions, and stores what each adds at once; returns those that
-    /// another process stored meanwhile.
+    /// have more, or that another process stored meanwhile.
     async fn count_some(
         &mut self,
         store: &dyn Store,
@@ -100,17 +108,20 @@ impl Counting {
             .iter()
             .filter_map(|position| Some(self.partitions.get(*position)?.addition(*position)))
             .collect();
-        while additions.iter().any(|addition| addition.more) {
+        for _ in 0..READS_A_WRITE {
+            if additions.iter().all(|addition| !addition.more) {
+                break;
+            }
             let worked = Instant::now();
             self.count_more(store, &mut additions, opener).await?;
-            rest(worked).await;
+            self.rest(worked).await;
         }
         let worked = Instant::now();
         self.store_additions(store, &additions).await?;
-        rest(worked).await;
+        self.rest(worked).await;
         let behind = additions.iter().filter(|addition| {
             let progress = self.partitions.get(addition.position);
-            progress.is_some_and(|progress| progress.stored < addition.last)
+            addition.more || progress.is_some_and(|progress| progress.stored < addition.last)
         });
         Ok(behind.map(|addition| addition.position).collect())
     }
@@ -135,6 +146,13 @@ impl Counting {
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    async fn rest(&self, worked: Instant) {
+        if self.rests {
+            let rest = worked.elapsed() * REST;
+            tokio::time::sleep(rest.min(LONGEST_REST)).await;
+        }
     }
 
     async fn store_additions(
@@ -181,11 +199,6 @@ impl Counting {
         }
         Ok(())
     }
-}
-
-async fn rest(worked: Instant) {
-    let rest = worked.elapsed() * REST;
-    tokio::time::sleep(rest.min(LONGEST_REST)).await;
 }
 
 fn put_merged(key: &Key, stored: Option<&Versioned>, addition: &Tile) -> Result<Op, Error> {

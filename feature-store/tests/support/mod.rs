@@ -77,6 +77,23 @@ impl RedisServer {
         panic!("redis-server does not answer on port {}", self.port);
     }
 
+    /// Waits until so many clients are connected besides this one.
+    pub async fn has_clients(&self, least: usize) {
+        let client = ::redis::Client::open(self.url()).expect("a url");
+        let connected = client.get_multiplexed_async_connection().await;
+        let mut connection = connected.expect("connects");
+        for _ in 0..500 {
+            let mut list = ::redis::cmd("CLIENT");
+            let clients = list.arg("LIST").query_async(&mut connection).await;
+            let clients: String = clients.expect("answers");
+            if clients.lines().count() > least {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("fewer than {least} clients within 10 s");
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }

@@ -4,22 +4,27 @@
 //! single one a large commit takes several syncs of the disk, and whoever comes after it waits for
 //! them; through some, what is under way shares its syncs.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures::future::join_all;
 use redis::Pipeline;
 use redis::aio::ConnectionManager;
 
 /// At 2,000 commits a second their median is 13 ms with eight and 22 ms with one.
 pub(super) const WRITERS: usize = 8;
-const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// Between two tries of broken connections; the wait grows to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// Connections that take turns.
 pub(super) struct Writers {
     connections: Vec<ConnectionManager>,
     turn: AtomicUsize,
-    are_broken: AtomicBool,
+    /// How often a connection to this Redis broke since all of these last answered.
+    breaks: AtomicUsize,
 }
 
 impl Writers {
@@ -27,7 +32,7 @@ impl Writers {
         Self {
             connections,
             turn: AtomicUsize::new(0),
-            are_broken: AtomicBool::new(false),
+            breaks: AtomicUsize::new(0),
         }
     }
 
@@ -37,7 +42,7 @@ impl Writers {
 
     /// Whose turn it is; `None` while they may be broken.
     pub(super) fn next(&self) -> Option<ConnectionManager> {
-        if self.are_broken.load(Ordering::Relaxed) {
+        if self.breaks.load(Ordering::Relaxed) > 0 {
             return None;
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.connections.len().max(1);
@@ -48,24 +53,38 @@ impl Writers {
     /// may fail before it carries a write again. Otherwise each would cost somebody a commit of which
     /// nobody knows whether it happened.
     pub(super) fn broke(self: &Arc<Self>, patience: Duration) {
-        if !self.are_broken.swap(true, Ordering::Relaxed) {
-            let writers = Arc::downgrade(self);
-            tokio::spawn(async move {
-                for place in 0.. {
-                    let connection = match writers.upgrade() {
-                        Some(writers) => writers.connections.get(place).cloned(),
-                        None => return,
-                    };
-                    match connection {
-                        Some(connection) => until_it_answers(connection, patience).await,
-                        None => break,
-                    }
-                }
-                if let Some(writers) = writers.upgrade() {
-                    writers.are_broken.store(false, Ordering::Relaxed);
-                }
-            });
+        if self.breaks.fetch_add(1, Ordering::Relaxed) == 0 {
+            tokio::spawn(mend(Arc::downgrade(self), patience));
         }
+    }
+
+    /// Whether every connection answers, and none broke meanwhile. One that fails is made again.
+    async fn answer(&self, patience: Duration) -> bool {
+        let breaks = self.breaks.load(Ordering::Relaxed);
+        let ping = ping();
+        let answers = self.connections.iter().map(async |connection| {
+            let mut connection = connection.clone();
+            let answer = tokio::time::timeout(patience, ping.exec_async(&mut connection));
+            matches!(answer.await, Ok(Ok(())))
+        });
+        let whole = join_all(answers).await.into_iter().all(|answers| answers);
+        let mended = |breaks| {
+            let relaxed = Ordering::Relaxed;
+            self.breaks.compare_exchange(breaks, 0, relaxed, relaxed)
+        };
+        whole && mended(breaks).is_ok()
+    }
+}
+
+async fn mend(writers: Weak<Writers>, patience: Duration) {
+    let mut wait = FIRST_WAIT;
+    while let Some(writers) = writers.upgrade() {
+        if writers.answer(patience).await {
+            return;
+        }
+        drop(writers);
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
@@ -73,16 +92,4 @@ pub(super) fn ping() -> Pipeline {
     let mut ping = Pipeline::new();
     ping.cmd("PING");
     ping
-}
-
-/// A failed try makes the connection again.
-async fn until_it_answers(mut connection: ConnectionManager, patience: Duration) {
-    let ping = ping();
-    loop {
-        let answer = tokio::time::timeout(patience, ping.exec_async(&mut connection)).await;
-        if let Ok(Ok(())) = answer {
-            return;
-        }
-        tokio::time::sleep(TRY_AGAIN).await;
-    }
 }
