@@ -42,6 +42,7 @@ pub(crate) struct Counting {
     partitions: Vec<Progress>,
     /// The minute up to which everything is counted.
     done: Option<Millis>,
+    /// Whether there is time to rest between reads.
     rests: bool,
 }
 
