@@ -127,8 +127,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "EXPR", num_args = 1.., value_delimiter = ',')]
     pub(crate) slo: Vec<Slo>,
     /// Search the highest rate of which 99 % is achieved with p99 below --find-max-p99; without
-    /// --rate the entry is that of the middle one of three runs at 70 % of it. Of all scenarios, or of those named:
-    /// --find-max=decide,features.
+    /// --rate the entry is that of the middle one of three runs at 70 % of it. Of all scenarios, or
+    /// of those named: --find-max=decide,features.
     #[arg(long, value_name = "NAME,…", num_args = 0.., require_equals = true, value_delimiter = ',')]
     pub(crate) find_max: Option<Vec<String>>,
     /// Also measure what an empty call (gRPC health Check) of the same server reaches over the same

@@ -49,33 +49,34 @@ async fn load_catalog(features: &FeatureStore) -> Catalog {
     loop {
         match load_items(features).await {
             Ok(catalog) => return catalog,
-            Err(error) => pause_after(&error).await,
+            Err(error) => pause_after(Err(error)).await,
         }
     }
 }
 
 async fn follow_catalog(features: &FeatureStore, mut catalog: Catalog) {
     loop {
-        match catch_up(features, &mut catalog).await {
-            Ok(()) => tokio::time::sleep(PERIOD).await,
-            Err(error) => pause_after(&error).await,
-        }
+        pause_after(catch_up(features, &mut catalog).await).await;
     }
 }
 
 async fn count_events(features: &FeatureStore, now: impl Fn() -> Millis) {
     let mut counting = None;
     loop {
-        match count_closed(features, &mut counting, now().floor(MINUTE)).await {
-            Ok(()) => tokio::time::sleep(PERIOD).await,
-            Err(error) => pause_after(&error).await,
-        }
+        let counted = count_closed(features, &mut counting, now().floor(MINUTE)).await;
+        pause_after(counted).await;
     }
 }
 
-async fn pause_after(error: &Error) {
-    tracing::warn!(%error, "the item table stays as it is");
-    tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+async fn pause_after(step: Result<(), Error>) {
+    let pause = match step {
+        Ok(()) => PERIOD,
+        Err(error) => {
+            tracing::warn!(%error, "the item table stays as it is");
+            PAUSE_AFTER_ERROR
+        }
+    };
+    tokio::time::sleep(pause).await;
 }
 
 /// Counts the events of the minutes closed, and shows the items' statistics up to then.
